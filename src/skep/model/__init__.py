@@ -1,0 +1,1 @@
+"""What things are: frozen data without I/O. May import nothing of skep but itself."""

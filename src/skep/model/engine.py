@@ -1,0 +1,129 @@
+"""What a Docker Engine tells and takes, as far as skep looks at it. Field names follow the Engine API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from skep.model.json import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """GET /info, which works on every node and needs no quorum (semantics.md 5.2).
+
+    `swarm_state`: inactive, pending, active, error or locked. `control` is True on a manager that has a quorum.
+    """
+
+    id: str
+    name: str
+    version: str
+    api_version: str
+    operating_system: str
+    swarm_state: str
+    node_id: str
+    node_addr: str
+    control: bool
+    cluster_id: str
+    error: str
+    cgroup_version: str
+    storage_driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTokens:
+    """Secrets: never logged, never stored, read just before use (semantics.md N22)."""
+
+    worker: str = field(repr=False)
+    manager: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the Swarm. `state`: ready, down, unknown, disconnected. `reachability` is empty for workers."""
+
+    id: str
+    version: int
+    hostname: str
+    addr: str
+    role: str
+    availability: str
+    state: str
+    message: str
+    reachability: str
+    leader: bool
+    manager_addr: str
+    labels: Mapping[str, str]
+    engine_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Swarm service; `spec` is the live spec as the engine gives it. `update_state` is empty before any update."""
+
+    id: str
+    version: int
+    name: str
+    labels: Mapping[str, str]
+    spec: JsonObject
+    update_state: str
+    update_message: str
+    created_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of a service. `ports` are (published, target) pairs of host mode."""
+
+    id: str
+    service_id: str
+    node_id: str
+    slot: int
+    state: str
+    desired_state: str
+    message: str
+    error: str
+    container_id: str
+    spec_version: int
+    ports: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A line of GET /containers/json, or the same of an inspected one. `state`: created, running, exited, …"""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    labels: Mapping[str, str]
+    created_s: float
+    status: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    name: str
+    labels: Mapping[str, str]
+    created_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`subnets` in CIDR notation; `addresses` are those of the containers on it now, without prefix length."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    driver: str
+    subnets: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """One event. `type` is container, node, service, …; `action` is start, die, create, update, …"""
+
+    type: str
+    action: str
+    id: str
+    attributes: Mapping[str, str]

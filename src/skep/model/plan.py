@@ -1,0 +1,81 @@
+"""What shall be done, and why: the value that the dry run, the executor and the explanation share."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skep.model.spec import Key
+
+
+class Reason(StrEnum):
+    """Why an action is taken: a closed list."""
+
+    MISSING = "Missing"
+    DEAD = "Dead"
+    STOPPED = "Stopped"
+    SURPLUS = "Surplus"
+    UNHEALTHY = "Unhealthy"
+    OUTDATED = "Outdated"
+    SUPERSEDED = "Superseded"
+    REMOVED = "Removed"
+    DRIFTED = "Drifted"
+
+
+class ActionKind(StrEnum):
+    CREATE = "create"
+    ADOPT = "adopt"
+    START = "start"
+    UPDATE = "update"
+    DRAIN = "drain"
+    """Remove with care: drain, wait, demote, remove from the cluster, destroy."""
+    DESTROY = "destroy"
+    """Remove what serves nobody any more: remove from the cluster, destroy."""
+
+
+REMOVALS = frozenset({ActionKind.DRAIN, ActionKind.DESTROY})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One act on one member, or on the slot to be filled (None for cattle and for members without one).
+
+    `detail` says what differs, for updates.
+    """
+
+    kind: ActionKind
+    reason: Reason
+    slot: str | None = None
+    member: str = ""
+    detail: tuple[str, ...] = ()
+
+
+class NoteKind(StrEnum):
+    """What the planner left undone, and why: a closed list that becomes conditions."""
+
+    HELD = "Held"
+    WAITING_FOR_QUORUM = "WaitingForQuorum"
+    ROLL_REFUSED = "RollRefused"
+    REVISION_FAILED = "RevisionFailed"
+    REMEDIATION_RESTRICTED = "RemediationRestricted"
+    SOURCE_SILENT = "SourceSilent"
+    BACKING_OFF = "BackingOff"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    kind: NoteKind
+    subject: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The actions for one turn of a key, in order; any prefix may be carried out.
+
+    `recheck_after_s` is when the answer may change by time alone; None when only an event can change it.
+    """
+
+    key: Key
+    generation: int
+    actions: tuple[Action, ...] = ()
+    notes: tuple[Note, ...] = ()
+    recheck_after_s: float | None = None

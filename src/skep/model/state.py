@@ -1,0 +1,271 @@
+"""What was seen, what was asked of the planner, and what has to be remembered."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skep.model.plan import ActionKind, Reason
+from skep.model.spec import Key
+
+
+class Life(StrEnum):
+    """What a member's own plugin says of it. Unknown is not absent."""
+
+    PENDING = "pending"
+    """Being made, or starting: it exists and does not serve yet."""
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """It does not run, its disk is there: it can be started."""
+    GONE = "gone"
+    """The machine does not exist any more; only its membership elsewhere does (a node in the Swarm)."""
+    UNKNOWN = "unknown"
+    """Its source did not answer: present until the source is declared lost."""
+
+
+class Health(StrEnum):
+    """What its flavor or engine says of a member that runs."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class Role(StrEnum):
+    """What a group's machines are in a Swarm."""
+
+    MANAGER = "manager"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A machine in a group, a container of a workload, or a Swarm service.
+
+    `slot` is None for cattle. `request` is the ledger's ID under which it was created, empty if not ours.
+    `sick_s` counts seconds without a break in which it was not healthy, 0 while it is.
+    `drift` names what differs from the spec and can be mended in place, empty when nothing does.
+    `rolled_back` means that the cluster itself undid or paused the last change.
+    `running` of `wanted` replicas serve; a machine is one of one.
+    """
+
+    id: str
+    slot: str | None = None
+    fingerprint: str = ""
+    replace_sha: str = ""
+    life: Life = Life.RUNNING
+    health: Health = Health.UNKNOWN
+    source: str = ""
+    request: str = ""
+    created_s: float = 0.0
+    sick_s: float = 0.0
+    drift: tuple[str, ...] = ()
+    rolled_back: bool = False
+    leader: bool = False
+    running: int = 0
+    wanted: int = 1
+    detail: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        return self.life is Life.RUNNING and self.health is Health.HEALTHY
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All members of a key at one moment. `silent` names the sources that did not answer.
+
+    With an empty source in `silent` nothing at all is known: not even who is missing.
+    """
+
+    members: tuple[Member, ...] = ()
+    silent: frozenset[str] = frozenset()
+
+    @property
+    def complete(self) -> bool:
+        return not self.silent
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far the planner may go at once, in members and seconds.
+
+    parallel: creations in flight of one key (semantics.md N39: about 10 joins; InfraKit's G12 had no limit).
+    unhealthy_after_s: a member is replaced after this long (N27, 5 min).
+    startup_s: a member that never became healthy is replaced after this long (N27, 600 s).
+    start_attempts: a stopped member that is not a manager is replaced after this many failed starts.
+    """
+
+    parallel: int = 10
+    unhealthy_after_s: float = 300.0
+    startup_s: float = 600.0
+    start_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a key's members shall be: all that the planner needs of a spec.
+
+    slots: the names of pets; None for cattle, of which there are `size`.
+    fingerprint: of the whole template; replace_sha: of only what needs a new member (empty: fingerprint alone).
+    in_place: an outdated member is updated, not replaced (a Swarm service).
+    role: MANAGER makes it a quorum. removed: nothing shall be left.
+    members_total: managers the whole cluster has, where other groups bring some too; 0 is this group alone.
+    hold: why nothing may be created now, empty when it may (no cluster yet, workers still there).
+    hold_removal: why nothing may be removed now (managers wait until their workers are gone).
+    """
+
+    key: Key
+    generation: int
+    size: int
+    fingerprint: str
+    slots: tuple[str, ...] | None = None
+    replace_sha: str = ""
+    max_surge: int = 0
+    max_unavailable: int = 0
+    in_place: bool = False
+    role: Role | None = None
+    removed: bool = False
+    hold: str = ""
+    hold_removal: str = ""
+    limits: Limits = Limits()
+
+
+class Phase(StrEnum):
+    """How far an action has come; written down before each step is attempted (semantics.md N5)."""
+
+    BEGUN = "begun"
+    PROVISION = "provision"
+    PREPARE = "prepare"
+    DRAIN = "drain"
+    WAIT = "wait"
+    DEMOTE = "demote"
+    REMOVED = "removed"
+    DESTROYED = "destroyed"
+    AWAITED = "awaited"
+    """Done; its effect has not been seen in a listing yet (semantics.md W13, W17)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One action in flight. A removal (kind DRAIN or DESTROY) holds its member, a creation its slot.
+
+    `request` is random and makes the act repeatable. `fingerprint` and `generation` are those acted for.
+    `began_s` is wall time, for people.
+    """
+
+    request: str
+    kind: ActionKind
+    reason: Reason
+    generation: int
+    slot: str | None = None
+    member: str = ""
+    fingerprint: str = ""
+    replace_sha: str = ""
+    phase: Phase = Phase.BEGUN
+    began_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How often in a row an act on a subject failed, and when it may be tried again.
+
+    `subject` is the member, or the slot to be filled, or empty for any cattle. `retry_s` is on the planner's
+    clock. `message` is the last error, fit for a user.
+    """
+
+    subject: str
+    kind: ActionKind
+    count: int
+    retry_s: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is under way, what failed, and the last fingerprint that was applied in place."""
+
+    entries: tuple[Entry, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    applied: str = ""
+
+
+class ConditionType(StrEnum):
+    """semantics.md W52, and those of machines."""
+
+    AVAILABLE = "Available"
+    PROGRESSING = "Progressing"
+    REPLICA_FAILURE = "ReplicaFailure"
+    ROLL_REFUSED = "RollRefused"
+    WAITING = "Waiting"
+    REMEDIATION_RESTRICTED = "RemediationRestricted"
+    NAME_CONFLICT = "NameConflict"
+    UNREACHABLE = "Unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One statement about a key. `since_s` is wall time and moves only when `status` flips (W52)."""
+
+    type: ConditionType
+    status: bool
+    reason: str
+    message: str = ""
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What can't be observed again of a key; at most 64 KiB, written only when it changed.
+
+    `image` is the reference that the revision of `image_generation` was fixed to (`unresolved` digests stay a tag).
+    """
+
+    key: Key
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    ledger: Ledger = Ledger()
+    image: str = ""
+    image_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One accepted state of a spec: who asked for it (peer uid or certificate) and when (wall time)."""
+
+    generation: int
+    who: str
+    when_s: float
+    spec: bytes
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterManager:
+    """A manager that a cluster is reached through: its logical ID (or member ID) and its engine's URL."""
+
+    name: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """What is known of a Swarm. `id` is empty until it exists; `bootstrap` names the only member that may init it.
+
+    `change` is the one lock for manager changes (semantics.md N2): `group/ID request`, empty when free.
+    """
+
+    name: str
+    id: str = ""
+    bootstrap: str = ""
+    managers: tuple[ClusterManager, ...] = ()
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decision that changed something, in words. `at_s` is wall time, `seq` grows for ever."""
+
+    seq: int
+    at_s: float
+    key: str
+    reason: str
+    message: str

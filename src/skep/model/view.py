@@ -1,0 +1,95 @@
+"""What people and scripts are shown of a key: made from its spec, its record and the last observation."""
+
+from dataclasses import dataclass
+
+from skep.model.state import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """One member. `slot` is the logical ID or empty. `doing` is the action under way on it, in words."""
+
+    id: str
+    slot: str = ""
+    life: str = ""
+    health: str = ""
+    current: bool = True
+    running: int = 0
+    wanted: int = 1
+    node: str = ""
+    address: str = ""
+    age_s: float = 0.0
+    doing: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A group or workload. `desired`, `current` and `ready` count machines or containers.
+
+    `role` is manager, worker or empty; `image` is empty for groups. `converged` is semantics.md W50.
+    `doing` are the actions in flight and `waiting` what was left undone and why, in words.
+    `observed_age_s` tells how old the observation is; negative when there was none yet.
+    """
+
+    key: str
+    kind: str
+    name: str
+    cluster: str
+    role: str
+    image: str
+    desired: int
+    current: int
+    ready: int
+    outdated: int
+    generation: int
+    observed_generation: int
+    converged: bool
+    removed: bool
+    conditions: tuple[Condition, ...] = ()
+    members: tuple[MemberView, ...] = ()
+    doing: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    observed_age_s: float = -1.0
+    endpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """One entry of the history, newest first."""
+
+    generation: int
+    who: str
+    when_s: float
+    removed: bool
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """One action of a plan: the closed words of the model, and the sentence that `explain` makes of it."""
+
+    kind: str
+    reason: str
+    slot: str
+    member: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """What would happen to one key. `change` is created, configured, unchanged or removed."""
+
+    key: str
+    change: str
+    actions: tuple[ActionView, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """What an apply or delete did to one key's spec."""
+
+    key: str
+    change: str
+    generation: int
