@@ -7,6 +7,10 @@ from skep.model.plan import ActionKind, Reason
 from skep.model.spec import Key
 
 
+EVERYTHING = "everything"
+HEALTH = "health"
+
+
 class Life(StrEnum):
     """What a member's own plugin says of it. Unknown is not absent."""
 
@@ -45,6 +49,7 @@ class Member:
     `drift` names what differs from the spec and can be mended in place, empty when nothing does.
     `rolled_back` means that the cluster itself undid or paused the last change.
     `running` of `wanted` replicas serve; a machine is one of one.
+    `foreign`: not made by skep, and listed only because its adoption was asked for.
     """
 
     id: str
@@ -62,6 +67,7 @@ class Member:
     leader: bool = False
     running: int = 0
     wanted: int = 1
+    foreign: bool = False
     detail: str = ""
 
     @property
@@ -73,7 +79,8 @@ class Member:
 class Observed:
     """All members of a key at one moment. `silent` names the sources that did not answer.
 
-    With an empty source in `silent` nothing at all is known: not even who is missing.
+    EVERYTHING in `silent` means that nothing is known, not even who is missing; HEALTH that members were listed
+    and nobody could say how they are.
     """
 
     members: tuple[Member, ...] = ()
@@ -108,7 +115,8 @@ class Desired:
     fingerprint: of the whole template; replace_sha: of only what needs a new member (empty: fingerprint alone).
     in_place: an outdated member is updated, not replaced (a Swarm service).
     role: MANAGER makes it a quorum. removed: nothing shall be left.
-    members_total: managers the whole cluster has, where other groups bring some too; 0 is this group alone.
+    formed: the cluster of a manager group exists, so that losing its majority would lose something.
+    max_unavailable of a manager group: 0 leaves it to the quorum rules, more is the user's explicit word (N4).
     hold: why nothing may be created now, empty when it may (no cluster yet, workers still there).
     hold_removal: why nothing may be removed now (managers wait until their workers are gone).
     """
@@ -124,6 +132,7 @@ class Desired:
     in_place: bool = False
     role: Role | None = None
     removed: bool = False
+    formed: bool = True
     hold: str = ""
     hold_removal: str = ""
     limits: Limits = Limits()

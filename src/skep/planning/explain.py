@@ -1,0 +1,78 @@
+"""The only place where plans become English, so that text and deed can't part."""
+
+from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
+from skep.model.spec import Kind
+from skep.model.state import Entry, Phase
+
+_WHY = {
+    Reason.MISSING: "one is missing",
+    Reason.DEAD: "it is gone for good",
+    Reason.STOPPED: "it does not run",
+    Reason.SURPLUS: "there are more than asked for",
+    Reason.UNHEALTHY: "it has been unhealthy for too long",
+    Reason.OUTDATED: "the spec has changed",
+    Reason.SUPERSEDED: "a newer spec has overtaken it",
+    Reason.REMOVED: "its spec was removed",
+    Reason.DRIFTED: "it was changed from outside",
+}
+
+_DEEDS = {
+    ActionKind.CREATE: "create",
+    ActionKind.ADOPT: "adopt",
+    ActionKind.START: "start",
+    ActionKind.UPDATE: "update",
+    ActionKind.DRAIN: "drain and remove",
+    ActionKind.DESTROY: "remove",
+}
+
+_NOTES = {
+    NoteKind.HELD: "waiting",
+    NoteKind.WAITING_FOR_QUORUM: "waiting for the managers' quorum",
+    NoteKind.ROLL_REFUSED: "not rolled to the new spec",
+    NoteKind.REVISION_FAILED: "the Swarm undid or paused this revision; it is not applied again until the spec changes",
+    NoteKind.REMEDIATION_RESTRICTED: "too many are unhealthy at once, so none is replaced",
+    NoteKind.SOURCE_SILENT: "waiting for an answer",
+    NoteKind.BACKING_OFF: "will be tried again",
+}
+
+_PHASES = {
+    Phase.BEGUN: "beginning",
+    Phase.PROVISION: "provisioning",
+    Phase.PREPARE: "preparing to join",
+    Phase.DRAIN: "draining",
+    Phase.WAIT: "waiting for its tasks to move",
+    Phase.DEMOTE: "demoting",
+    Phase.REMOVED: "removing it from the cluster",
+    Phase.DESTROYED: "destroying",
+    Phase.AWAITED: "done, waiting to see it",
+}
+
+
+def explain(plan: Plan) -> tuple[str, ...]:
+    """One sentence for each action, then one for each thing left undone."""
+    actions = tuple(explain_action(plan.key.kind, action) for action in plan.actions)
+    return actions + tuple(explain_note(note) for note in plan.notes)
+
+
+def explain_action(kind: Kind, action: Action) -> str:
+    """`create machine 10.20.0.10: one is missing`."""
+    subject = _subject(kind, action.slot, action.member)
+    what = f" ({', '.join(action.detail)})" if action.detail else ""
+    return f"{_DEEDS[action.kind]} {subject}: {_WHY[action.reason]}{what}"
+
+
+def explain_note(note: Note) -> str:
+    """`waiting: cluster managers has no manager yet`."""
+    return ": ".join(part for part in (note.subject, _NOTES[note.kind], note.detail) if part)
+
+
+def explain_entry(kind: Kind, entry: Entry) -> str:
+    """`create machine 10.20.0.10: provisioning`."""
+    return f"{_DEEDS[entry.kind]} {_subject(kind, entry.slot, entry.member)}: {_PHASES[entry.phase]}"
+
+
+def _subject(kind: Kind, slot: str | None, member: str) -> str:
+    if kind is Kind.WORKLOAD:
+        return "service"
+    names = " ".join(part for part in (slot, f"({member})" if slot and member else member) if part)
+    return f"machine {names}" if names else "a machine"

@@ -1,0 +1,62 @@
+"""Bringing back what stopped, and replacing what stays sick (semantics.md 4.6)."""
+
+from skep.model.plan import Action, ActionKind, NoteKind, Reason
+from skep.model.state import Desired, Health, Life, Member, Role
+from skep.planning.census import Census, health_known
+from skep.planning.draft import Draft
+
+
+def start_stopped(draft: Draft) -> None:
+    """A stopped member with its disk is started before it is replaced; managers always (architecture.md)."""
+    for member in draft.untouched():
+        if member.life is not Life.STOPPED:
+            continue
+        if _start_is_hopeless(draft.census, member):
+            draft.remove(member, Reason.DEAD, limit=draft.census.desired.limits.parallel)
+        else:
+            draft.try_act(Action(ActionKind.START, Reason.STOPPED, member.slot, member.id))
+
+
+def _start_is_hopeless(census: Census, member: Member) -> bool:
+    failure = census.failure(member.id, ActionKind.START)
+    is_manager = census.desired.role is Role.MANAGER and census.desired.formed
+    return not is_manager and failure is not None and failure.count >= census.desired.limits.start_attempts
+
+
+def replace_sick(draft: Draft) -> None:
+    """Replace one at a time (N29), and none where so many are sick that the fault must lie elsewhere (N28)."""
+    census = draft.census
+    if not health_known(census.observed) or census.desired.in_place:
+        return
+    sick = [m for m in census.staying if is_sick(census.desired, m)]
+    _wake_for_the_next(draft)
+    if len(sick) > _brake(census.desired):
+        draft.note(NoteKind.REMEDIATION_RESTRICTED, detail=f"{len(sick)} of {census.desired.size} are unhealthy")
+        return
+    for member in sick:
+        if member in draft.untouched():
+            draft.remove(member, Reason.UNHEALTHY, limit=1)
+
+
+def is_sick(desired: Desired, member: Member) -> bool:
+    """N27: unhealthy for five minutes, or never healthy within the start-up time."""
+    if member.life is not Life.RUNNING and member.life is not Life.PENDING:
+        return False
+    return member.sick_s > 0 and member.sick_s >= _patience_s(desired, member)
+
+
+def _patience_s(desired: Desired, member: Member) -> float:
+    if member.health is Health.UNHEALTHY:
+        return desired.limits.unhealthy_after_s
+    return desired.limits.startup_s
+
+
+def _brake(desired: Desired) -> int:
+    """N28: at most a third of the group, and at least one. A single manager is all of its group, see `managers`."""
+    return max(1, desired.size // 3)
+
+
+def _wake_for_the_next(draft: Draft) -> None:
+    for member in draft.census.staying:
+        if member.sick_s > 0 and not is_sick(draft.census.desired, member):
+            draft.wake_in(_patience_s(draft.census.desired, member) - member.sick_s)
