@@ -1,7 +1,7 @@
 """The planner: what to do next about one key. It decides, and does nothing.
 
 Each step adds actions to what the steps before it left; the order is the order in which they are carried out:
-clean up what is gone, bring back what stopped, mend in place, remove what is too much, replace the sick, fill
+clean up what is gone, remove what is too much, bring back what stopped, mend in place, replace the sick, fill
 what is missing, and only then move to a new spec. For managers, `quorum` lets at most one change through.
 """
 
@@ -40,9 +40,9 @@ def _steps(desired: Desired) -> Iterable[Step]:
         return (_remove_all,)
     return (
         _clean_up,
+        _remove_surplus,
         remedy.start_stopped,
         _mend_in_place,
-        _remove_surplus,
         remedy.replace_sick,
         _fill_missing,
         rollout.roll,
@@ -83,15 +83,20 @@ def _refused_by_cluster(census: Census, member: Member) -> bool:
 
 
 def _remove_surplus(draft: Draft) -> None:
-    desired = draft.census.desired
-    victims = _extra_pets(draft.census) if desired.slots is not None else _extra_cattle(draft)
-    for member in victims:
-        if member in draft.untouched():
-            superseded = member.life is Life.PENDING and member in draft.census.outdated
-            draft.remove(member, Reason.SUPERSEDED if superseded else Reason.SURPLUS, limit=rollout.drains(desired))
+    census, desired = draft.census, draft.census.desired
+    pets = desired.slots is not None
+    spare = census.available - (desired.size - rollout.allowed_unavailable(desired))
+    for member in _extra_pets(census) if pets else _extra_cattle(census):
+        if member not in draft.untouched() or (pets and member.healthy and spare <= 0):
+            continue
+        superseded = member.life is Life.PENDING and member in census.outdated
+        reason = Reason.SUPERSEDED if superseded else Reason.SURPLUS
+        if draft.remove(member, reason, limit=rollout.drains(desired)):
+            spare -= member.healthy
 
 
 def _extra_pets(census: Census) -> list[Member]:
+    """Duplicates, and those in slots that nobody wants; the latter leave as the new slots fill, as in a roll."""
     wanted = set(census.desired.slots or ())
     extra = [m for m in census.staying if m.slot not in wanted]
     for slot in wanted:
@@ -100,13 +105,12 @@ def _extra_pets(census: Census) -> list[Member]:
     return sorted(extra, key=lambda m: removal_order(census.desired, m))
 
 
-def _extra_cattle(draft: Draft) -> list[Member]:
+def _extra_cattle(census: Census) -> list[Member]:
     """While a roll is under way, members above the size are the surge: the roll removes those."""
-    census = draft.census
-    ceiling = census.desired.size + (census.desired.max_surge if census.outdated and not census.desired.in_place else 0)
-    surplus = census.total - ceiling
-    victims = sorted(draft.untouched(), key=lambda m: removal_order(census.desired, m))
-    return victims[: max(0, surplus)]
+    surge = census.desired.max_surge if census.outdated else 0
+    known = [m for m in census.staying if m.life is not Life.UNKNOWN]
+    surplus = len(census.staying) - census.desired.size - surge
+    return sorted(known, key=lambda m: removal_order(census.desired, m))[: max(0, surplus)]
 
 
 def _fill_missing(draft: Draft) -> None:
@@ -114,7 +118,8 @@ def _fill_missing(draft: Draft) -> None:
     if desired.slots is None:
         empty: list[str | None] = [None] * max(0, desired.size - draft.census.total)
     else:
-        empty = [slot for slot in desired.slots if _is_empty(draft.census, slot)]
+        room = max(0, desired.size - draft.census.total)
+        empty = [slot for slot in desired.slots if _is_empty(draft.census, slot)][:room]
     if empty and desired.hold:
         draft.note(NoteKind.HELD, detail=desired.hold)
         return
