@@ -21,7 +21,7 @@ class InstanceSpec:
     """What an instance plugin is asked to make. `init` is a shell script and may hold a join token."""
 
     properties: RawJson = NULL
-    tags: Mapping[str, str] = NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     init: str = field(default="", repr=False)
     logical_id: str | None = None
     attachments: tuple[Attachment, ...] = ()
@@ -33,7 +33,7 @@ class InstanceDescription:
 
     id: str
     logical_id: str | None = None
-    tags: Mapping[str, str] = NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     life: Life = Life.RUNNING
     created_s: float = 0.0
     detail: str = ""
