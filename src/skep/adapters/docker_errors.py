@@ -1,0 +1,72 @@
+"""What a Docker Engine's refusals mean, as errors named after what to do: the only place that reads its texts."""
+
+import re
+
+from skep.model.errors import ConflictError, NotFoundError, RejectedError, SkepError, UnavailableError
+
+_TOKEN = re.compile(r"SWMTKN-[\w.-]+")
+
+# Texts come before the status: the engine answers 500 to much that is no fault of its own (semantics.md 5.2).
+_CONFLICTS = (
+    "update out of sequence",  # a version on /nodes or /services that is out of date
+    "code = AlreadyExists",
+    "Address already in use",  # a fixed address that another container took in the meantime
+    "has active endpoints",  # 403: a network that containers are still on
+)
+_UNAVAILABLE = (
+    "does not have a leader",
+    "not a swarm manager",
+    "deadline exceeded",
+    "DeadlineExceeded",
+    "code = Unavailable",
+    "needs to be unlocked",
+    "cannot connect to the docker daemon",
+)
+_REFUSALS = (
+    "must be demoted first",
+    "code = InvalidArgument",
+    "code = FailedPrecondition",
+    "code = PermissionDenied",
+    "code = Unimplemented",
+    "OCI runtime",
+    "oci runtime error",
+    "failed to create shim",
+    "unable to apply caps",
+    "port is already allocated",
+    "Pool overlaps",
+    "invalid",
+    "not supported",
+)
+_MISSING = ("code = NotFound",)
+
+
+def redact(text: str) -> str:
+    """`text` without join tokens."""
+    return _TOKEN.sub("SWMTKN-…", text)
+
+
+def _contains(text: str, parts: tuple[str, ...]) -> bool:
+    return any(part in text for part in parts)
+
+
+def engine_error(status: int, message: str, what: str, endpoint: str) -> SkepError:
+    """The error for an answer of `status` with the engine's own `message`; `what` is an infinitive ("start x").
+
+    0 is an error that came inside a stream whose status was 200.
+    """
+    text = redact(f"could not {what} on {endpoint}: the engine answered {status or 'in its stream'}: {message.strip()}")
+    return _kind(status, message)(text)
+
+
+def _kind(status: int, message: str) -> type[SkepError]:
+    if _contains(message, _CONFLICTS):
+        return ConflictError
+    if _contains(message, _UNAVAILABLE):
+        return UnavailableError
+    if status == 404 or _contains(message, _MISSING):
+        return NotFoundError
+    if status == 409:
+        return ConflictError
+    if status < 500 or _contains(message, _REFUSALS):
+        return RejectedError
+    return UnavailableError

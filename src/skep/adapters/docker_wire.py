@@ -1,0 +1,262 @@
+"""Requests to one Docker Engine: connection pool, API version, deadlines, limits. All use of aiodocker is here."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import aiodocker
+import aiohttp
+import msgspec
+
+from skep.adapters.docker_errors import engine_error, redact
+from skep.model.errors import Fault, InvalidError, NotFoundError, RejectedError, SkepError, UnavailableError
+from skep.model.json import JsonObject
+
+API_MIN = (1, 41)
+"""Docker Engine 20.10, the oldest that is tested."""
+API_TESTED = (1, 45)
+"""Docker Engine 26.1, the newest that is tested; newer ones are asked to speak this."""
+
+READ_TIMEOUT_S = 30.0
+"""An engine that lost its Swarm's quorum takes up to 20 s to say so."""
+ACT_TIMEOUT_S = 60.0
+"""Creating or starting a container on an engine that is saturated (5.5 a second on 2 cores)."""
+STREAM_TIMEOUT_S = 600.0
+"""Sending an image of some gigabytes to an engine on the same host."""
+LINE_BYTES_MAX = 4 * 1024 * 1024
+"""One line of a stream; an event carries all labels of its subject."""
+
+T = TypeVar("T")
+Query = Sequence[tuple[str, str]]
+NO_QUERY: Query = ()
+
+
+class Lane(StrEnum):
+    """Calls wait in lanes of their own, so that slow ones never keep others from being asked."""
+
+    READ = "read"
+    ACT = "act"
+    WAIT = "wait"
+    """Waits for a container and not for the engine: a stop with its grace."""
+
+
+def api_version(text: str) -> tuple[int, int]:
+    """`1.41` as numbers; ValueError where it is none."""
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
+
+
+def chosen_version(server: str, endpoint: str) -> str:
+    """The API version to speak with an engine whose own is `server`; RejectedError when it is too old."""
+    theirs = api_version(server)
+    if theirs < API_MIN:
+        raise RejectedError(
+            f"the engine at {endpoint} speaks API {server}, and skep needs at least {API_MIN[0]}.{API_MIN[1]}: "
+            "upgrade it to Docker Engine 20.10 or newer"
+        )
+    return "{}.{}".format(*min(theirs, API_TESTED))
+
+
+def base_url(endpoint: str) -> str:
+    """Where requests to an endpoint go. InvalidError for schemes that are not spoken."""
+    scheme, _, rest = endpoint.partition("://")
+    if scheme == "unix" and rest.startswith("/"):
+        return "http://localhost"
+    if scheme in ("tcp", "http") and rest:
+        return f"http://{rest.rstrip('/')}"
+    wanted = "unix:///PATH, tcp://HOST:PORT or http://HOST:PORT (TLS and ssh are not spoken)"
+    raise InvalidError([Fault(f"engine {endpoint!r}: want {wanted}")])
+
+
+def connector_for(endpoint: str) -> aiohttp.BaseConnector:
+    """The pool for an endpoint; the lanes limit it."""
+    if endpoint.startswith("unix://"):
+        return aiohttp.UnixConnector(endpoint.removeprefix("unix://"), limit=0)
+    return aiohttp.TCPConnector(limit=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `what` is an infinitive for errors ("start container x"); `data` is JSON text, or a tar."""
+
+    what: str
+    method: str
+    path: str
+    query: Query = NO_QUERY
+    data: bytes | AsyncIterator[bytes] | None = None
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        is_tar = self.data is not None and not isinstance(self.data, bytes)
+        return {"Content-Type": "application/x-tar" if is_tar else "application/json"}
+
+
+class Wire:
+    """One engine's connection. Everything it raises is a SkepError worded with what was tried and on what."""
+
+    def __init__(self, endpoint: str, parallel: int = 0) -> None:
+        """`parallel` calls at once in each lane; 0 is two for each core, where an engine's throughput ends.
+
+        InvalidError for an endpoint that is not spoken.
+        """
+        count = parallel or 2 * (os.cpu_count() or 1)
+        self.endpoint = endpoint
+        self._base_url = base_url(endpoint)
+        sizes = {Lane.READ: count, Lane.ACT: count, Lane.WAIT: 16 * count}
+        self._slots = {lane: asyncio.Semaphore(size) for lane, size in sizes.items()}
+        self._docker: aiodocker.Docker | None = None
+        self._connector: aiohttp.BaseConnector | None = None
+        self._version = ""
+        self._negotiating = asyncio.Lock()
+
+    async def close(self) -> None:
+        if self._docker is not None:
+            await self._docker.close()
+        if self._connector is not None:
+            await self._connector.close()
+        self._docker = self._connector = None
+
+    async def version(self) -> str:
+        """The API version that is spoken, negotiated at the first call and after the engine was gone."""
+        async with self._negotiating:
+            if not self._version:
+                self._version = await self._negotiate()
+            return self._version
+
+    async def _negotiate(self) -> str:
+        what = "ask for the API version"
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            async with self._client()._query("version", versioned_api=False) as response, response:
+                answer = msgspec.json.decode(await response.read())
+        if not isinstance(answer, dict) or "ApiVersion" not in answer:
+            raise UnavailableError(f"could not {what} on {self.endpoint}: what answers there is no Docker Engine")
+        return chosen_version(str(answer["ApiVersion"]), self.endpoint)
+
+    def _client(self) -> aiodocker.Docker:
+        """Made at the first use: pools belong to the loop that runs."""
+        if self._docker is None:
+            self._connector = connector_for(self.endpoint)
+            self._docker = aiodocker.Docker(url=self._base_url, connector=self._connector, api_version="v1.41")
+        return self._docker
+
+    async def read(self, what: str, path: str, type_: type[T], query: Query = NO_QUERY) -> T:
+        """GET, parsed as `type_`."""
+        return self._parsed(what, await self.raw(what, path, query), type_)
+
+    async def raw(self, what: str, path: str, query: Query = NO_QUERY) -> bytes:
+        """GET, as it comes."""
+        return await self._call(Request(what, "GET", path, query), READ_TIMEOUT_S, Lane.READ)
+
+    async def act(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        query: Query = NO_QUERY,
+        *,
+        body: JsonObject | None = None,
+        timeout_s: float = ACT_TIMEOUT_S,
+        lane: Lane = Lane.ACT,
+    ) -> bytes:
+        """A request that changes something; the body of the answer, empty where there is none."""
+        data = None if body is None else msgspec.json.encode(body)
+        return await self._call(Request(what, method, path, query, data), timeout_s, lane)
+
+    async def create(self, what: str, path: str, type_: type[T], query: Query = NO_QUERY, *, body: JsonObject) -> T:
+        """POST of `body`, the answer parsed as `type_`."""
+        return self._parsed(what, await self.act(what, "POST", path, query, body=body), type_)
+
+    async def remove(self, what: str, path: str, query: Query = NO_QUERY) -> None:
+        """DELETE where not there is success."""
+        try:
+            await self.act(what, "DELETE", path, query)
+        except NotFoundError:
+            return
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request, timeout_s: float | None = STREAM_TIMEOUT_S
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The answer's chunks as they come, outside the limit of calls; None for `timeout_s` never ends by itself."""
+        async with self._translated(request.what):
+            await self.version()
+            limit = aiohttp.ClientTimeout(total=timeout_s)  # not asyncio.timeout: it would cancel whoever reads
+            async with self._response(request, limit) as response:
+                yield response.content.iter_any()
+
+    async def _call(self, request: Request, timeout_s: float, lane: Lane) -> bytes:
+        async with self._slots[lane], self._translated(request.what):
+            await self.version()
+            async with asyncio.timeout(timeout_s), self._response(request, None) as response:
+                return await response.read()
+
+    @asynccontextmanager
+    async def _response(
+        self, request: Request, limit: aiohttp.ClientTimeout | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        docker = self._client()
+        docker.api_version = f"v{self._version}"
+        async with (
+            docker._query(
+                request.target, request.method, data=request.data, headers=request.headers, timeout=limit
+            ) as response,
+            response,
+        ):
+            yield response
+
+    def _parsed(self, what: str, data: bytes, type_: type[T]) -> T:
+        try:
+            return msgspec.json.decode(data, type=type_)
+        except msgspec.MsgspecError as error:
+            raise UnavailableError(
+                f"could not {what} on {self.endpoint}: its answer makes no sense: {error}"
+            ) from error
+
+    @asynccontextmanager
+    async def _translated(self, what: str) -> AsyncIterator[None]:
+        """Foreign errors become ours, with their cause."""
+        try:
+            yield
+        except SkepError:
+            raise
+        except aiodocker.DockerError as error:
+            if error.status == 900:  # aiodocker's own number for "no connection"
+                raise self._silent(what, str(error.__context__ or error.message)) from error
+            raise engine_error(error.status, error.message, what, self.endpoint) from error
+        except TimeoutError as error:
+            raise self._silent(what, "no answer in time") from error
+        except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
+            raise self._silent(what, f"{type(error).__name__}: {error}") from error
+
+    def _silent(self, what: str, reason: str) -> UnavailableError:
+        """The engine may come back as another version."""
+        self._version = ""
+        return UnavailableError(redact(f"could not {what} on {self.endpoint}: {reason}"))
+
+
+async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of a stream without their ends; ValueError for one over LINE_BYTES_MAX."""
+    rest = b""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            if line.strip():
+                yield line
+        if len(rest) > LINE_BYTES_MAX:
+            raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
+    if rest.strip():
+        yield rest
+
+
+def filters_query(filters: Mapping[str, Sequence[str]] | None) -> list[tuple[str, str]]:
+    return [("filters", json.dumps({name: list(values) for name, values in filters.items()}))] if filters else []
