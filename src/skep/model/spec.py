@@ -96,7 +96,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A volume, a folder of the node or memory inside the container. `source` is empty for tmpfs and anonymous volumes."""
+    """A volume, a folder of the node, or memory. `source` is empty for tmpfs and anonymous volumes."""
 
     type: Literal["volume", "bind", "tmpfs"]
     target: str

@@ -6,9 +6,11 @@ from enum import StrEnum
 from skep.model.plan import ActionKind, Reason
 from skep.model.spec import Key
 
-
 EVERYTHING = "everything"
+"""In `Observed.silent`: nothing at all is known."""
+
 HEALTH = "health"
+"""In `Observed.silent`: the members are known, their health is not."""
 
 
 class Life(StrEnum):
@@ -225,7 +227,8 @@ class Condition:
 class Record:
     """What can't be observed again of a key; at most 64 KiB, written only when it changed.
 
-    `image` is the reference that the revision of `image_generation` was fixed to (`unresolved` digests stay a tag).
+    `image` is what the spec's `image_spec` was fixed to, `name:tag@sha256:…` or, where no registry answered, the
+    same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
     """
 
     key: Key
@@ -233,7 +236,7 @@ class Record:
     conditions: tuple[Condition, ...] = ()
     ledger: Ledger = Ledger()
     image: str = ""
-    image_generation: int = 0
+    image_spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,16 +260,12 @@ class ClusterManager:
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """What is known of a Swarm. `id` is empty until it exists; `bootstrap` names the only member that may init it.
-
-    `change` is the one lock for manager changes (semantics.md N2): `group/ID request`, empty when free.
-    """
+    """What is known of a Swarm. `id` is empty until it exists; `bootstrap` names the only member that may init it."""
 
     name: str
     id: str = ""
     bootstrap: str = ""
     managers: tuple[ClusterManager, ...] = ()
-    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ clean up what is gone, remove what is too much, bring back what stopped, mend in
 what is missing, and only then move to a new spec. For managers, `quorum` lets at most one change through.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed, Role
@@ -115,10 +115,9 @@ def _extra_cattle(census: Census) -> list[Member]:
 
 def _fill_missing(draft: Draft) -> None:
     desired = draft.census.desired
-    if desired.slots is None:
-        empty: list[str | None] = [None] * max(0, desired.size - draft.census.total)
-    else:
-        room = max(0, desired.size - draft.census.total)
+    room = max(0, desired.size - draft.census.total)
+    empty: Sequence[str | None] = [None] * room
+    if desired.slots is not None:
         empty = [slot for slot in desired.slots if _is_empty(draft.census, slot)][:room]
     if empty and desired.hold:
         draft.note(NoteKind.HELD, detail=desired.hold)

@@ -1,0 +1,95 @@
+"""What a key's status says of it (semantics.md W50, W52): derived from the same values as the plan."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from skep.model.plan import REMOVALS, ActionKind, NoteKind, Plan
+from skep.model.state import Condition, ConditionType, Desired, Ledger, Observed
+from skep.planning.census import Census, take
+from skep.planning.explain import explain_note
+
+_NOTED = {
+    NoteKind.HELD: ConditionType.WAITING,
+    NoteKind.WAITING_FOR_QUORUM: ConditionType.WAITING,
+    NoteKind.ROLL_REFUSED: ConditionType.ROLL_REFUSED,
+    NoteKind.REMEDIATION_RESTRICTED: ConditionType.REMEDIATION_RESTRICTED,
+    NoteKind.SOURCE_SILENT: ConditionType.UNREACHABLE,
+}
+
+_FAILED = {
+    ActionKind.CREATE: "FailedCreate",
+    ActionKind.ADOPT: "FailedAdopt",
+    ActionKind.START: "FailedStart",
+    ActionKind.UPDATE: "FailedUpdate",
+    ActionKind.DRAIN: "FailedDelete",
+    ActionKind.DESTROY: "FailedDelete",
+}
+
+
+def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
+    """W50: everything wanted is there, current and healthy, and nothing is under way."""
+    census = take(desired, observed, ledger)
+    return (
+        observed.complete
+        and not ledger.entries
+        and not census.outdated
+        and not census.gone
+        and not any(m.drift for m in census.staying)
+        and census.available == len(census.staying) == desired.size
+    )
+
+
+def conditions(
+    desired: Desired, observed: Observed, ledger: Ledger, plan: Plan, before: Iterable[Condition], wall_s: float
+) -> tuple[Condition, ...]:
+    """All statements that hold now. `since_s` is kept from `before` where the status has not flipped."""
+    census = take(desired, observed, ledger)
+    stated = [_available(census), _progressing(desired, census, plan), *_failures(ledger), *_from_notes(plan)]
+    since = {c.type: (c.status, c.since_s) for c in before}
+    return tuple(replace(c, since_s=_since(c, since.get(c.type), wall_s)) for c in stated)
+
+
+def _since(condition: Condition, before: tuple[bool, float] | None, wall_s: float) -> float:
+    return before[1] if before is not None and before[0] == condition.status else wall_s
+
+
+def _available(census: Census) -> Condition:
+    ready = sum(m.running for m in census.staying) if census.desired.in_place else census.available
+    wanted = sum(m.wanted for m in census.staying) if census.desired.in_place else census.desired.size
+    enough = ready >= wanted and bool(census.staying or not census.desired.size)
+    reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
+    return Condition(ConditionType.AVAILABLE, enough, reason, f"{ready} of {wanted}")
+
+
+def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
+    refused = next((n for n in plan.notes if n.kind in (NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED)), None)
+    if refused is not None:
+        return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused))
+    if is_converged(desired, census.observed, census.ledger) and not plan.actions:
+        return Condition(ConditionType.PROGRESSING, True, "Complete")
+    reason = "Removing" if desired.removed else "Updating"
+    sick = [m.detail for m in census.staying if not m.healthy and m.detail]
+    return Condition(ConditionType.PROGRESSING, True, reason, sick[0] if sick else "")
+
+
+def _failures(ledger: Ledger) -> list[Condition]:
+    """The worst failure as ReplicaFailure; what merely waits (count 0) as Waiting."""
+    worded = [f for f in ledger.failures if f.message]
+    failed = sorted((f for f in worded if f.count), key=lambda f: (-f.count, f.subject, f.kind))
+    waiting = sorted((f for f in worded if not f.count), key=lambda f: (f.subject, f.kind))
+    found = [Condition(_type(f.message, f.kind), True, _FAILED[f.kind], f.message) for f in failed[:1]]
+    return found + [Condition(ConditionType.WAITING, True, "NotReady", f.message) for f in waiting[:1]]
+
+
+def _type(message: str, kind: ActionKind) -> ConditionType:
+    conflict = kind not in REMOVALS and message.startswith("NameConflict")
+    return ConditionType.NAME_CONFLICT if conflict else ConditionType.REPLICA_FAILURE
+
+
+def _from_notes(plan: Plan) -> list[Condition]:
+    found = {}
+    for note in plan.notes:
+        kind = _NOTED.get(note.kind)
+        if kind is not None and kind not in found:
+            found[kind] = Condition(kind, True, note.kind.value, explain_note(note))
+    return list(found.values())

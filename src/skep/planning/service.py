@@ -1,0 +1,177 @@
+"""A workload as a Swarm service: its spec for the Engine API, and what of a live spec is drift."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from skep.model.json import Json, JsonObject
+from skep.model.spec import FileRef, HealthCheck, Port, Resources, WorkloadSpec
+
+STATE_LABEL = "swarm.cluster.state"
+"""On the service and its containers: the reference document's label (semantics.md W20)."""
+
+CONTROLLER_LABEL = "skep.controller"
+WORKLOAD_LABEL = "skep.workload"
+FINGERPRINT_LABEL = "skep.fingerprint"
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the cluster calls the secrets, configs and networks that a spec names: name to ID."""
+
+    secrets: Mapping[str, str]
+    configs: Mapping[str, str]
+    networks: Mapping[str, str]
+
+
+NO_NAMES = Names({}, {}, {})
+
+
+def render(spec: WorkloadSpec, image: str, controller: str, names: Names) -> dict[str, Json]:
+    """The complete service spec, empty fields included: those are ours too, and something in them is drift."""
+    return {
+        "Name": spec.name,
+        "Labels": {
+            **dict(spec.labels),
+            STATE_LABEL: spec.name,
+            CONTROLLER_LABEL: controller,
+            WORKLOAD_LABEL: spec.name,
+        },
+        "TaskTemplate": {
+            "ContainerSpec": _container(spec, image, names),
+            "Resources": _resources(spec.resources),
+            "Placement": {"Constraints": list(spec.constraints)},
+            "Networks": [{"Target": names.networks[n]} for n in spec.networks],
+        },
+        "Mode": {"Global": {}} if spec.mode == "global" else {"Replicated": {"Replicas": spec.count}},
+        "UpdateConfig": {"Parallelism": parallelism(spec.count), "FailureAction": "pause", "Order": "stop-first"},
+        "EndpointSpec": {"Ports": [_port(p) for p in spec.ports]},
+    }
+
+
+def parallelism(count: int) -> int:
+    """A quarter of the replicas at a time, rounded up (semantics.md W41); Docker's own default is one."""
+    return max(1, -(-count // 4))
+
+
+def _container(spec: WorkloadSpec, image: str, names: Names) -> dict[str, Json]:
+    container: dict[str, Json] = {
+        "Image": image,
+        "Labels": {**dict(spec.labels), STATE_LABEL: spec.name},
+        "Command": list(spec.command),
+        "Args": list(spec.args),
+        "Env": [f"{name}={value}" for name, value in spec.env],
+        "User": spec.user,
+        "Mounts": [
+            {"Type": m.type, "Source": m.source, "Target": m.target, "ReadOnly": m.read_only} for m in spec.mounts
+        ],
+        "Healthcheck": _health_check(spec.health_check),
+        "Secrets": [_file_ref(r, "Secret", names.secrets) for r in spec.secrets],
+        "Configs": [_file_ref(r, "Config", names.configs) for r in spec.configs],
+    }
+    if spec.stop_grace_s is not None:
+        container["StopGracePeriod"] = round(spec.stop_grace_s * NANOSECONDS)
+    return container
+
+
+def _health_check(check: HealthCheck | None) -> JsonObject:
+    if check is None:
+        return {}
+    return {
+        "Test": list(check.test),
+        "Interval": round(check.interval_s * NANOSECONDS),
+        "Timeout": round(check.timeout_s * NANOSECONDS),
+        "Retries": check.retries,
+        "StartPeriod": round(check.start_period_s * NANOSECONDS),
+    }
+
+
+def _file_ref(ref: FileRef, kind: str, ids: Mapping[str, str]) -> JsonObject:
+    file: JsonObject = {"Name": ref.target or ref.source, "UID": ref.uid, "GID": ref.gid, "Mode": ref.mode}
+    return {f"{kind}ID": ids[ref.source], f"{kind}Name": ref.source, "File": file}
+
+
+def _resources(resources: Resources) -> JsonObject:
+    return {
+        "Limits": {
+            "NanoCPUs": resources.limit_nano_cpus,
+            "MemoryBytes": resources.limit_memory_bytes,
+            "Pids": resources.limit_pids,
+        },
+        "Reservations": {
+            "NanoCPUs": resources.reserve_nano_cpus,
+            "MemoryBytes": resources.reserve_memory_bytes,
+        },
+    }
+
+
+def _port(port: Port) -> JsonObject:
+    return {
+        "Protocol": port.protocol,
+        "TargetPort": port.target,
+        "PublishedPort": port.published,
+        "PublishMode": port.mode,
+    }
+
+
+def pruned(value: Json) -> Json:
+    """The same without what is empty, zero or false: how the engine stores it, and what is sent to it.
+
+    A replica count of zero stays.
+    """
+    if isinstance(value, Mapping):
+        kept = {k: pruned(v) for k, v in value.items()}
+        return {k: v for k, v in kept.items() if not is_empty(v) or k in ("Replicas", "Global")}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [pruned(v) for v in value]
+    return value
+
+
+def is_empty(value: Json) -> bool:
+    return value is None or value is False or value in (0, "") or (isinstance(value, Mapping | list) and not value)
+
+
+def drift(ours: Json, live: Json, path: str = "") -> tuple[str, ...]:
+    """Paths at which a live spec differs from ours, looking only at what we set; engine defaults are no drift.
+
+    Of maps, keys that we do not set are not looked at (labels of other tools); lists are ours as a whole.
+    """
+    if is_empty(ours) and is_empty(live):
+        return ()
+    if isinstance(ours, Mapping):
+        theirs = live if isinstance(live, Mapping) else {}
+        inner = (drift(v, theirs.get(k), f"{path}.{k}" if path else k) for k, v in ours.items())
+        found = tuple(p for paths in inner for p in paths)
+        return found or (() if isinstance(live, Mapping) or _all_empty(ours) else (path,))
+    if isinstance(ours, Sequence) and not isinstance(ours, str):
+        return _list_drift(ours, live, path)
+    return () if ours == live else (path,)
+
+
+def _list_drift(ours: Sequence[Json], live: Json, path: str) -> tuple[str, ...]:
+    if not isinstance(live, Sequence) or isinstance(live, str) or len(live) != len(ours):
+        return (path,)
+    same = all(not drift(mine, theirs, path) for mine, theirs in zip(ours, live, strict=True))
+    return () if same else (path,)
+
+
+def _all_empty(value: Mapping[str, Json]) -> bool:
+    return all(is_empty(pruned(v)) for v in value.values())
+
+
+def fingerprint(rendered: JsonObject, keyed_hash: Callable[[str], str]) -> str:
+    """A hash of the whole spec; keyed, since values of Env are in it and must not be guessed from it."""
+    text = json.dumps(rendered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return keyed_hash(hashlib.sha256(text.encode()).hexdigest())[:32]
+
+
+def labelled(rendered: JsonObject, fingerprint_of_it: str) -> dict[str, Json]:
+    """What is sent: pruned, and carrying its own fingerprint, so that a change from outside shows."""
+    labels = rendered["Labels"]
+    assert isinstance(labels, Mapping)
+    sent = pruned({**rendered, "Labels": {**labels, FINGERPRINT_LABEL: fingerprint_of_it}})
+    assert isinstance(sent, dict)
+    return sent
