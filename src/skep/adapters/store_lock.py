@@ -1,0 +1,41 @@
+"""One holder for a state directory at a time."""
+
+import fcntl
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from skep.model.errors import RefusedError
+
+
+class StateLock:
+    """An flock on `FOLDER/lock`, which tells who holds it. The kernel lets go of it however the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take it; RefusedError says which process has it, and since when."""
+        self._fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = _describe(os.pread(self._fd, 4096, 0))
+            os.close(self._fd)
+            raise RefusedError(
+                f"{folder} is in use by {holder}: stop it, or choose another state directory with --state-dir"
+            ) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0)
+
+    def release(self) -> None:
+        """Let go; the file stays, for removing it would let two processes lock two files of one name."""
+        os.close(self._fd)
+
+
+def _describe(text: bytes) -> str:
+    try:
+        held = json.loads(text)
+        since = datetime.fromtimestamp(held["since"], UTC)
+        return f"process {held['pid']}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, KeyError, TypeError):  # the holder is between locking and writing
+        return "another process"
