@@ -1,0 +1,278 @@
+"""The simulated Swarm's orchestrator: placement, healing and rolling updates of services, in virtual time."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from skep.model.engine import Service, Task
+from skep.model.errors import ConflictError, NotFoundError, RejectedError
+from skep.model.json import JsonObject
+from tests.fakes.tasks import (
+    SimService,
+    SimTask,
+    forget,
+    holds,
+    meets,
+    shown_service,
+    shown_task,
+    slot_of,
+    with_defaults,
+)
+
+if TYPE_CHECKING:
+    from tests.fakes.swarm import SimNode, SimSwarm
+
+
+class Orchestrator:
+    """Level-based as SwarmKit's: `reconcile` may be called at any time and does nothing without a leader."""
+
+    def __init__(self, swarm: "SimSwarm") -> None:
+        self._swarm = swarm
+        self._kernel = swarm.kernel
+        self._services: dict[str, SimService] = {}
+        self.bad_images: set[str] = set()
+
+    # --- what clients see and ask -----------------------------------------------------------------------------------
+
+    def listed(self) -> list[Service]:
+        return [shown_service(service) for service in self._services.values()]
+
+    def tasks(self) -> list[Task]:
+        return [shown_task(service, task) for service in self._services.values() for task in service.tasks]
+
+    def find(self, service: str) -> SimService | None:
+        """By name or ID."""
+        return next((known for known in self._services.values() if service in (known.id, known.name)), None)
+
+    def named(self, service: str) -> SimService:
+        known = self.find(service)
+        if known is None:
+            raise NotFoundError(f"service {service} not found")
+        return known
+
+    def create(self, spec: JsonObject) -> str:
+        name = str(spec.get("Name", ""))
+        if not name:
+            raise RejectedError("rpc error: code = InvalidArgument desc = name must be valid as a DNS name component")
+        if any(service.name == name for service in self._services.values()):
+            raise ConflictError(
+                f"rpc error: code = AlreadyExists desc = name conflicts with an existing object: service {name}"
+            )
+        service = SimService(self._kernel.identity(), with_defaults(spec), self._kernel.clock.wall_s(), version=10)
+        self._services[service.id] = service
+        self._kernel.changed(f"service {name} created", by_us=True)
+        self.reconcile()
+        return service.id
+
+    def update(self, name: str, version: int, spec: JsonObject) -> None:
+        service = self.named(name)
+        if service.version != version:
+            raise ConflictError("rpc error: code = Unknown desc = update out of sequence")
+        if spec.get("Name") != service.name:
+            raise RejectedError("rpc error: code = Unimplemented desc = renaming services is not supported")
+        service.previous, service.spec = service.spec, with_defaults(spec)
+        service.version += 1
+        service.update_state, service.update_message = "", ""
+        service.not_before.clear()
+        if any(task.wanted and task.template != service.template for task in service.tasks):
+            service.update_state, service.update_message = "updating", "update in progress"
+        self._kernel.changed(f"service {service.name} updated", by_us=True)
+        self.reconcile()
+
+    def remove(self, name: str) -> None:
+        service = self.named(name)
+        del self._services[service.id]
+        for task in service.tasks:
+            self._end_container(task)
+        self._kernel.changed(f"service {service.name} removed", by_us=True)
+
+    # --- what befalls nodes -----------------------------------------------------------------------------------------
+
+    def host_returned(self, node: "SimNode", *, restarted: bool) -> None:
+        """After a restart its containers are dead, and so their tasks failed; else it is told what to stop."""
+        for service in self._services.values():
+            for task in [task for task in service.tasks if task.node_id == node.id and not task.over]:
+                if restarted:
+                    self._fail(service, task, "failed", "task: non-zero exit (255)")
+                elif not task.wanted:
+                    self._stop(service, task)
+
+    def node_removed(self, node_id: str) -> None:
+        for service in self._services.values():
+            for task in service.tasks:
+                if task.node_id == node_id and not task.over:
+                    task.state, task.desired = "orphaned", "shutdown"
+
+    # --- the clockwork ------------------------------------------------------------------------------------------------
+
+    def reconcile(self) -> None:
+        if self._swarm.leader is None:
+            return
+        for service in list(self._services.values()):
+            self._leave_bad_nodes(service)
+            self._roll(service)
+            self._fill(service)
+            self._place(service)
+            forget(service)
+
+    def _nodes(self, service: SimService) -> list["SimNode"]:
+        placement = service.spec["TaskTemplate"].get("Placement") or {}
+        constraints = placement.get("Constraints") or []
+        return [
+            node
+            for node in self._swarm.nodes.values()
+            if node.state == "ready" and node.availability == "active" and all(meets(node, one) for one in constraints)
+        ]
+
+    def _leave_bad_nodes(self, service: SimService) -> None:
+        for task in service.tasks:
+            if not task.wanted or not task.node_id:
+                continue
+            node = self._swarm.nodes.get(task.node_id)
+            if node is None or node.state == "down" or node.availability == "drain":
+                self._stop(service, task)
+
+    def _stop(self, service: SimService, task: SimTask) -> None:
+        """On a lost node nothing is heard of its end."""
+        task.desired = "shutdown"
+        node = self._swarm.nodes.get(task.node_id)
+        if not task.node_id or node is None:
+            task.state = "shutdown"
+        elif node.host.alive:
+            self._kernel.later(self._kernel.spread(self._kernel.timings.task_stop_s), self._stopped, task)
+
+    def _stopped(self, task: SimTask) -> None:
+        if not task.over:
+            task.state, task.message = "shutdown", "shutdown"
+            self._end_container(task)
+            self.reconcile()
+
+    def _roll(self, service: SimService) -> None:
+        """Move dirty slots to the new template, `Parallelism` at a time; done after the monitor period."""
+        if not service.updating:
+            return
+        live = [task for task in service.tasks if task.wanted]
+        dirty = [task for task in live if task.template != service.template]
+        moving = len([task for task in live if task.template == service.template and task.state != "running"])
+        moving += max(0, (service.replicas or 0) - len(live))
+        free = (service.config("Parallelism", 1) or len(dirty)) - moving
+        for task in dirty[: max(0, free)]:
+            self._stop(service, task)
+            service.watch_until_s = 0.0
+        if dirty or moving:
+            return
+        self._complete_after_monitor(service)
+
+    def _complete_after_monitor(self, service: SimService) -> None:
+        now_s = self._kernel.now_s()
+        if not service.watch_until_s:
+            service.watch_until_s = now_s + self._kernel.timings.monitor_s
+            self._kernel.later(self._kernel.timings.monitor_s + 1e-6, self.reconcile)
+        elif now_s >= service.watch_until_s:
+            rolled_back = service.update_state == "rollback_started"
+            service.update_state = "rollback_completed" if rolled_back else "completed"
+            service.update_message = "rollback completed" if rolled_back else "update completed"
+            service.version += 1
+            self._kernel.changed(f"service {service.name} {service.update_message}", by_us=False)
+
+    def _fill(self, service: SimService) -> None:
+        """Tasks for empty slots, none for surplus ones; the highest slots go first."""
+        wanted: list[tuple[int, str]]
+        if service.replicas is None:
+            wanted = [(0, node.id) for node in self._nodes(service)]
+        else:
+            wanted = [(slot, "") for slot in range(1, service.replicas + 1)]
+        taken = {slot_of(service, task): task for task in service.tasks if task.wanted}
+        for key, task in taken.items():
+            if key not in wanted and (service.replicas is not None or task.template == service.template):
+                self._stop(service, task)
+        leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
+        if service.config("Order", "stop-first") == "start-first":
+            leaving.clear()
+        for key in wanted:
+            if key not in taken and key not in leaving and self._kernel.now_s() >= service.not_before.get(key, 0.0):
+                self._new_task(service, *key)
+
+    def _is_leaving(self, task: SimTask) -> bool:
+        """It was told to stop and its node will say when it has."""
+        node = self._swarm.nodes.get(task.node_id)
+        return task.desired == "shutdown" and not task.over and node is not None and node.host.alive
+
+    def _new_task(self, service: SimService, slot: int, node_id: str) -> None:
+        task = SimTask(
+            self._kernel.identity(), service.id, slot, node_id, service.template, service.image, service.version
+        )
+        service.tasks.append(task)
+
+    def _place(self, service: SimService) -> None:
+        """On the node with the fewest of this service's tasks, then the fewest of all."""
+        waiting = [task for task in service.tasks if task.wanted and task.state == "pending"]
+        if not waiting:
+            return
+        nodes = self._nodes(service)
+        mine = Counter(task.node_id for task in service.tasks if task.wanted)
+        every = Counter(task.node_id for other in self._services.values() for task in other.tasks if task.wanted)
+        for task in waiting:
+            fit = [node for node in nodes if not task.node_id or task.node_id == node.id]
+            if not fit:
+                task.message, task.error = "pending task scheduling", "no suitable node"
+                continue
+            node = min(fit, key=lambda node: (mine[node.id], every[node.id]))
+            mine[node.id] += 1
+            every[node.id] += 1
+            task.node_id, task.state, task.message, task.error = node.id, "preparing", "preparing", ""
+            self._kernel.later(self._kernel.spread(self._kernel.timings.task_start_s), self._start, service, task, node)
+
+    def _start(self, service: SimService, task: SimTask, node: "SimNode") -> None:
+        if task.over or not node.host.alive:
+            return
+        if not holds(node.host.images, task.image):
+            self._fail(service, task, "rejected", f"No such image: {task.image}")
+            return
+        task.state, task.message = "running", "started"
+        task.container_id = self._kernel.identity(64)
+        if task.image.partition("@")[0] in self.bad_images:
+            self._kernel.later(self._kernel.timings.task_fail_s, self._die, service, task)
+        self.reconcile()
+
+    def _die(self, service: SimService, task: SimTask) -> None:
+        if task.state == "running":
+            self._fail(service, task, "failed", "task: non-zero exit (1)")
+
+    def kill(self, container_id: str) -> None:
+        """A container of a task was killed by hand."""
+        for service in self._services.values():
+            for task in service.tasks:
+                if task.container_id == container_id:
+                    self._fail(service, task, "failed", "task: non-zero exit (137)")
+
+    def _fail(self, service: SimService, task: SimTask, state: str, error: str) -> None:
+        was_wanted = task.wanted
+        task.state, task.error = state, error
+        self._end_container(task)
+        if was_wanted:
+            restart_s = self._kernel.timings.restart_s
+            service.not_before[slot_of(service, task)] = self._kernel.now_s() + restart_s
+            self._kernel.later(restart_s + 1e-6, self.reconcile)
+            if service.updating and task.template == service.template:
+                self._update_failed(service, task)
+        self.reconcile()
+
+    def _update_failed(self, service: SimService, task: SimTask) -> None:
+        """FailureAction pause (the default), continue or rollback; a rollback is never rolled back (W47)."""
+        rolling_back = service.update_state == "rollback_started"
+        action = service.config("FailureAction", "pause")
+        if action == "continue":
+            return
+        reason = f"due to failure or early termination of task {task.id}"
+        if action == "rollback" and not rolling_back and service.previous is not None:
+            service.spec, service.previous = service.previous, None
+            service.update_state, service.update_message = "rollback_started", f"update rolled back {reason}"
+        else:
+            service.update_state = "rollback_paused" if rolling_back else "paused"
+            service.update_message = f"{'rollback' if rolling_back else 'update'} paused {reason}"
+        service.watch_until_s = 0.0
+        service.version += 1
+        self._kernel.changed(f"service {service.name} {service.update_message}", by_us=False)
+
+    def _end_container(self, task: SimTask) -> None:
+        task.container_id = ""
