@@ -1,0 +1,156 @@
+"""Documents as trees that remember their lines and their spelling; JSON and YAML are read into the same tree."""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from skep.model.errors import Fault
+from skep.model.json import Json, RawJson
+
+DEPTH_MAX = 64
+"""Levels in a document. The deepest InfraKit example has 9; walking a tree of this depth by recursion is safe."""
+
+NODES_MAX = 100_000
+"""Values in one file, YAML aliases written out: ten groups of the largest size fit, "billion laughs" do not."""
+
+TEXT_MAX = 1024 * 1024
+"""Characters in one file. YAML is read at some 200 kB a second, so one file costs seconds at most; JSON is faster."""
+
+NUMBER_MAX = 400
+"""Characters in one number: the longest float64 written without an exponent has 309 digits before the point."""
+
+INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+
+
+class Shape(StrEnum):
+    """What a value is, in the words of a fault."""
+
+    NULL = "null"
+    BOOL = "true or false"
+    NUMBER = "a number"
+    STRING = "a string"
+    LIST = "a list"
+    OBJECT = "an object"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value. `text` is its JSON as written, for scalars; `string` is a string's content."""
+
+    shape: Shape
+    line: int
+    text: str = ""
+    string: str = ""
+    items: tuple["Node", ...] = ()
+    fields: tuple["Field", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of an object with its value; `text` is the key as JSON, as written."""
+
+    name: str
+    text: str
+    line: int
+    node: Node
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a reader has made of one file so far; the faults carry no file name yet."""
+
+    documents: list[Node] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, message: str, line: int) -> None:
+        self.faults.append(Fault(message, line=line))
+
+
+class UnreadableError(Exception):
+    """The rest of a file can't be read; caught by the readers of this package, never seen outside."""
+
+    def __init__(self, message: str, line: int) -> None:
+        self.fault = Fault(message, line=line)
+        super().__init__(message)
+
+
+def number_fault(text: str) -> str:
+    """Why the JSON number `text` can't be taken; empty when it can. InfraKit reads all numbers as float64."""
+    if len(text) > NUMBER_MAX:
+        return f"numbers have at most {NUMBER_MAX} characters"
+    if abs(float(text)) == float("inf"):
+        return f"{text} is out of the range of numbers"
+    return ""
+
+
+def string_fault(string: str) -> str:
+    """Why a string can't be taken; empty when it can."""
+    if "\0" in string:
+        return "the character \\u0000 is not allowed"
+    if not string.isascii() and any("\ud800" <= char <= "\udfff" for char in string):
+        return "half a surrogate pair is not a character"
+    return ""
+
+
+def raw(node: Node) -> RawJson:
+    """The value as JSON without white space, its numbers and strings as written."""
+    return RawJson(_text(node).encode())
+
+
+def _text(node: Node) -> str:
+    if node.shape is Shape.OBJECT:
+        return "{" + ",".join(f"{item.text}:{_text(item.node)}" for item in node.fields) + "}"
+    if node.shape is Shape.LIST:
+        return "[" + ",".join(map(_text, node.items)) + "]"
+    return node.text
+
+
+def value(node: Node) -> Json:
+    """The plain value; lists become tuples, and of keys that are written twice the last counts."""
+    match node.shape:
+        case Shape.OBJECT:
+            return {item.name: value(item.node) for item in node.fields}
+        case Shape.LIST:
+            return tuple(map(value, node.items))
+        case Shape.STRING:
+            return node.string
+        case Shape.NUMBER:
+            return int(node.text) if INTEGER.fullmatch(node.text) else float(node.text)
+        case Shape.BOOL:
+            return node.text == "true"
+        case Shape.NULL:
+            return None
+
+
+Path = NewType("Path", str)
+"""Dotted names with the indices of list items in brackets: `Ports[0].Target`."""
+
+ROOT = Path("")
+
+
+def under(path: str, part: str | int) -> Path:
+    """The path of a field or list item below `path`."""
+    if isinstance(part, int):
+        return Path(f"{path}[{part}]")
+    return Path(f"{path}.{part}" if path else part)
+
+
+def line_of(node: Node, path: str) -> int:
+    """The line of what `path` names, or of the innermost part of it that is written. Case does not matter."""
+    return _line(node, node.line, path.casefold())
+
+
+def _line(node: Node, line: int, path: str) -> int:
+    for name, child_line, child in _children(node):
+        rest = path.removeprefix(name)
+        if rest != path and rest[:1] in ("", ".", "["):
+            return _line(child, child_line, rest.removeprefix("."))
+    return line
+
+
+def _children(node: Node) -> list[tuple[str, int, Node]]:
+    """Names as a path spells them, the longest first: a label's key may have dots of its own."""
+    items = [(f"[{index}]", item.line, item) for index, item in enumerate(node.items)]
+    fields = [(item.name.casefold(), item.line, item.node) for item in node.fields if item.name]
+    return items + sorted(fields, key=lambda child: -len(child[0]))
