@@ -37,7 +37,8 @@ def find_engine(
             return f"unix://{path}"
     raise NotFoundError(
         "found no Docker Engine: no endpoint was given, DOCKER_HOST is not set, no docker context is chosen, "
-        f"and nothing listens on {' or '.join(map(str, sockets))}. Install or start one (scripts/up does both), or set DOCKER_HOST"
+        f"and nothing listens on {' or '.join(map(str, sockets))}. Install or start one "
+        "(scripts/up does both), or set DOCKER_HOST"
     )
 
 

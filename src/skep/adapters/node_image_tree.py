@@ -94,11 +94,13 @@ def _busybox(busybox: Path, taken: Iterable[str]) -> list[Entry]:
 
 
 def _xtables() -> list[Entry]:
-    """iptables' modules, where they are looked up."""
+    """iptables' modules under all their names, where they are looked up."""
     roots = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/lib"))
-    folders = [folder for root in roots for pattern in ("*/xtables", "xtables") for folder in root.glob(pattern)]
-    modules = {module.resolve() for folder in folders for module in folder.glob("*.so")}
-    return [Entry(str(module).lstrip("/"), module) for module in sorted(modules)]
+    folders = {
+        folder.resolve() for root in roots for pattern in ("*/xtables", "xtables") for folder in root.glob(pattern)
+    }
+    modules = (module for folder in sorted(folders) for module in sorted(folder.glob("*.so")))
+    return [Entry(str(module).lstrip("/"), module) for module in modules]
 
 
 def node_entries() -> list[Entry]:

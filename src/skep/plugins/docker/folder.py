@@ -1,0 +1,93 @@
+"""A machine's private folder on this host, and the tags that came after it was made. Blocking, and short."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from skep.model.errors import RejectedError
+from skep.plugins.docker.machine import SHORT_DIGITS
+
+SOCKET_PATH_MAX = 107
+"""Bytes in the path of a unix socket on Linux."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """STATE/m/<digits>, mounted into the machine; its tags lie beside it, where the machine can't reach them."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, state_dir: Path, machine: str) -> "Folder":
+        """RejectedError where the engine's socket would have too long a path."""
+        folder = cls(state_dir / "m" / machine[-SHORT_DIGITS:])
+        if len(os.fsencode(folder.socket)) > SOCKET_PATH_MAX:
+            raise RejectedError(
+                f"the state directory's path is too long: {folder.socket} has more than {SOCKET_PATH_MAX} bytes"
+            )
+        return folder
+
+    @property
+    def socket(self) -> Path:
+        return self.path / "e.sock"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the machine has run its Init, and its engine has answered since it started."""
+        return (self.path / "done").exists()
+
+    @property
+    def failure(self) -> str:
+        """What a failed Init said, in words; empty when none failed."""
+        with contextlib.suppress(OSError):
+            code, _, line = (self.path / "failed").read_text(errors="replace").partition("\n")
+            return f"Init failed with exit code {code}: {line.strip()}"
+        return ""
+
+    def make(self) -> None:
+        """0700, and nothing left in it of an earlier run of the machine."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.mkdir(exist_ok=True, mode=0o700)
+        for name in ("done", "failed", "e.sock"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def write_init(self, script: str) -> None:
+        """Seen whole or not at all; 0600, since it may hold a join token."""
+        (self.path / "failed").unlink(missing_ok=True)
+        _write(self.path / "init", script.encode())
+
+    def forget_init(self) -> None:
+        (self.path / "init").unlink(missing_ok=True)
+
+    @property
+    def _tags_file(self) -> Path:
+        return self.path.with_suffix(".tags.json")
+
+    def write_tags(self, tags: Mapping[str, str]) -> None:
+        _write(self._tags_file, msgspec.json.encode(dict(tags)))
+
+    def tags(self) -> Mapping[str, str]:
+        """Those that came after the machine was made; none where the file is gone."""
+        try:
+            return msgspec.json.decode(self._tags_file.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return {}
+
+    def remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
+        self._tags_file.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    fresh.replace(path)

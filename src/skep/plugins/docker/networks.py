@@ -1,0 +1,99 @@
+"""The networks of machines on the host's engine: made once, removed with the last machine."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
+
+from skep.model.engine import Network
+from skep.model.errors import ConflictError, Fault, RejectedError
+from skep.plugins.docker.machine import CONTROLLER_LABEL, machine_of
+from skep.plugins.docker.network import (
+    Route,
+    choose_address,
+    free_subnet,
+    network_body,
+    overlap,
+    subnets_of,
+)
+from skep.plugins.docker.properties import WantedNetwork
+from skep.ports import Engine
+
+
+class Networks:
+    """`lock` is held from looking at a network until the machine's volume tells that it is used."""
+
+    def __init__(self, engine: Engine, controller: str, routes: Callable[[], Sequence[Route]]) -> None:
+        self._engine = engine
+        self._controller = controller
+        self._routes = routes
+        self.lock = asyncio.Lock()
+
+    async def faults(self, wanted: WantedNetwork) -> list[Fault]:
+        """What stands against the subnet, by name."""
+        if wanted.subnet is None:
+            return []
+        taken = overlap(wanted.subnet, wanted.name, await self._engine.networks(), self._routes())
+        return [Fault(f"{wanted.subnet} {taken}: choose another", "Network.Subnet")] if taken else []
+
+    async def ensure(self, wanted: WantedNetwork) -> IPv4Network:
+        """The subnet of the network, which is there now. RejectedError where it can't be as wanted."""
+        networks = await self._engine.networks()
+        if existing := [network for network in networks if network.name == wanted.name]:
+            return _usable(existing[0], wanted)
+        subnet = wanted.subnet or free_subnet(wanted.name, networks, self._routes())
+        if taken := overlap(subnet, wanted.name, networks, self._routes()):
+            raise RejectedError(f"the subnet {subnet} of the network {wanted.name!r} {taken}: choose another")
+        try:
+            await self._engine.create_network(network_body(wanted.name, subnet, self._controller))
+        except ConflictError:
+            return await self.ensure(wanted)  # somebody else made it since it was looked for
+        return subnet
+
+    async def address(self, network: str, subnet: IPv4Network, machine: str, tried: set[str]) -> str:
+        """A free address for a machine whose logical ID is none, and none of `tried`."""
+        return choose_address(machine, subnet, tried | await self._taken(network, machine))
+
+    async def _taken(self, network: str, machine: str) -> set[str]:
+        """Addresses in use now, and those of machines that are stopped."""
+        attached = {
+            address for item in await self._engine.networks() if item.name == network for address in item.addresses
+        }
+        records = [machine_of(volume.labels) for volume in await self._engine.volumes({CONTROLLER_LABEL: ""})]
+        return attached | {
+            item.address for item in records if item and item.network == network and item.name != machine
+        }
+
+    async def remove_unused(self, name: str) -> None:
+        """Remove a network of ours that no machine is on or belongs to."""
+        records = [
+            machine_of(volume.labels) for volume in await self._engine.volumes({CONTROLLER_LABEL: self._controller})
+        ]
+        if any(machine and machine.network == name for machine in records):
+            return
+        for network in await self._engine.networks():
+            if network.name == name and network.labels.get(CONTROLLER_LABEL) == self._controller:
+                await self._remove(network)
+
+    async def remove_all(self) -> None:
+        for network in await self._engine.networks():
+            if network.labels.get(CONTROLLER_LABEL) == self._controller:
+                await self._remove(network)
+
+    async def _remove(self, network: Network) -> None:
+        try:
+            await self._engine.remove_network(network.id)
+        except ConflictError:
+            return  # a container that is not ours is on it: whoever put it there still needs it
+
+
+def _usable(network: Network, wanted: WantedNetwork) -> IPv4Network:
+    """The subnet of a network that is there; RejectedError where it is another than the one wanted."""
+    subnets = subnets_of(network)
+    if not subnets:
+        raise RejectedError(f"the network {network.name!r} has no IPv4 subnet: machines need fixed addresses")
+    if wanted.subnet is not None and wanted.subnet not in subnets:
+        raise RejectedError(
+            f"the network {network.name!r} is there with the subnet {subnets[0]}, and {wanted.subnet} is wanted: "
+            "name another network or that subnet"
+        )
+    return subnets[0]

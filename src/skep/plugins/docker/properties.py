@@ -1,0 +1,71 @@
+"""What an instance of the plugin `docker` may be told."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from skep.model.json import RawJson
+from skep.specs.properties import ByteSize, Properties, read
+
+MEMORY_MIN_BYTES = 128 * 1024**2
+"""The machine's own engine and containerd take some 100 MiB."""
+
+
+def _subnet(text: str) -> str:
+    try:
+        subnet = IPv4Network(text)
+    except ValueError as error:
+        raise ValueError("must be an IPv4 subnet such as 10.20.0.0/24, its host bits zero") from error
+    if not 8 <= subnet.prefixlen <= 28:
+        raise ValueError("must have a prefix length from 8 to 28")
+    return text
+
+
+def _memory(size: int) -> int:
+    if 0 < size < MEMORY_MIN_BYTES:
+        raise ValueError("must be at least 128MiB: the machine's own engine takes most of that")
+    return size
+
+
+class _Network(Properties):
+    """The Docker network that machines are on: made where it is not there. Without a subnet, a free one is taken."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")] | None = None
+    subnet: Annotated[str, AfterValidator(_subnet)] | None = None
+
+
+class _Docker(Properties):
+    """Everything has a default. `memory` and `cpus` bound all that runs in the machine; 0 is no limit."""
+
+    image: Annotated[str, StringConstraints(min_length=1)] | None = None
+    network: _Network = _Network()
+    memory: Annotated[ByteSize, AfterValidator(_memory)] = 0
+    cpus: Annotated[float, Field(ge=0, le=4096)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WantedNetwork:
+    """A Docker network. Without a subnet: that which it has, or a free one when it is made."""
+
+    name: str
+    subnet: IPv4Network | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An instance's properties, parsed. `image` is empty for the plugin's own choice; 0 is no limit."""
+
+    image: str
+    network: WantedNetwork
+    memory: int
+    cpus: float
+
+
+def wanted(properties: RawJson, default_network: str) -> Wanted:
+    """InvalidError lists every fault."""
+    parsed = read(properties, _Docker)
+    subnet = IPv4Network(parsed.network.subnet) if parsed.network.subnet else None
+    network = WantedNetwork(parsed.network.name or default_network, subnet)
+    return Wanted(parsed.image or "", network, parsed.memory, parsed.cpus)
