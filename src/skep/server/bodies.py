@@ -1,0 +1,67 @@
+"""The JSON of the API: camelCase, `_s` written out as Seconds. Requests are strict, answers follow the model."""
+
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from types import GenericAlias
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.alias_generators import to_camel
+
+
+def json_name(name: str) -> str:
+    """`observed_age_s` is `observedAgeSeconds`."""
+    return to_camel(name.removesuffix("_s") + "_seconds" if name.endswith("_s") else name)
+
+
+class Body(BaseModel):
+    """What all bodies have in common. Nothing is coerced: `"5"` is no number."""
+
+    model_config = ConfigDict(
+        alias_generator=json_name, populate_by_name=True, strict=True, extra="forbid", frozen=True, from_attributes=True
+    )
+
+
+class FileBody(Body):
+    """A file as somebody wrote it; `name` is how errors call it."""
+
+    name: str
+    text: str
+
+
+class ApplyBody(Body):
+    files: list[FileBody]
+    adopt: bool = False
+
+
+class PlanBody(Body):
+    files: list[FileBody]
+
+
+class DeleteBody(Body):
+    files: list[FileBody]
+    cascade: bool = False
+
+
+class ScaleBody(Body):
+    count: Annotated[int, Field(ge=0)]
+
+
+@lru_cache(maxsize=64)
+def answer(view: type) -> type[BaseModel]:
+    """The body that says what a dataclass says; every field is always there."""
+    hints = get_type_hints(view)
+    definitions: dict[str, Any] = {field.name: (_body_type(hints[field.name]), ...) for field in fields(view)}
+    return create_model(view.__name__, __base__=Body, __doc__=view.__doc__, **definitions)
+
+
+def answers(view: type) -> GenericAlias:
+    """A list of them."""
+    return GenericAlias(list, (answer(view),))
+
+
+def _body_type(hint: Any) -> Any:
+    """Dataclasses and tuples of them become bodies and tuples of those."""
+    if get_origin(hint) is tuple:
+        return GenericAlias(tuple, (_body_type(get_args(hint)[0]), ...))
+    return answer(hint) if isinstance(hint, type) and is_dataclass(hint) else hint

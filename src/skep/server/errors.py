@@ -1,0 +1,118 @@
+"""How errors leave the house: a status, a closed word, and a text fit for whoever asked."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from skep.model.errors import (
+    ConflictError,
+    Fault,
+    InvalidError,
+    NotFoundError,
+    NotReadyError,
+    RefusedError,
+    RejectedError,
+    SkepError,
+    StaleTermError,
+    UnavailableError,
+)
+from skep.server.bodies import answer
+
+log = structlog.get_logger()
+
+# What is not here is a bug of ours: 500.
+STATUSES: dict[type[SkepError], int] = {
+    InvalidError: 422,
+    RefusedError: 409,
+    ConflictError: 409,
+    NotFoundError: 404,
+    UnavailableError: 503,
+    NotReadyError: 503,
+    StaleTermError: 503,
+    RejectedError: 502,
+}
+
+HTTP_PROBLEMS = {
+    404: ("NotFound", "there is no such path in this API: see /v1/openapi.json"),
+    405: ("MethodNotAllowed", "this path does not take that method: see /v1/openapi.json"),
+    413: ("TooLarge", "the request is larger than 4 MiB: send fewer files at once"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Every answer from 400 on. `reason` is a closed word, `incident` names the log entry of an internal error."""
+
+    error: str
+    reason: str
+    faults: tuple[Fault, ...] = ()
+    incident: str = ""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a Problem."""
+    app.add_exception_handler(SkepError, _on_skep_error)
+    app.add_exception_handler(RequestValidationError, _on_bad_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_middleware(Incidents)
+
+
+class Incidents:
+    """Turns what nobody expected into a 500 with an incident's ID; the traceback goes to the log only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:  # the outermost seam: logged with its traceback, never shown
+            answer = _incident(error, scope.get("path", ""))
+            if not started:
+                await answer(scope, receive, send)
+
+
+def _incident(error: Exception, path: str) -> JSONResponse:
+    incident = secrets.token_hex(4)
+    log.error("request failed", incident=incident, path=path, exc_info=error)
+    text = f"internal error (incident {incident}): a bug in skep; its log tells more under this ID"
+    return _answer(500, Problem(text, "Bug", incident=incident))
+
+
+async def _on_skep_error(request: Request, error: Exception) -> JSONResponse:
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
+    if status is None:
+        return _incident(error, request.url.path)
+    faults = error.faults if isinstance(error, InvalidError) else ()
+    return _answer(status, Problem(str(error), type(error).__name__.removesuffix("Error"), faults))
+
+
+async def _on_bad_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [Fault(one["msg"], ".".join(str(part) for part in one["loc"][1:])) for one in error.errors()]
+    return await _on_skep_error(request, InvalidError(faults))
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    reason, text = HTTP_PROBLEMS.get(error.status_code, ("Invalid", str(error.detail)))
+    return _answer(error.status_code, Problem(text, reason), error.headers)
+
+
+def _answer(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    body = answer(Problem).model_validate(problem)
+    return JSONResponse(body.model_dump(by_alias=True), status, headers)

@@ -1,0 +1,77 @@
+"""A unix socket that is ours alone."""
+
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+
+from skep.model.errors import RefusedError, UnavailableError
+
+PATH_BYTES_MAX = 107
+"""sockaddr_un of Linux, without its closing NUL."""
+
+BACKLOG = 4096
+"""Measured: a thousand clients that connect at once are all answered."""
+
+_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+def peer_of(connection: socket.socket) -> tuple[int, int]:
+    """PID and user ID of the process at the other end, as the kernel tells them."""
+    pid, uid, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return pid, uid
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """A listening socket at `path`, mode 0600. A socket that nobody listens on any more is replaced.
+
+    RefusedError: somebody listens there, something else lies there, or the path is too long.
+    """
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise RefusedError(f"{path} is longer than a socket's path may be ({PATH_BYTES_MAX} bytes): set --socket")
+    try:
+        _clear(path)
+        return _bind(path)
+    except OSError as error:
+        raise UnavailableError(f"can't listen on {path}: {error}") from error
+
+
+def _clear(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise RefusedError(f"{path} exists and is no socket: move it away, or set --socket")
+    holder = _holder(path)
+    if holder:
+        raise RefusedError(f"{holder} listens on {path} already: stop it, or set --socket")
+    path.unlink()
+
+
+def _holder(path: Path) -> str:
+    """Who listens there; empty for a socket left behind by one that is gone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return ""
+        except BlockingIOError:  # its backlog is full: it lives, and the kernel tells no PID
+            return "another process"
+        return f"process {peer_of(probe)[0]}"
+
+
+def _bind(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    return listener

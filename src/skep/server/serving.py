@@ -1,0 +1,99 @@
+"""Runs an ASGI application on a unix socket until told to stop."""
+
+import asyncio
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from skep.server.listen import BACKLOG, listen_unix, peer_of
+
+GRACE_S = 1
+"""How long requests under way may take once it stops; whole seconds. Those that only wait end at once."""
+
+
+class PeerProtocol(HttpToolsProtocol):
+    """Puts who is at the other end of the socket into the scope's state: `peer` is `uid 0 (root)`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        _, uid = peer_of(transport.get_extra_info("socket"))
+        self.app_state = {**self.app_state, "peer": user(uid)}
+
+
+@lru_cache(maxsize=256)
+def user(uid: int) -> str:
+    """`uid 0 (root)`, or `uid 4711` where the host has no name for it."""
+    try:
+        return f"uid {uid} ({pwd.getpwuid(uid).pw_name})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+class ApiServer:
+    """One socket, one application; several live side by side in a process, and signals stay their owner's."""
+
+    def __init__(self, socket_path: Path, app: ASGIApp) -> None:
+        self._path = socket_path
+        self._app = app
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Answer until `stop`, then finish what is under way and remove the socket.
+
+        The application finds `stop` in its scope's state. Raises as `listen_unix`.
+        """
+        with listen_unix(self._path) as listener, _removed_at_exit(self._path):
+            server = _Server(self._config(stop))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(server.serve(sockets=[listener]))
+                    await stop.wait()
+                    server.should_exit = True
+            finally:
+                server.close_listeners()
+
+    def _config(self, stop: asyncio.Event) -> uvicorn.Config:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"]["stop"] = stop
+            await self._app(scope, receive, send)
+
+        return uvicorn.Config(
+            app,
+            http=PeerProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            backlog=BACKLOG,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the owner: with two servers in a process the last would keep them."""
+        yield
+
+    def close_listeners(self) -> None:
+        """Also when it was cancelled, which skips the orderly end."""
+        for listener in getattr(self, "servers", ()):
+            listener.close()
+
+
+@contextmanager
+def _removed_at_exit(path: Path) -> Iterator[None]:
+    """Unlinks the socket, unless another one has taken its place."""
+    ours = path.stat().st_ino
+    try:
+        yield
+    finally:
+        if path.exists() and path.stat().st_ino == ours:
+            path.unlink()
