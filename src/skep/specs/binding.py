@@ -81,8 +81,8 @@ def _form(annotation: object, metadata: tuple[object, ...] = ()) -> _Form:
     if origin is Annotated:
         return _form(args[0], args[1:] + metadata)
     if origin in (Union, types.UnionType):
-        (kept,) = [arg for arg in args if arg is not type(None)]
-        return _form(kept, metadata)
+        kept = [arg for arg in args if arg is not type(None)]
+        return _form(kept[0], metadata) if len(kept) == 1 else _Form()
     short = next((mark for mark in metadata if isinstance(mark, Short)), None)
     opaque = any(isinstance(mark, Opaque) for mark in metadata)
     if isinstance(annotation, type) and issubclass(annotation, Properties):

@@ -84,7 +84,8 @@ class _Reader:
         if match := _NUMBER.match(self._text, self._at):
             self._at = match.end()
             if fault := number_fault(match[0]):
-                raise UnreadableError(fault, line)
+                self._reading.fault(fault, line)
+                return Node(Shape.STRING, line, '""')
             return Node(Shape.NUMBER, line, match[0])
         for word, shape in _WORDS.items():
             if self._text.startswith(word, self._at):

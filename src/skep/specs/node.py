@@ -15,7 +15,7 @@ NODES_MAX = 100_000
 """Values in one file, YAML aliases written out: ten groups of the largest size fit, "billion laughs" do not."""
 
 TEXT_MAX = 1024 * 1024
-"""Characters in one file. YAML is read at some 200 kB a second, so one file costs seconds at most; JSON is faster."""
+"""Characters in one file: what the values allowed by NODES_MAX need. JSON of this length takes about a second."""
 
 NUMBER_MAX = 400
 """Characters in one number: the longest float64 written without an exponent has 309 digits before the point."""
@@ -91,6 +91,11 @@ def string_fault(string: str) -> str:
     if not string.isascii() and any("\ud800" <= char <= "\udfff" for char in string):
         return "half a surrogate pair is not a character"
     return ""
+
+
+def scalar_fault(node: Node) -> str:
+    """Why a number or string can't be taken; empty when it can."""
+    return number_fault(node.text) if node.shape is Shape.NUMBER else string_fault(node.string)
 
 
 def raw(node: Node) -> RawJson:
