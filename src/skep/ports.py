@@ -1,7 +1,8 @@
 """The Protocols between control and the world. Adapters and plugins implement them; control calls nothing else.
 
 Every method may raise UnavailableError (no answer, or the other side can't now: whether it acted is unknown) and
-RejectedError (understood and refused, in the other side's words). Every act is safe to repeat: what is already so is success.
+RejectedError (understood and refused, in the other side's words). Every act is safe to repeat: what is already so
+is success.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -182,7 +183,8 @@ class InstancePlugin(Protocol):
     async def provision(self, spec: InstanceSpec) -> str:
         """Make the machine and return its ID, never empty.
 
-        With the tag `skep.request`, a second call with the same value returns the machine that exists, finishing what was left undone.
+        With the tag `skep.request`, a second call with the same value returns the machine that exists, and finishes
+        what was left undone.
         """
 
     async def destroy(self, instance: str) -> None:
@@ -220,6 +222,12 @@ class HoldsImages(Protocol):
 
 
 @runtime_checkable
+class Lasting(Protocol):
+    def lasting(self, properties: RawJson) -> RawJson:
+        """The properties without what can be changed on a machine in place: a change of the rest needs a new one."""
+
+
+@runtime_checkable
 class Watchable(Protocol):
     def changes(self) -> AsyncIterator[str]:
         """The group tag of machines that changed, as it happens; empty when all may have (after a gap)."""
@@ -229,8 +237,8 @@ class Watchable(Protocol):
 class DrainRequest:
     """How to remove a machine from its cluster.
 
-    wait_s: how long its tasks may take to move (semantics.md N13: 600). dead: the machine does not run, nothing to wait for.
-    cluster_ends: the whole cluster is being removed: do not drain at all (N16).
+    wait_s: how long its tasks may take to move (semantics.md N13: 600). dead: the machine does not run, so there is
+    nothing to wait for. cluster_ends: the whole cluster is being removed: do not drain at all (N16).
     """
 
     wait_s: float = 600.0
@@ -243,7 +251,7 @@ class FlavorPlugin(Protocol):
 
     async def validate(self, properties: RawJson, allocation: Allocation) -> None: ...
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
-        """The spec with Init, tags and attachments for this member. NotReadyError while its cluster can't be joined yet."""
+        """The spec with Init, tags and attachments for this member. NotReadyError while its cluster can't be joined."""
 
     async def healthy(self, properties: RawJson, instances: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
         """One answer for each instance, in order. UnavailableError: nothing is known of any."""

@@ -1,0 +1,86 @@
+"""The accepted specs: reading them, and writing them with compare-and-set."""
+
+from dataclasses import dataclass, replace
+
+from skep.control.documents import SpecDocument, decode, encode, record_path, spec_path
+from skep.model.errors import NotFoundError
+from skep.model.spec import Key, Kind
+from skep.model.state import Revision
+from skep.ports import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who asks, and when (wall time)."""
+
+    who: str
+    when_s: float
+
+
+class Catalog:
+    """`history` revisions are kept of each spec (semantics.md W48)."""
+
+    def __init__(self, store: Store, history: int) -> None:
+        self._store, self._history = store, history
+
+    async def get(self, key: Key) -> SpecDocument | None:
+        stored = await self._store.get(spec_path(key))
+        return decode(SpecDocument, stored.value) if stored else None
+
+    async def require(self, key: Key) -> SpecDocument:
+        document = await self.get(key)
+        if document is None:
+            raise NotFoundError(f"there is no {key.kind} {key.name}")
+        return document
+
+    async def list(self, kind: Kind | None = None) -> tuple[SpecDocument, ...]:
+        prefix = f"spec/{kind}/" if kind else "spec/"
+        return tuple(decode(SpecDocument, s.value) for s in await self._store.list(prefix))
+
+    async def write(self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False) -> SpecDocument:
+        """Accept a spec: generation + 1, or 1 under a new `uid`. The same spec as now is no new generation."""
+        stored = await self._store.get(spec_path(key))
+        before = decode(SpecDocument, stored.value) if stored else None
+        if before is not None and not before.removed and before.spec == spec and before.adopt == adopt:
+            return before
+        generation = before.generation + 1 if before else 1
+        document = SpecDocument(
+            key=key,
+            uid=before.uid if before and not before.removed else uid,
+            generation=generation,
+            removed=False,
+            spec=spec,
+            history=self._extended(before, Revision(generation, author.who, author.when_s, spec)),
+            adopt=adopt,
+        )
+        await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
+        return document
+
+    async def mark_removed(self, key: Key, author: Author) -> SpecDocument:
+        """Ask that nothing of the key be left. The document goes when its last member has."""
+        stored = await self._store.get(spec_path(key))
+        if stored is None:
+            raise NotFoundError(f"there is no {key.kind} {key.name}")
+        before = decode(SpecDocument, stored.value)
+        if before.removed:
+            return before
+        revision = Revision(before.generation + 1, author.who, author.when_s, before.spec, removed=True)
+        document = replace(
+            before, generation=revision.generation, removed=True, history=self._extended(before, revision)
+        )
+        await self._store.put(spec_path(key), encode(document), version=stored.version)
+        return document
+
+    async def forget(self, key: Key, generation: int) -> bool:
+        """Drop spec and record, unless a newer generation was accepted meanwhile; False when it was."""
+        stored = await self._store.get(spec_path(key))
+        if stored is None:
+            return True
+        if decode(SpecDocument, stored.value).generation != generation:
+            return False
+        await self._store.delete(record_path(key))
+        await self._store.delete(spec_path(key), version=stored.version)
+        return True
+
+    def _extended(self, before: SpecDocument | None, revision: Revision) -> tuple[Revision, ...]:
+        return (revision, *(before.history if before else ()))[: self._history]

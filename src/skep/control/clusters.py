@@ -1,0 +1,108 @@
+"""Clusters: what is known of each Swarm, and the way to a manager of it.
+
+The document `cluster/NAME` is written by the turns of its manager group and read by all keys of the cluster.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from skep.control.documents import cluster_path, decode, encode
+from skep.model.errors import ConflictError, NotReadyError, SkepError
+from skep.model.state import ClusterManager, ClusterState
+from skep.ports import Engine, Engines, Store
+
+log = structlog.get_logger()
+
+
+class ClusterBook:
+    """Implements ports.Clusters. `changed` is called with a cluster's name when its document has changed."""
+
+    def __init__(self, store: Store, engines: Engines, changed: Callable[[str], None]) -> None:
+        self._store, self._engines, self._changed = store, engines, changed
+        self._last_good: dict[str, str] = {}
+
+    async def names(self) -> tuple[str, ...]:
+        return tuple(decode(ClusterState, s.value).name for s in await self._store.list("cluster/"))
+
+    async def state(self, name: str) -> ClusterState:
+        if name:
+            stored = await self._store.get(cluster_path(name))
+            if stored is None:
+                raise NotReadyError(f"cluster {name} has no managers yet")
+            return decode(ClusterState, stored.value)
+        names = await self.names()
+        if len(names) == 1:
+            return await self.state(names[0])
+        if not names:
+            raise NotReadyError("there is no cluster yet: no manager group has been applied")
+        raise NotReadyError(f"there are several clusters ({', '.join(sorted(names))}): say which with Cluster")
+
+    async def manager(self, name: str) -> Engine:
+        """Ask all known managers at once and take the first that has a quorum; the last good one is asked first."""
+        state = await self.state(name)
+        if not state.id:
+            raise NotReadyError(f"cluster {state.name} is not formed yet")
+        endpoints = [m.endpoint for m in state.managers]
+        last = self._last_good.get(state.name)
+        if last in endpoints and await self._answers(last, state.id):
+            return self._engines.engine(last)
+        answers = await asyncio.gather(*(self._answers(e, state.id) for e in endpoints))
+        good = next((e for e, ok in zip(endpoints, answers, strict=True) if ok), None)
+        if good is None:
+            raise NotReadyError(f"no manager of cluster {state.name} answers with a quorum")
+        self._last_good[state.name] = good
+        return self._engines.engine(good)
+
+    async def _answers(self, endpoint: str, cluster_id: str) -> bool:
+        try:
+            info = await self._engines.engine(endpoint).info()
+        except SkepError:
+            return False
+        return info.control and info.cluster_id == cluster_id
+
+    async def claim_bootstrap(self, name: str, member: str) -> ClusterState:
+        """Name the only member that may init this cluster; the first call wins for good (semantics.md N9)."""
+        return await self._update(name, lambda s: s if s.bootstrap or s.id else replace(s, bootstrap=member))
+
+    async def learn(self, name: str, managers: tuple[ClusterManager, ...]) -> ClusterState:
+        """Write down the managers that machines were seen for, and the cluster's ID once one of them has formed it."""
+        state = await self._update(name, lambda s: replace(s, managers=managers))
+        if state.id or not state.bootstrap:
+            return state
+        cluster_id = await self._formed_by(state)
+        return await self._update(name, lambda s: replace(s, id=s.id or cluster_id)) if cluster_id else state
+
+    async def _formed_by(self, state: ClusterState) -> str:
+        """The ID that the bootstrapping member's engine reports; empty until it has formed the Swarm."""
+        endpoint = next((m.endpoint for m in state.managers if m.name == state.bootstrap), None)
+        if endpoint is None:
+            return ""
+        try:
+            info = await self._engines.engine(endpoint).info()
+        except SkepError:
+            return ""
+        return info.cluster_id if info.control else ""
+
+    async def forget(self, name: str) -> None:
+        """The cluster's last manager is gone."""
+        await self._store.delete(cluster_path(name))
+        self._last_good.pop(name, None)
+        self._changed(name)
+
+    async def _update(self, name: str, change: Callable[[ClusterState], ClusterState]) -> ClusterState:
+        while True:
+            stored = await self._store.get(cluster_path(name))
+            before = decode(ClusterState, stored.value) if stored else ClusterState(name)
+            after = change(before)
+            if stored is not None and after == before:
+                return after
+            try:
+                await self._store.put(cluster_path(name), encode(after), version=stored.version if stored else 0)
+            except ConflictError:
+                continue
+            self._changed(name)
+            log.info("cluster changed", cluster=name, id=after.id, managers=[m.name for m in after.managers])
+            return after

@@ -1,0 +1,208 @@
+"""The core put together: what the server's requests are answered with, and the controllers that do the work.
+
+Everything outside comes in as a port, so that the simulation runs this very object.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from skep.specs.source import SourceFile
+
+from skep.control.actions import Actions
+from skep.control.catalog import Catalog
+from skep.control.clusters import ClusterBook
+from skep.control.controller import Controller
+from skep.control.hub import Hub
+from skep.control.intake import Intake
+from skep.control.journal import Journal
+from skep.control.levels import Level
+from skep.control.machines import Machines
+from skep.control.preview import Preview
+from skep.control.reconcile import Reconciler
+from skep.control.records import Records
+from skep.control.topology import Topology
+from skep.control.validate import Validator
+from skep.control.views import Now, described, history_view, key_view, shown_spec
+from skep.control.watch import Watch
+from skep.control.workloads import SwarmWorkloads
+from skep.model.errors import UnavailableError
+from skep.model.spec import Key, Kind
+from skep.model.state import Event, Limits, Record
+from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
+from skep.ports import Clock, InstancePlugin, Plugins, Secrets, Store
+
+FRESH_S = 1.0
+"""architecture.md: a describe takes a fresh observation if the last is older than a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings of the core. Times in seconds, see settings.py for their reasons."""
+
+    controller: str = "skep"
+    resync_s: float = 30.0
+    drain_wait_s: float = 600.0
+    history: int = 10
+    events_kept: int = 1000
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside, as ports. `watched`: the instance plugins whose streams of changes wake groups."""
+
+    store: Store
+    clock: Clock
+    rng: random.Random
+    plugins: Plugins
+    watched: Mapping[str, InstancePlugin]
+    secrets: Secrets
+    clusters: ClusterBook
+    hub: Hub
+
+
+class Core:
+    """One controller process. `run` acts; the other methods may be called before and while it runs."""
+
+    def __init__(self, world: World, options: Options) -> None:
+        self._world, self._options = world, options
+        self._topology = Topology(world.plugins)
+        self._catalog = Catalog(world.store, options.history)
+        self._journal = Journal(world.store, world.clock, options.events_kept)
+        self._intake = Intake(
+            self._catalog,
+            self._topology,
+            Validator(world.plugins),
+            self._journal,
+            world.clock,
+            lambda: f"{world.rng.getrandbits(64):016x}",
+            world.hub.wake,
+        )
+        self._reconcilers: dict[Kind, Reconciler] = {}
+        self._records: Records | None = None
+        self.ready = asyncio.Event()
+
+    async def run(self, holder: str) -> None:
+        """Take the term and act under it until cancelled. StaleTermError when another has taken over."""
+        term = await self._world.store.acquire(holder)
+        await self._journal.load()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._begin(group, term)
+                self.ready.set()
+        finally:
+            self.ready.clear()
+            self._world.hub.detach()
+
+    def _begin(self, group: asyncio.TaskGroup, term: int) -> None:
+        world, options = self._world, self._options
+        self._records = Records(world.store, world.clock, term)
+        actions = Actions(group, world.clock, world.hub.wake)
+        controllers = {}
+        for kind, level in self._levels().items():
+            self._reconcilers[kind] = reconciler = Reconciler(
+                level, self._catalog, self._records, self._journal, actions, world.clock, world.rng
+            )
+            controllers[kind] = Controller(kind, reconciler, self._catalog, world.clock, world.rng, options.resync_s)
+        world.hub.attach(lambda key: controllers[key.kind].wake(key), self._keys_on)
+        watch = Watch(world.clusters, world.clock, world.hub.wake, world.hub.wake_cluster)
+        for kind, controller in controllers.items():
+            group.create_task(controller.run(), name=f"controller {kind}")
+        group.create_task(watch.run(world.watched, controllers[Kind.GROUP].wake_all), name="watch")
+
+    def _levels(self) -> dict[Kind, Level]:
+        world, options = self._world, self._options
+        return {
+            Kind.GROUP: Machines(
+                self._topology, world.plugins, world.clusters, world.clock, options.limits, options.drain_wait_s
+            ),
+            Kind.WORKLOAD: SwarmWorkloads(
+                self._topology,
+                world.clusters,
+                world.secrets,
+                world.clock,
+                world.rng,
+                options.controller,
+                options.limits,
+            ),
+        }
+
+    def _keys_on(self, cluster: str) -> tuple[Key, ...]:
+        return tuple(key for reconciler in self._reconcilers.values() for key in reconciler.keys_on(cluster))
+
+    # --- requests --------------------------------------------------------------------------------------------
+
+    async def apply(self, files: Sequence[SourceFile], who: str, adopt: bool) -> tuple[ChangeView, ...]:
+        changes = await self._intake.apply(files, who, adopt)
+        await self._journal.flush()
+        return changes
+
+    async def plan(self, files: Sequence[SourceFile]) -> tuple[PlanView, ...]:
+        preview = Preview(self._catalog, self._running)
+        return await preview.plan([p.spec for p in await self._intake.read(files)])
+
+    async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
+        return await self._intake.delete(files, who, cascade)
+
+    async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView:
+        return await self._intake.remove(key, who, cascade)
+
+    async def scale(self, key: Key, count: int, who: str) -> ChangeView:
+        return await self._intake.scale(key, count, who)
+
+    def _running(self, kind: Kind) -> Reconciler:
+        """The reconciler of a kind; UnavailableError in the moments before the term begins."""
+        if kind not in self._reconcilers:
+            raise UnavailableError("skep is starting; try again in a moment")
+        return self._reconcilers[kind]
+
+    async def views(self, kind: Kind | None = None) -> tuple[KeyView, ...]:
+        documents = await self._catalog.list(kind)
+        return tuple(
+            [
+                key_view(d, await self._record(d.key), self._running(d.key.kind).seen(d.key), self._now())
+                for d in documents
+            ]
+        )
+
+    async def view(self, key: Key) -> KeyView:
+        document = await self._catalog.require(key)
+        await self._refresh(key)
+        seen = self._running(key.kind).seen(key)
+        view = key_view(document, await self._record(key), seen, self._now())
+        return await described(view, seen)
+
+    def _now(self) -> Now:
+        return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())
+
+    async def _record(self, key: Key) -> Record:
+        if self._records is None:
+            raise UnavailableError("skep is starting; try again in a moment")
+        return await self._records.read(key)
+
+    async def _refresh(self, key: Key) -> None:
+        """Wait a little for a look that is not older than a second; an old one is better than none."""
+        clock, reconciler = self._world.clock, self._running(key.kind)
+        self._world.hub.wake(key)
+        asked_s = clock.monotonic_s()
+        while clock.monotonic_s() - asked_s < FRESH_S:
+            seen = reconciler.seen(key)
+            if seen is not None and clock.monotonic_s() - seen.at_s <= FRESH_S:
+                return
+            await clock.sleep(0.02)
+
+    async def history(self, key: Key) -> tuple[RevisionView, ...]:
+        return history_view(await self._catalog.require(key), self._world.secrets.keyed_hash)
+
+    async def spec(self, key: Key) -> str:
+        return shown_spec((await self._catalog.require(key)).spec, self._world.secrets.keyed_hash)
+
+    async def events(self, since: int, wait_s: float) -> tuple[Event, ...]:
+        """Events after `since`; waits up to `wait_s` for the first one."""
+        clock = self._world.clock
+        deadline_s = clock.monotonic_s() + wait_s
+        while not (found := self._journal.since(since)) and clock.monotonic_s() < deadline_s:
+            await clock.sleep(0.1)
+        return found

@@ -1,0 +1,102 @@
+"""What is kept in the store, and how it is written down. Every document has a format (architecture.md).
+
+Times on the planner's clock are monotonic; they are written as wall time and come back as what is left of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from skep.model.errors import BugError, RefusedError
+from skep.model.spec import Key
+from skep.model.state import ClusterState, Event, Failure, Ledger, Record, Revision
+
+FORMAT = 1
+RECORD_BYTES_MAX = 64 * 1024
+"""architecture.md: a record holds only what can't be observed again; a larger one is a bug."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SpecDocument:
+    """The accepted spec of a key. `uid` differs for every life of a name (semantics.md W22).
+
+    `history` is newest first and begins with what is wanted now. `adopt` and `cascade` are the user's word with it.
+    """
+
+    key: Key
+    uid: str
+    generation: int
+    removed: bool
+    spec: bytes
+    history: tuple[Revision, ...]
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    format: int
+    body: msgspec.Raw
+
+
+def spec_path(key: Key) -> str:
+    return f"spec/{key}"
+
+
+def record_path(key: Key) -> str:
+    return f"record/{key}"
+
+
+def cluster_path(name: str) -> str:
+    return f"cluster/{name}"
+
+
+def event_path(seq: int) -> str:
+    return f"event/{seq:020d}"
+
+
+def encode(document: SpecDocument | ClusterState | Event) -> bytes:
+    return _encode(document)
+
+
+def decode(kind: type[T], value: bytes) -> T:
+    """The document, or RefusedError for one that a newer skep wrote."""
+    stored = msgspec.json.decode(value, type=_Stored)
+    if stored.format != FORMAT:
+        raise RefusedError(
+            f"the store holds a document of format {stored.format}, and this skep knows format {FORMAT}: "
+            "run the skep that wrote it, or a newer one"
+        )
+    return msgspec.json.decode(stored.body, type=kind)
+
+
+def encode_record(record: Record, monotonic_s: float, wall_s: float) -> bytes:
+    value = _encode(_shifted(record, wall_s - monotonic_s))
+    if len(value) > RECORD_BYTES_MAX:
+        raise BugError(f"the record of {record.key} has {len(value)} bytes, more than {RECORD_BYTES_MAX}")
+    return value
+
+
+def decode_record(value: bytes, monotonic_s: float, wall_s: float, cap_s: float) -> Record:
+    """`cap_s` bounds what is left of any back-off, whatever the wall clock did meanwhile."""
+    record = decode(Record, value)
+    bounded = _mapped(record, lambda f: replace(f, retry_s=min(f.retry_s, wall_s + cap_s)))
+    return _shifted(bounded, monotonic_s - wall_s)
+
+
+def _shifted(record: Record, by_s: float) -> Record:
+    return _mapped(record, lambda f: replace(f, retry_s=f.retry_s + by_s))
+
+
+def _mapped(record: Record, change: Callable[[Failure], Failure]) -> Record:
+    failures = tuple(change(f) for f in record.ledger.failures)
+    ledger = Ledger(record.ledger.entries, failures, record.ledger.applied)
+    return replace(record, ledger=ledger)
+
+
+def _encode(document: Any) -> bytes:
+    body = msgspec.Raw(msgspec.json.encode(document))
+    return msgspec.json.encode(_Stored(FORMAT, body))

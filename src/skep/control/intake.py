@@ -1,0 +1,159 @@
+"""Where specs come in: parse, check, store, wake. The request ends there; the controllers do the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+from skep.specs.canonical import from_json, to_json
+from skep.specs.source import ParsedSpec, SourceFile, parse
+
+from skep.control.catalog import Author, Catalog
+from skep.control.documents import SpecDocument
+from skep.control.groups import fingerprint
+from skep.control.journal import Journal
+from skep.control.topology import Place, Topology
+from skep.control.validate import Validator
+from skep.model.errors import ConflictError, Fault, InvalidError, RefusedError
+from skep.model.spec import Allocation, GroupSpec, Key, Kind, Spec, WorkloadSpec
+from skep.model.state import Role
+from skep.model.view import ChangeView
+from skep.ports import Clock
+
+log = structlog.get_logger()
+
+TRIES = 10
+"""A spec that two people change at the same moment is read again and written again this often."""
+
+
+class Intake:
+    """All writing of specs. `wake` is called for each key that changed."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        topology: Topology,
+        validator: Validator,
+        journal: Journal,
+        clock: Clock,
+        uid: Callable[[], str],
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._catalog, self._topology, self._validator = catalog, topology, validator
+        self._journal, self._clock, self._uid, self._wake = journal, clock, uid, wake
+
+    async def read(self, files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
+        """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault."""
+        parsed = parse(files)
+        if not parsed:
+            raise InvalidError([Fault("holds no group and no workload", file=f.name) for f in files])
+        await self._validator.check(parsed)
+        await self._refuse_harm(parsed)
+        return parsed
+
+    async def apply(self, files: Sequence[SourceFile], who: str, adopt: bool) -> tuple[ChangeView, ...]:
+        """Accept all of the specs, or none of them."""
+        parsed = await self.read(files)
+        return tuple([await self._accept(p.spec, who, adopt) for p in parsed])
+
+    async def _accept(self, spec: Spec, who: str, adopt: bool = False) -> ChangeView:
+        author, text = Author(who, self._clock.wall_s()), to_json(spec)
+        for _ in range(TRIES):
+            before = await self._catalog.get(spec.key)
+            try:
+                after = await self._catalog.write(spec.key, text, author, uid=self._uid(), adopt=adopt)
+            except ConflictError:
+                continue
+            change = change_of(before, after)
+            if change != "unchanged":
+                self._say(spec.key, change, after)
+            return ChangeView(str(spec.key), change, after.generation)
+        raise ConflictError(f"{spec.key} was changed {TRIES} times while it was being written; try again")
+
+    async def _refuse_harm(self, parsed: Sequence[ParsedSpec]) -> None:
+        """What is well-formed and would lose the Swarm. A single manager can't be rolled (semantics.md N4, N7)."""
+        refusals = []
+        for spec in (p.spec for p in parsed):
+            before = await self._catalog.get(spec.key)
+            if isinstance(spec, GroupSpec) and before is not None and not before.removed:
+                refusals += self._roll_of_one(spec, before)
+        if refusals:
+            raise RefusedError("\n".join(refusals))
+
+    def _roll_of_one(self, spec: GroupSpec, before: SpecDocument) -> list[str]:
+        membership, old = self._topology.membership(spec), from_json(before.spec)
+        if membership is None or membership.role is not Role.MANAGER or not isinstance(old, GroupSpec):
+            return []
+        if old.allocation.count != 1 or fingerprint(old) == fingerprint(spec):
+            return []
+        return [
+            f"group {spec.id} has one manager, and this spec needs a new machine for it: replacing it would lose the "
+            "Swarm. Add managers first (3 logical IDs, same properties), or keep the properties as they are"
+        ]
+
+    async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
+        """Remove what the files name, whatever else they say of it. Keys that are not there are left out."""
+        wanted = {p.spec.key for p in parse(files)}
+        there = {d.key for d in await self._catalog.list()}
+        return await self._remove(wanted & there, who, cascade)
+
+    async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView:
+        await self._catalog.require(key)
+        changes = await self._remove({key}, who, cascade)
+        return next(c for c in changes if c.key == str(key))
+
+    async def _remove(self, keys: set[Key], who: str, cascade: bool) -> tuple[ChangeView, ...]:
+        places = self._topology.places(await self._catalog.list())
+        dependants = _dependants(keys, places)
+        if dependants and not cascade:
+            names = ", ".join(str(p.key) for p in dependants)
+            raise RefusedError(f"{names} would lose their cluster; remove them too with --cascade, or first")
+        changes = []
+        for key in sorted(keys | {p.key for p in dependants}, key=lambda k: (k.kind is Kind.GROUP, k.name)):
+            changes.append(await self._mark(key, who))
+        return tuple(changes)
+
+    async def _mark(self, key: Key, who: str) -> ChangeView:
+        before = await self._catalog.require(key)
+        after = await self._catalog.mark_removed(key, Author(who, self._clock.wall_s()))
+        if not before.removed:
+            self._say(key, "removed", after)
+        return ChangeView(str(key), "removed", after.generation)
+
+    async def scale(self, key: Key, count: int, who: str) -> ChangeView:
+        """Change only the count. A group of logical IDs has no count to change: RefusedError."""
+        document = await self._catalog.require(key)
+        if document.removed:
+            raise RefusedError(f"{key} is being removed")
+        spec = _scaled(from_json(document.spec), count)
+        checked = parse([SourceFile("scale", to_json(spec).decode())])
+        await self._validator.check(checked)
+        return await self._accept(spec, who, document.adopt)
+
+    def _say(self, key: Key, change: str, document: SpecDocument) -> None:
+        who = document.history[0].who
+        self._journal.say(key, change.capitalize(), f"generation {document.generation} by {who}")
+        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=who)
+        self._wake(key)
+
+
+def change_of(before: SpecDocument | None, after: SpecDocument) -> str:
+    """What an apply did: created, configured or unchanged."""
+    if before is None or before.removed:
+        return "created"
+    return "unchanged" if before.generation == after.generation else "configured"
+
+
+def _scaled(spec: Spec, count: int) -> Spec:
+    if isinstance(spec, WorkloadSpec):
+        if spec.mode == "global":
+            raise RefusedError(f"workload {spec.name} is global: it has one container on each node, and no count")
+        return replace(spec, count=count)
+    if spec.allocation.logical_ids:
+        raise RefusedError(f"group {spec.id} is sized by its LogicalIDs; apply a spec with more or fewer of them")
+    return replace(spec, allocation=Allocation(size=count))
+
+
+def _dependants(keys: set[Key], places: Sequence[Place]) -> list[Place]:
+    """Who lives on a cluster whose managers are among `keys`, and is not among them or going already."""
+    lost = {p.cluster for p in places if p.key in keys and p.role is Role.MANAGER}
+    return [p for p in places if p.cluster in lost and p.key not in keys and not p.removed]

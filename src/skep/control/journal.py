@@ -1,0 +1,48 @@
+"""Events: one line for each decision that changed something, kept in the store for people."""
+
+from collections import deque
+
+from skep.control.documents import decode, encode, event_path
+from skep.model.errors import SkepError
+from skep.model.spec import Key
+from skep.model.state import Event
+from skep.ports import Clock, Store
+
+
+class Journal:
+    """The last `kept` events. They are written with `flush`, at the end of each turn."""
+
+    def __init__(self, store: Store, clock: Clock, kept: int) -> None:
+        self._store, self._clock, self._kept = store, clock, kept
+        self._events: deque[Event] = deque(maxlen=kept)
+        self._unwritten: deque[Event] = deque(maxlen=kept)
+        self._next = 1
+
+    async def load(self) -> None:
+        """Take up the numbering where the last controller left it."""
+        for stored in (await self._store.list("event/"))[-self._kept :]:
+            self._events.append(decode(Event, stored.value))
+        self._next = self._events[-1].seq + 1 if self._events else 1
+
+    def say(self, key: Key | str, reason: str, message: str) -> Event:
+        event = Event(self._next, self._clock.wall_s(), str(key), reason, message)
+        self._next += 1
+        self._events.append(event)
+        self._unwritten.append(event)
+        return event
+
+    async def flush(self) -> None:
+        """Write what was said and forget what is older than the last `kept`; without a store, try at the next turn."""
+        while self._unwritten:
+            event = self._unwritten[0]
+            try:
+                await self._store.put(event_path(event.seq), encode(event))
+                await self._store.delete(event_path(event.seq - self._kept))
+            except SkepError:
+                return
+            if self._unwritten and self._unwritten[0] is event:
+                self._unwritten.popleft()
+
+    def since(self, seq: int) -> tuple[Event, ...]:
+        """Events after `seq`, oldest first."""
+        return tuple(e for e in self._events if e.seq > seq)

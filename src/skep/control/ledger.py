@@ -1,0 +1,172 @@
+"""The ledger: what is under way on a key, told from what ended and from what a crash cut off. Pure functions.
+
+An entry is written before its action starts and leaves only when its end is known: by the action's own answer and a
+listing begun after it (semantics.md W13-W17), so that nothing is done twice on a stale view.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from skep.model.errors import NotReadyError, UnavailableError
+from skep.model.plan import REMOVALS, Action, ActionKind
+from skep.model.state import Desired, Entry, Failure, Ledger, Life, Observed, Phase
+from skep.planning.backoff import create_delay_s, start_delay_s
+
+NOT_READY_RETRY_S = 1.0
+"""What only waits for something else is looked at again after a second, without counting as a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an action ended, on the monotonic clock; `error` is None for success."""
+
+    request: str
+    ended_s: float
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The ledger after looking at what ended. `resume`: entries whose action shall run again, with the same request."""
+
+    ledger: Ledger
+    resume: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """An observation, when it was begun, and what was running or had ended by then."""
+
+    desired: Desired
+    observed: Observed
+    began_s: float
+    running: frozenset[str]
+    outcomes: Mapping[str, Outcome]
+
+
+def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
+    """Drop what has ended, remember what failed, and name what must be done again. `unit` is random in [0, 1)."""
+    entries: list[Entry] = []
+    failures = {(f.subject, f.kind): f for f in ledger.failures}
+    resume: list[Entry] = []
+    applied = ledger.applied
+    for entry in ledger.entries:
+        outcome = sight.outcomes.get(entry.request)
+        if outcome is not None:
+            _remember(failures, entry, outcome, now_s, unit)
+            if outcome.error is None and entry.kind in (ActionKind.UPDATE, ActionKind.CREATE):
+                applied = entry.fingerprint
+        if entry.request in sight.running:
+            entries.append(entry)
+        elif _is_open(entry, outcome, sight, ledger):
+            kept = replace(entry, phase=Phase.AWAITED) if outcome and not outcome.error else entry
+            entries.append(kept)
+            if _is_due(kept, failures, sight, now_s):
+                resume.append(kept)
+    kept_failures = tuple(f for f in failures.values() if _still_matters(f, sight))
+    return Settled(Ledger(tuple(entries), kept_failures, applied), tuple(resume))
+
+
+def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger) -> bool:
+    """Whether an action that does not run must stay on the books."""
+    if outcome is not None and outcome.error is None:
+        return sight.began_s < outcome.ended_s
+    if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error)):
+        return _is_wanted(entry, sight, ledger)
+    return outcome is None and entry.kind in REMOVALS and _is_seen(entry.member, sight)
+
+
+def _may_have_acted(error: Exception | None) -> bool:
+    """W26: after silence, a creation is unknown, not failed; it is asked for again under the same request."""
+    return isinstance(error, UnavailableError | NotReadyError)
+
+
+def _is_wanted(entry: Entry, sight: Sight, ledger: Ledger) -> bool:
+    """A creation for a spec that has changed, or a slot that is not wanted any more, is not asked for again: what it
+    has made so far shows in a listing, and the planner undoes it."""
+    desired = sight.desired
+    if desired.removed or entry.fingerprint != desired.fingerprint:
+        return False
+    if desired.slots is not None:
+        return entry.slot in desired.slots
+    leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
+    alive = [m for m in sight.observed.members if m.life is not Life.GONE and m.id not in leaving]
+    return any(m.request == entry.request for m in alive) or len(alive) < desired.size + desired.max_surge
+
+
+def _is_seen(member: str, sight: Sight) -> bool:
+    return any(m.id == member for m in sight.observed.members)
+
+
+def _is_due(entry: Entry, failures: Mapping[tuple[str, ActionKind], Failure], sight: Sight, now_s: float) -> bool:
+    if entry.phase is Phase.AWAITED or (entry.kind is ActionKind.CREATE and not _may_create(sight)):
+        return False
+    failure = failures.get((subject(entry), entry.kind))
+    return failure is None or failure.retry_s <= now_s
+
+
+def _may_create(sight: Sight) -> bool:
+    return not sight.desired.hold
+
+
+def _remember(
+    failures: dict[tuple[str, ActionKind], Failure], entry: Entry, outcome: Outcome, now_s: float, unit: float
+) -> None:
+    key = (subject(entry), entry.kind)
+    count = failures[key].count if key in failures else 0
+    message = str(outcome.error or "")
+    if isinstance(outcome.error, NotReadyError):
+        failures[key] = Failure(*key, count, now_s + NOT_READY_RETRY_S, message)
+    elif entry.kind is ActionKind.START:
+        # W30: a start counts until the member is healthy, so that one that dies again and again is not hammered.
+        failures[key] = Failure(*key, count + 1, now_s + start_delay_s(count + 1, unit), message)
+    elif outcome.error is None:
+        failures.pop(key, None)
+    else:
+        failures[key] = Failure(*key, count + 1, now_s + create_delay_s(count + 1, unit), message)
+
+
+def subject(entry: Entry) -> str:
+    """What a failure is counted for: the member, the slot to be filled, or all cattle alike."""
+    return entry.member or entry.slot or ""
+
+
+def _still_matters(failure: Failure, sight: Sight) -> bool:
+    if failure.kind is ActionKind.CREATE:
+        return not sight.desired.removed
+    member = next((m for m in sight.observed.members if m.id == failure.subject), None)
+    if member is None:
+        return not sight.observed.complete
+    return not (failure.kind is ActionKind.START and member.healthy)
+
+
+def forgive(ledger: Ledger) -> Ledger:
+    """A new spec gets its first try at once (semantics.md F5)."""
+    return replace(ledger, failures=())
+
+
+def begin(
+    ledger: Ledger, actions: Iterable[Action], desired: Desired, request: Callable[[], str], wall_s: float
+) -> tuple[Ledger, tuple[Entry, ...]]:
+    """The ledger with the actions written down, and their entries."""
+    entries = tuple(
+        Entry(
+            request=request(),
+            kind=a.kind,
+            reason=a.reason,
+            generation=desired.generation,
+            slot=a.slot,
+            member=a.member,
+            fingerprint=desired.fingerprint,
+            replace_sha=desired.replace_sha,
+            began_s=wall_s,
+        )
+        for a in actions
+    )
+    return replace(ledger, entries=ledger.entries + entries), entries
+
+
+def advance(ledger: Ledger, request: str, phase: Phase) -> Ledger:
+    """The ledger with one entry moved on to a phase."""
+    entries = tuple(replace(e, phase=phase) if e.request == request else e for e in ledger.entries)
+    return replace(ledger, entries=entries)

@@ -1,0 +1,270 @@
+"""The level of machines: groups of instances, made by an instance plugin and joined to a cluster by a flavor."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skep.specs.canonical import from_json
+
+from skep.control import groups
+from skep.control.clusters import ClusterBook
+from skep.control.documents import SpecDocument
+from skep.control.levels import Resolved
+from skep.control.topology import Place, Topology
+from skep.model.errors import BugError, NotReadyError, UnavailableError
+from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
+from skep.model.spec import GroupSpec, Kind
+from skep.model.state import (
+    EVERYTHING,
+    HEALTH,
+    ClusterManager,
+    Desired,
+    Entry,
+    Health,
+    Life,
+    Limits,
+    Member,
+    Observed,
+    Phase,
+    Record,
+    Role,
+)
+from skep.ports import (
+    Advance,
+    Bootable,
+    Clock,
+    DrainRequest,
+    FlavorPlugin,
+    HoldsImages,
+    InstancePlugin,
+    Joins,
+    Plugins,
+    Reachable,
+    Startable,
+)
+
+PREPARE_WAIT_S = 5.0
+"""How long one attempt waits for its cluster before it is put down as not ready and tried again."""
+
+PREPARE_POLL_S = 0.2
+
+UNKNOWN_HEALTH = MemberHealth(Health.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What an actuator works with: the spec, its plugins and its place. `ends`: its whole cluster is being removed."""
+
+    spec: GroupSpec
+    instance: InstancePlugin
+    flavor: FlavorPlugin
+    place: Place
+    ends: bool
+
+
+class Machines:
+    """Implements control.levels.Level."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        plugins: Plugins,
+        clusters: ClusterBook,
+        clock: Clock,
+        limits: Limits,
+        drain_wait_s: float,
+    ) -> None:
+        self._topology, self._plugins, self._clusters, self._clock = topology, plugins, clusters, clock
+        self._limits, self._drain_wait_s = limits, drain_wait_s
+
+    async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
+        places = self._topology.places(world)
+        group = self._group(document, places)
+        spec, role = group.spec, group.place.role
+        desired = Desired(
+            key=document.key,
+            generation=document.generation,
+            size=0 if document.removed else spec.allocation.count,
+            slots=spec.allocation.logical_ids or None,
+            fingerprint=groups.fingerprint(spec),
+            replace_sha=groups.replace_sha(spec, group.instance, group.flavor),
+            max_surge=groups.max_surge(spec),
+            max_unavailable=groups.max_unavailable(spec, role),
+            role=role,
+            removed=document.removed,
+            formed=role is not Role.MANAGER or await self._is_formed(group.place.cluster),
+            hold=await self._hold(group),
+            hold_removal=_removed_first(group.place, places) if document.removed else "",
+            limits=self._limits,
+        )
+        actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s)
+        return Resolved(desired, record, actuator, group.place.cluster)
+
+    def _group(self, document: SpecDocument, places: Sequence[Place]) -> Group:
+        spec = from_json(document.spec)
+        if not isinstance(spec, GroupSpec):
+            raise BugError(f"{document.key} holds no group")
+        place = next(p for p in places if p.key == document.key)
+        managers = [p for p in places if p.cluster == place.cluster and p.role is Role.MANAGER]
+        return Group(
+            spec,
+            self._plugins.instance(spec.instance.plugin),
+            self._plugins.flavor(spec.flavor.plugin),
+            place,
+            ends=bool(place.cluster) and all(p.removed for p in managers),
+        )
+
+    async def _is_formed(self, cluster: str) -> bool:
+        try:
+            return bool((await self._clusters.state(cluster)).id)
+        except NotReadyError:
+            return False
+
+    async def _hold(self, group: Group) -> str:
+        """Workers whose machines can't boot ahead are made only when there is a manager to join."""
+        if group.place.role is not Role.WORKER or isinstance(group.instance, Bootable):
+            return ""
+        try:
+            await self._clusters.manager(group.place.cluster)
+        except NotReadyError as error:
+            return str(error)
+        return ""
+
+    async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
+        place = next(p for p in self._topology.places(world) if p.key == document.key)
+        if place.role is Role.MANAGER:
+            await self._clusters.forget(place.cluster)
+
+
+class GroupActuator:
+    """Implements ports.Actuator for one group spec."""
+
+    def __init__(self, group: Group, clusters: ClusterBook, clock: Clock, drain_wait_s: float) -> None:
+        self._group, self._clusters, self._clock, self._drain_wait_s = group, clusters, clock, drain_wait_s
+        self._seen: dict[str, InstanceDescription] = {}
+
+    async def observe(self, desired: Desired) -> Observed:
+        group = self._group
+        try:
+            listed = await group.instance.describe({groups.GROUP_TAG: group.spec.id})
+        except UnavailableError:
+            return Observed(silent=frozenset({EVERYTHING}))
+        if group.place.role is Role.MANAGER:
+            await self._learn_managers(group, listed)
+        strays = await self._strays(group, listed)
+        self._seen = {d.id: d for d in (*listed, *strays)}
+        silent = set()
+        try:
+            healths = await self._healths(group, listed)
+        except (UnavailableError, NotReadyError):
+            healths = [UNKNOWN_HEALTH] * len(listed)
+            silent = {HEALTH} if listed else set()
+        drifts = await asyncio.gather(*(self._drift(group, d) for d in listed))
+        source = group.spec.instance.plugin
+        members = [
+            *(groups.member(d, h, drift, source) for d, h, drift in zip(listed, healths, drifts, strict=True)),
+            *(groups.member(d, UNKNOWN_HEALTH, (), source) for d in strays),
+        ]
+        return Observed(tuple(members), frozenset(silent))
+
+    async def _learn_managers(self, group: Group, listed: Sequence[InstanceDescription]) -> None:
+        """Tell the cluster's document where its managers' engines are."""
+        if not isinstance(group.instance, Reachable):
+            return
+        running = [d for d in listed if d.life in (Life.RUNNING, Life.PENDING)]
+        endpoints = await asyncio.gather(*(group.instance.endpoint(d.id) for d in running))
+        known = tuple(
+            ClusterManager(d.logical_id or d.id, e) for d, e in zip(running, endpoints, strict=True) if e is not None
+        )
+        if known:
+            await self._clusters.learn(group.place.cluster, known)
+
+    async def _strays(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[InstanceDescription]:
+        if not isinstance(group.flavor, Joins) or group.ends:
+            return ()
+        try:
+            return await group.flavor.strays(group.spec.flavor.properties, group.spec.id, listed)
+        except (NotReadyError, UnavailableError):
+            return ()
+
+    async def _healths(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
+        return await group.flavor.healthy(group.spec.flavor.properties, listed) if listed else ()
+
+    async def _drift(self, group: Group, description: InstanceDescription) -> tuple[str, ...]:
+        """Images that a running machine lacks; a machine that does not answer is not asked again in this turn."""
+        holds = group.spec.images and description.life is Life.RUNNING and not group.place.removed
+        if not holds or not isinstance(group.instance, HoldsImages):
+            return ()
+        try:
+            outdated = await group.instance.outdated_images(description.id, group.spec.images)
+        except UnavailableError:
+            return ()
+        return tuple(f"image {image}" for image in outdated)
+
+    async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:
+        """Boot the machine while its cluster is made, load its images, then let it join."""
+        group = self._group
+        if group.place.role is Role.MANAGER and entry.slot:
+            await self._clusters.claim_bootstrap(group.place.cluster, entry.slot)
+        spec = groups.instance_spec(group.spec, entry)
+        if isinstance(group.instance, Bootable):
+            await advance(Phase.PROVISION)
+            await self._boot(group, group.instance, spec)
+        await advance(Phase.PREPARE)
+        prepared = await self._prepared(group, spec)
+        await advance(Phase.PROVISION)
+        await group.instance.provision(prepared)
+
+    async def _boot(self, group: Group, instance: Bootable, spec: InstanceSpec) -> None:
+        machine = await instance.boot(spec)
+        if group.spec.images and isinstance(instance, HoldsImages):
+            outdated = await instance.outdated_images(machine, group.spec.images)
+            if outdated:
+                await instance.load_images(machine, outdated)
+
+    async def _prepared(self, group: Group, spec: InstanceSpec) -> InstanceSpec:
+        deadline_s = self._clock.monotonic_s() + PREPARE_WAIT_S
+        while True:
+            try:
+                return await group.flavor.prepare(group.spec.flavor.properties, spec, group.spec.allocation)
+            except NotReadyError:
+                if self._clock.monotonic_s() >= deadline_s:
+                    raise
+            await self._clock.sleep(PREPARE_POLL_S)
+
+    async def start(self, desired: Desired, member: Member) -> None:
+        plugin = self._group.instance
+        if not isinstance(plugin, Startable):
+            raise BugError(f"{member.id} is stopped, and its plugin can't start machines")
+        await plugin.start(member.id)
+
+    async def update(self, desired: Desired, member: Member, entry: Entry) -> None:
+        group = self._group
+        if not isinstance(group.instance, HoldsImages):
+            raise BugError(f"nothing of {member.id} can be mended in place")
+        outdated = await group.instance.outdated_images(member.id, group.spec.images)
+        if outdated:
+            await group.instance.load_images(member.id, outdated)
+
+    async def adopt(self, desired: Desired, member: Member) -> None:
+        raise BugError("machines carry tags or are not ours: there is nothing to adopt")
+
+    async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
+        """Take the machine out of its cluster, then destroy it. Every step may be repeated (semantics.md N5)."""
+        group = self._group
+        description = self._seen.get(member.id)
+        if description is not None and entry.phase is not Phase.DESTROYED:
+            request = DrainRequest(self._drain_wait_s, dead=member.life is not Life.RUNNING, cluster_ends=group.ends)
+            await group.flavor.drain(group.spec.flavor.properties, description, request, advance)
+        await advance(Phase.DESTROYED)
+        if member.life is not Life.GONE:
+            await group.instance.destroy(member.id)
+
+
+def _removed_first(place: Place, places: Sequence[Place]) -> str:
+    """What has to go before this group does: workloads, then workers, then managers (semantics.md N40)."""
+    others = [p for p in places if p.cluster == place.cluster and p.key != place.key and place.cluster]
+    first = [p for p in others if p.key.kind is Kind.WORKLOAD and p.removed]
+    if place.role is Role.MANAGER:
+        first = others
+    return f"{', '.join(str(p.key) for p in first)} must go first" if first else ""

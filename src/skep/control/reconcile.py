@@ -1,0 +1,187 @@
+"""One turn of a key: observe, settle the ledger, plan, check, write the record, start the actions.
+
+The turn ends there. What runs on is written down, and wakes the key when it ends.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from skep.control import ledger as ledgers
+from skep.control.actions import Actions
+from skep.control.catalog import Catalog
+from skep.control.documents import SpecDocument
+from skep.control.journal import Journal
+from skep.control.ledger import Sight
+from skep.control.levels import Level, Resolved
+from skep.control.records import Records
+from skep.control.sickness import Sickness
+from skep.model.errors import BugError
+from skep.model.plan import ActionKind, Plan
+from skep.model.spec import Key
+from skep.model.state import Desired, Entry, Ledger, Member, Observed, Phase, Record
+from skep.planning.check import check_plan
+from skep.planning.conditions import conditions
+from skep.planning.explain import explain_action
+from skep.planning.planner import plan as make_plan
+from skep.ports import Actuator, Advance, Clock
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last look at a key, kept in memory for people; `at_s` is monotonic."""
+
+    desired: Desired
+    observed: Observed
+    plan: Plan
+    actuator: Actuator
+    cluster: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When to look again by time alone; None is at the next resync. `over`: the key is gone for good."""
+
+    recheck_after_s: float | None = None
+    over: bool = False
+
+
+class Reconciler:
+    """Only this acts. One instance serves one level; the caller sees to it that a key has one turn at a time (W2)."""
+
+    def __init__(
+        self,
+        level: Level,
+        catalog: Catalog,
+        records: Records,
+        journal: Journal,
+        actions: Actions,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._level, self._catalog, self._records = level, catalog, records
+        self._journal, self._actions, self._clock, self._rng = journal, actions, clock, rng
+        self._sickness = Sickness()
+        self._seen: dict[Key, Seen] = {}
+
+    def seen(self, key: Key) -> Seen | None:
+        return self._seen.get(key)
+
+    def keys_on(self, cluster: str) -> tuple[Key, ...]:
+        """Keys that were last seen to live on this cluster, or could not be placed."""
+        return tuple(k for k, seen in self._seen.items() if seen.cluster in (cluster, ""))
+
+    async def reconcile(self, key: Key) -> Turn:
+        world = await self._catalog.list()
+        document = next((d for d in world if d.key == key), None)
+        if document is None:
+            self._drop(key)
+            return Turn(over=True)
+        resolved = await self._level.resolve(document, await self._records.read(key), world)
+        desired, record = resolved.desired, resolved.record
+        if record.observed_generation != document.generation:
+            record = replace(record, ledger=ledgers.forgive(record.ledger))
+        observed, settled, outcomes = await self._look(resolved, record.ledger)
+        if document.removed and _is_over(observed, settled.ledger):
+            return await self._finish(document, world)
+        plan = self._planned(desired, observed, settled.ledger)
+        ledger, begun = ledgers.begin(settled.ledger, plan.actions, desired, self._request, self._clock.wall_s())
+        await self._records.write(self._stated(record, resolved, observed, plan, ledger))
+        self._actions.settled(key, outcomes)
+        self._seen[key] = Seen(desired, observed, plan, resolved.actuator, resolved.cluster, self._clock.monotonic_s())
+        self._announce(key, plan)
+        for entry in (*settled.resume, *begun):
+            self._start(resolved, observed, entry)
+        await self._journal.flush()
+        return Turn(plan.recheck_after_s)
+
+    async def _look(self, resolved: Resolved, ledger: Ledger) -> tuple[Observed, ledgers.Settled, set[str]]:
+        key = resolved.desired.key
+        running, outcomes = self._actions.running(key), self._actions.outcomes(key)
+        began_s = self._clock.monotonic_s()
+        observed = self._sickness.timed(key, await resolved.actuator.observe(resolved.desired), began_s)
+        sight = Sight(resolved.desired, observed, began_s, running, outcomes)
+        settled = ledgers.settle(ledger, sight, self._clock.monotonic_s(), self._rng.random())
+        return observed, settled, set(outcomes)
+
+    async def _finish(self, document: SpecDocument, world: Sequence[SpecDocument]) -> Turn:
+        if not await self._catalog.forget(document.key, document.generation):
+            return Turn(recheck_after_s=0.0)
+        await self._level.forgotten(document, world)
+        self._drop(document.key)
+        self._journal.say(document.key, "Removed", "nothing of it is left")
+        await self._journal.flush()
+        return Turn(over=True)
+
+    def _drop(self, key: Key) -> None:
+        self._seen.pop(key, None)
+        self._sickness.forget(key)
+        self._records.forget(key)
+
+    def _planned(self, desired: Desired, observed: Observed, ledger: Ledger) -> Plan:
+        plan = make_plan(desired, observed, ledger, self._clock.monotonic_s())
+        faults = check_plan(plan, desired, observed, ledger)
+        if faults:
+            raise BugError(f"the plan for {desired.key} would break a promise and was not carried out: {faults[0]}")
+        return plan
+
+    def _stated(self, record: Record, resolved: Resolved, observed: Observed, plan: Plan, ledger: Ledger) -> Record:
+        desired = resolved.desired
+        stated = conditions(desired, observed, ledger, plan, record.conditions, self._clock.wall_s())
+        return replace(record, observed_generation=desired.generation, conditions=stated, ledger=ledger)
+
+    def _request(self) -> str:
+        return f"{self._rng.getrandbits(64):016x}"
+
+    def _announce(self, key: Key, plan: Plan) -> None:
+        for action in plan.actions:
+            text = explain_action(key.kind, action)
+            self._journal.say(key, action.reason.value, text)
+            log.info("action", key=str(key), kind=action.kind.value, reason=action.reason.value, text=text)
+
+    def _start(self, resolved: Resolved, observed: Observed, entry: Entry) -> None:
+        key = resolved.desired.key
+        member = next((m for m in observed.members if m.id == entry.member), Member(entry.member))
+
+        async def advance(phase: Phase) -> None:
+            await self._records.advance(key, entry.request, phase)
+
+        async def act() -> None:
+            await _perform(resolved, member, entry, advance)
+
+        self._actions.start(key, entry.request, act)
+
+    async def preview(self, document: SpecDocument, world: Sequence[SpecDocument]) -> tuple[Desired, Plan]:
+        """What the next turn would do if these were the specs: the same planner on the same values, and no acts.
+
+        Holds are left out: they only say that something else comes first.
+        """
+        before = await self._records.read(document.key)
+        resolved = await self._level.resolve(document, before, world)
+        desired = replace(resolved.desired, hold="", hold_removal="")
+        observed = await resolved.actuator.observe(desired)
+        return desired, make_plan(desired, observed, before.ledger, self._clock.monotonic_s())
+
+
+async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Advance) -> None:
+    actuator, desired = resolved.actuator, resolved.desired
+    match entry.kind:
+        case ActionKind.CREATE:
+            await actuator.create(desired, entry, advance)
+        case ActionKind.START:
+            await actuator.start(desired, member)
+        case ActionKind.UPDATE:
+            await actuator.update(desired, member, entry)
+        case ActionKind.ADOPT:
+            await actuator.adopt(desired, member)
+        case ActionKind.DRAIN | ActionKind.DESTROY:
+            await actuator.remove(desired, member, entry, advance)
+
+
+def _is_over(observed: Observed, ledger: Ledger) -> bool:
+    return observed.complete and not observed.members and not ledger.entries

@@ -1,0 +1,75 @@
+"""Records under the leader's term: read once, written only when they changed, with compare-and-set."""
+
+import asyncio
+from dataclasses import replace
+
+from skep.control import ledger as ledgers
+from skep.control.documents import decode_record, encode_record, record_path
+from skep.model.errors import ConflictError
+from skep.model.spec import Key
+from skep.model.state import Ledger, Phase, Record
+from skep.planning.backoff import RESTART_CAP_S
+from skep.ports import Clock, Store
+
+
+class Records:
+    """Only the leader writes records, so that what it wrote last is what there is: they are cached.
+
+    A conflict means that this is not so; the cache is dropped and the turn repeated.
+    """
+
+    def __init__(self, store: Store, clock: Clock, term: int) -> None:
+        self._store, self._clock, self._term = store, clock, term
+        self._cache: dict[Key, tuple[Record, int]] = {}
+        self._locks: dict[Key, asyncio.Lock] = {}
+
+    async def read(self, key: Key) -> Record:
+        """An empty record where there is none yet."""
+        if key not in self._cache:
+            stored = await self._store.get(record_path(key))
+            record = Record(key)
+            if stored is not None:
+                mono_s, wall_s = self._clock.monotonic_s(), self._clock.wall_s()
+                record = decode_record(stored.value, mono_s, wall_s, RESTART_CAP_S)
+            self._cache[key] = (record, stored.version if stored else 0)
+        return self._cache[key][0]
+
+    def peek(self, key: Key) -> Record | None:
+        return self._cache[key][0] if key in self._cache else None
+
+    async def write(self, record: Record) -> None:
+        """Write if anything changed. Phases that actions reached since the record was read are kept."""
+        async with self._locks.setdefault(record.key, asyncio.Lock()):
+            if record.key not in self._cache:
+                raise ConflictError(f"the record of {record.key} changed since it was read")
+            await self._put(replace(record, ledger=_with_phases(record.ledger, self._cache[record.key][0].ledger)))
+
+    async def advance(self, key: Key, request: str, phase: Phase) -> None:
+        """Write down the phase that an action is about to attempt; StaleTermError forbids the attempt."""
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            record = await self.read(key)
+            await self._put(replace(record, ledger=ledgers.advance(record.ledger, request, phase)))
+
+    async def _put(self, record: Record) -> None:
+        before, version = self._cache[record.key]
+        if record == before:
+            return
+        value = encode_record(record, self._clock.monotonic_s(), self._clock.wall_s())
+        try:
+            version = await self._store.put(record_path(record.key), value, version=version, term=self._term)
+        except BaseException:
+            self._cache.pop(record.key, None)
+            raise
+        self._cache[record.key] = (record, version)
+
+    def forget(self, key: Key) -> None:
+        self._cache.pop(key, None)
+        self._locks.pop(key, None)
+
+
+def _with_phases(ledger: Ledger, stored: Ledger) -> Ledger:
+    reached = {e.request: e.phase for e in stored.entries}
+    entries = tuple(
+        e if e.phase is Phase.AWAITED else replace(e, phase=reached.get(e.request, e.phase)) for e in ledger.entries
+    )
+    return replace(ledger, entries=entries)

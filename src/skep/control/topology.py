@@ -1,0 +1,58 @@
+"""Which key lives on which cluster, told from the specs alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skep.specs.canonical import from_json
+
+from skep.control.documents import SpecDocument
+from skep.model.errors import NotFoundError
+from skep.model.machine import Membership
+from skep.model.spec import GroupSpec, Key, Spec
+from skep.model.state import Role
+from skep.ports import Joins, Plugins
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`cluster` is empty for groups that join none, and while it can't be told. `role` is None for workloads."""
+
+    key: Key
+    cluster: str
+    role: Role | None
+    removed: bool
+
+
+class Topology:
+    """Holds no state but the plugins; every question is about the documents that are handed in."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+
+    def places(self, documents: Iterable[SpecDocument]) -> tuple[Place, ...]:
+        specs = [(d, from_json(d.spec)) for d in documents]
+        managers = [d.key.name for d, s in specs if self._role(s) is Role.MANAGER]
+        only = managers[0] if len(managers) == 1 else ""
+        return tuple(Place(d.key, self._cluster(s, only), self._role(s), d.removed) for d, s in specs)
+
+    def membership(self, spec: GroupSpec) -> Membership | None:
+        """What the group's machines are in a Swarm; None where its flavor joins none or is not there."""
+        try:
+            flavor = self._plugins.flavor(spec.flavor.plugin)
+        except NotFoundError:
+            return None
+        return flavor.membership(spec.flavor.properties) if isinstance(flavor, Joins) else None
+
+    def _role(self, spec: Spec) -> Role | None:
+        membership = self.membership(spec) if isinstance(spec, GroupSpec) else None
+        return membership.role if membership else None
+
+    def _cluster(self, spec: Spec, only: str) -> str:
+        if not isinstance(spec, GroupSpec):
+            return spec.cluster or only
+        membership = self.membership(spec)
+        if membership is None:
+            return ""
+        if membership.role is Role.MANAGER:
+            return membership.cluster or spec.id
+        return membership.cluster or only

@@ -1,0 +1,159 @@
+"""Reading: what people are shown of a key, from its spec, its record and the last look at it. Never acts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from skep.specs.canonical import from_json, to_json
+
+from skep.control.documents import SpecDocument
+from skep.control.reconcile import Seen
+from skep.control.workloads import ServiceActuator, Workload
+from skep.model.engine import Node, Task
+from skep.model.errors import SkepError
+from skep.model.spec import GroupSpec, Kind, WorkloadSpec
+from skep.model.state import Entry, Health, Member, Record, Role
+from skep.model.view import KeyView, MemberView, RevisionView
+from skep.planning.census import is_current
+from skep.planning.conditions import is_converged
+from skep.planning.explain import explain_entry, explain_note
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The moment of the request on both clocks."""
+
+    monotonic_s: float
+    wall_s: float
+
+
+def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now) -> KeyView:
+    """Without a look at the key yet (a moment after the start) only the spec's side is filled in."""
+    spec = from_json(document.spec)
+    doing = tuple(explain_entry(document.key.kind, e) for e in record.ledger.entries)
+    view = KeyView(
+        key=str(document.key),
+        kind=document.key.kind.value,
+        name=document.key.name,
+        cluster=seen.cluster if seen else "",
+        role="",
+        image=spec.image if isinstance(spec, WorkloadSpec) else "",
+        desired=0 if document.removed else _count(spec),
+        current=0,
+        ready=0,
+        outdated=0,
+        generation=document.generation,
+        observed_generation=record.observed_generation,
+        converged=False,
+        removed=document.removed,
+        conditions=record.conditions,
+        doing=doing,
+    )
+    return _with_sight(view, document, record, seen, now) if seen else view
+
+
+def _count(spec: GroupSpec | WorkloadSpec) -> int:
+    return spec.count if isinstance(spec, WorkloadSpec) else spec.allocation.count
+
+
+def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: Seen, now: Now) -> KeyView:
+    desired, members = seen.desired, seen.observed.members
+    fresh = record.observed_generation >= document.generation == desired.generation
+    converged = fresh and not document.removed and is_converged(desired, seen.observed, record.ledger)
+    entries = {e.member: e for e in record.ledger.entries if e.member}
+    view = replace(
+        view,
+        role=desired.role.value if desired.role else "",
+        current=len(members),
+        ready=sum(m.healthy for m in members),
+        outdated=sum(not is_current(desired, m) for m in members),
+        converged=converged and not seen.plan.actions,
+        members=tuple(_member_view(document.key.kind, seen, m, entries.get(m.id), now) for m in members),
+        waiting=tuple(explain_note(n) for n in seen.plan.notes),
+        observed_age_s=now.monotonic_s - seen.at_s,
+    )
+    return _counting_tasks(view, members) if document.key.kind is Kind.WORKLOAD else view
+
+
+def _counting_tasks(view: KeyView, members: tuple[Member, ...]) -> KeyView:
+    """A workload counts containers, not services (semantics.md W53)."""
+    running = sum(m.running for m in members)
+    desired = 0 if view.removed else sum(m.wanted for m in members) or view.desired
+    return replace(view, desired=desired, current=running, ready=running, members=())
+
+
+def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, now: Now) -> MemberView:
+    return MemberView(
+        id=member.id,
+        slot=member.slot or "",
+        life=member.life.value,
+        health=member.health.value,
+        current=is_current(seen.desired, member),
+        running=member.running,
+        wanted=member.wanted,
+        age_s=max(0.0, now.wall_s - member.created_s) if member.created_s else 0.0,
+        doing=explain_entry(kind, entry) if entry else "",
+        detail="leader" if member.leader else member.detail,
+    )
+
+
+async def described(view: KeyView, seen: Seen | None) -> KeyView:
+    """A workload's view with one row for each task, and the addresses at which it answers."""
+    if seen is None or not isinstance(seen.actuator, ServiceActuator):
+        return view
+    actuator = seen.actuator
+    nodes = await _nodes(actuator.workload)
+    tasks = [t for t in actuator.tasks if t.desired_state == "running"]
+    tasks.sort(key=lambda t: (t.slot, t.node_id, t.id))
+    members = tuple(_task_view(view.name, t, nodes.get(t.node_id)) for t in tasks)
+    return replace(view, members=members, endpoints=_endpoints(actuator.workload, tasks, nodes))
+
+
+async def _nodes(workload: Workload) -> Mapping[str, Node]:
+    if workload.engine is None:
+        return {}
+    try:
+        return {n.id: n for n in await workload.engine.nodes()}
+    except SkepError:
+        return {}
+
+
+def _task_view(workload: str, task: Task, node: Node | None) -> MemberView:
+    running = task.state == "running"
+    return MemberView(
+        id=task.id[:12],
+        slot=f"{workload}.{task.slot}" if task.slot else workload,
+        life=task.state,
+        health=(Health.HEALTHY if running else Health.UNKNOWN).value,
+        running=int(running),
+        node=node.hostname if node else task.node_id,
+        address=next((f"{node.addr}:{published}" for published, _ in task.ports if node), ""),
+        detail=task.error,
+    )
+
+
+def _endpoints(workload: Workload, tasks: list[Task], nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """`address:port` of each running container's host port, and of each port of the routing mesh, on a manager."""
+    hosts = [
+        f"{nodes[t.node_id].addr}:{published}"
+        for t in tasks
+        if t.state == "running" and t.node_id in nodes
+        for published, _ in t.ports
+    ]
+    managers = [n.addr for n in nodes.values() if n.role == Role.MANAGER.value]
+    mesh = [f"{managers[0]}:{p.published}" for p in workload.spec.ports if p.mode == "ingress" and managers]
+    return tuple(hosts + [m for m in mesh if not m.endswith(":0")])
+
+
+def history_view(document: SpecDocument, keyed_hash: Callable[[str], str]) -> tuple[RevisionView, ...]:
+    return tuple(
+        RevisionView(r.generation, r.who, r.when_s, r.removed, shown_spec(r.spec, keyed_hash)) for r in document.history
+    )
+
+
+def shown_spec(spec: bytes, keyed_hash: Callable[[str], str]) -> str:
+    """The canonical text of a spec; values of Env only as keyed hashes (architecture.md)."""
+    parsed = from_json(spec)
+    if not isinstance(parsed, WorkloadSpec):
+        return spec.decode()
+    hidden = tuple((name, f"hmac:{keyed_hash(value)[:12]}") for name, value in parsed.env)
+    return to_json(replace(parsed, env=hidden)).decode()

@@ -1,0 +1,146 @@
+"""The whole controller over the simulated world: the very core that serves users, on fake ports."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.clusters import ClusterBook
+from skep.control.core import Core, Options
+from skep.control.core import World as Ports
+from skep.control.hub import Hub
+from skep.model.view import KeyView
+from skep.plugins.flavor_swarm import SwarmFlavor
+from skep.plugins.flavor_vanilla import VanillaFlavor
+from skep.plugins.registry import PluginRegistry
+from skep.specs.source import SourceFile
+from tests.fakes.kernel import Faults
+from tests.sim.loop import SimClock
+from tests.sim.world import World, keeps_quorum, one_init
+
+
+class PlainSecrets:
+    """Hashes without a key: the same in every run of a seed."""
+
+    def keyed_hash(self, value: str) -> str:
+        return hashlib.sha256(value.encode()).hexdigest()
+
+
+@dataclass
+class Simulation:
+    """A world and the store that outlives controllers. `core` is the one that runs now, if any."""
+
+    world: World
+    random: Random
+    clock: SimClock
+    store: MemoryStore = field(default_factory=MemoryStore)
+    core: Core | None = None
+    ending: set[str] = field(default_factory=set)
+
+    def build(self) -> Core:
+        hub = Hub()
+        clusters = ClusterBook(self.store, self.world.engines, hub.wake_cluster)
+        flavors = {
+            "flavor-swarm": SwarmFlavor(clusters, self.world.engines, self.clock, self.random),
+            "flavor-vanilla": VanillaFlavor(),
+        }
+        instances = {"instance-sim": self.world.instances}
+        ports = Ports(
+            store=self.store,
+            clock=self.clock,
+            rng=self.random,
+            plugins=PluginRegistry(instances, flavors),
+            watched=instances,
+            secrets=PlainSecrets(),
+            clusters=clusters,
+            hub=hub,
+        )
+        return Core(ports, Options())
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Core]:
+        """A controller that runs inside the block; leaving it is a crash: nothing is said or finished."""
+        core = self.core = self.build()
+        task = asyncio.create_task(core.run("sim"), name="core")
+        try:
+            waiting = asyncio.create_task(core.ready.wait())
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            yield core
+            if task.done():
+                task.result()
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            self.core = None
+
+    async def apply(self, *documents: object) -> None:
+        assert self.core is not None
+        text = "\n---\n".join(json.dumps(document) for document in documents)
+        await self.core.apply([SourceFile("sim", text)], "sim", False)
+
+    async def delete(self, *documents: dict[str, object]) -> None:
+        assert self.core is not None
+        text = "\n---\n".join(json.dumps(document) for document in documents)
+        self.ending |= {str(d["ID"]) for d in documents if "ID" in d}
+        await self.core.delete([SourceFile("sim", text)], "sim", False)
+
+    async def views(self) -> tuple[KeyView, ...]:
+        assert self.core is not None
+        return await self.core.views()
+
+    async def converged(self, within_s: float) -> None:
+        """Every key is where it shall be, and nothing that was removed is left; AssertionError with the state."""
+        await self.until(lambda views: all(v.converged for v in views), within_s)
+
+    async def until(self, condition: Callable[[tuple[KeyView, ...]], bool], within_s: float) -> None:
+        deadline_s = self.clock.monotonic_s() + within_s
+        while not condition(views := await self.views()):
+            if self.clock.monotonic_s() > deadline_s:
+                raise AssertionError(f"not there after {within_s:.0f} s:\n" + self.describe(views))
+            await self.clock.sleep(0.5)
+
+    def describe(self, views: tuple[KeyView, ...]) -> str:
+        lines = [f"{v.key} gen {v.generation}/{v.observed_generation} {v.ready}/{v.desired} {v}" for v in views]
+        return "\n".join([*lines, *self.world.kernel.history[-40:]])
+
+
+def simulation(seed: int, faults: Faults | None = None) -> Simulation:
+    """A fresh world under watch: never two Swarms of one group, and no quorum lost by our hand."""
+    random, clock = Random(seed), SimClock()
+    world = World(clock, random, faults)
+    world.host_images.update({"web:1": "sha256:1", "web:2": "sha256:2"})
+    sim = Simulation(world, random, clock)
+    world.watch(one_init(world))
+    world.watch(keeps_quorum(world, lambda: sim.ending))
+    return sim
+
+
+def managers(count: int = 1, **properties: object) -> dict[str, object]:
+    ids = [f"10.9.0.{10 + n}" for n in range(count)]
+    return group("managers", {"LogicalIDs": ids}, "manager", **properties)
+
+
+def workers(count: int, **properties: object) -> dict[str, object]:
+    return group("workers", {"Size": count}, "worker", **properties)
+
+
+def group(id: str, allocation: dict[str, object], type: str, **properties: object) -> dict[str, object]:
+    return {
+        "ID": id,
+        "Properties": {
+            "Allocation": allocation,
+            "Images": ["web:1", "web:2"],
+            "Instance": {"Plugin": "instance-sim", "Properties": properties},
+            "Flavor": {"Plugin": "flavor-swarm", "Properties": {"Type": type}},
+        },
+    }
+
+
+def workload(name: str = "web", count: int = 5, image: str = "web:1") -> dict[str, object]:
+    return {"Name": name, "Image": image, "Count": count}

@@ -1,0 +1,124 @@
+"""The whole controller on a calm world: what a user sees when nothing goes wrong."""
+
+from collections.abc import Awaitable, Callable
+
+from tests.sim.controller import Simulation, managers, simulation, workers, workload
+from tests.sim.loop import run
+
+Body = Callable[[Simulation], Awaitable[None]]
+
+
+def simulated(body: Body) -> Simulation:
+    async def main() -> Simulation:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await body(sim)
+        return sim
+
+    sim = run(main)
+    assert not sim.world.violations
+    return sim
+
+
+async def quickstart(sim: Simulation) -> None:
+    await sim.apply(managers(1), workers(2), workload())
+    await sim.converged(60)
+
+
+def test_a_swarm_and_its_workload_come_up_from_nothing_in_any_order() -> None:
+    async def body(sim: Simulation) -> None:
+        await sim.apply(workload())
+        await sim.apply(workers(2))
+        await sim.apply(managers(1))
+        await sim.converged(60)
+        assert sim.world.running("web") == 5
+        assert sim.world.acts["swarm init"] == 1
+
+    simulated(body)
+
+
+def test_applying_the_same_again_acts_on_nothing() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        acts = sum(sim.world.acts.values())
+        await quickstart(sim)
+        await sim.clock.sleep(120)
+        assert sum(sim.world.acts.values()) == acts
+
+    simulated(body)
+
+
+def test_a_stopped_worker_is_started_with_its_disk() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        machine = sim.world.group("workers")[0]
+        sim.world.stop(machine)
+        await sim.until(lambda views: not all(v.converged for v in views), 10)
+        await sim.converged(60)
+        assert machine in sim.world.group("workers")
+        assert sim.world.running("web") == 5
+
+    simulated(body)
+
+
+def test_a_vanished_worker_is_replaced_and_leaves_no_stale_node() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        sim.world.vanish(sim.world.group("workers")[0])
+        await sim.clock.sleep(20)
+        await sim.converged(60)
+        [swarm] = sim.world.swarms()
+        assert len(sim.world.group("workers")) == 2
+        assert len(swarm.nodes) == 3
+
+    simulated(body)
+
+
+def test_the_only_manager_is_started_again_and_the_swarm_is_as_before() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        [swarm] = sim.world.swarms()
+        sim.world.stop(sim.world.group("managers")[0])
+        await sim.clock.sleep(5)
+        await sim.converged(60)
+        assert sim.world.swarms() == [swarm]
+        assert sim.world.acts["swarm init"] == 1
+
+    simulated(body)
+
+
+def test_everything_goes_in_order_when_it_is_deleted() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        await sim.delete(managers(1), workers(2), workload())
+        await sim.until(lambda views: not views, 60)
+        assert not sim.world.machines
+
+    simulated(body)
+
+
+def test_a_group_of_workers_is_rolled_to_a_new_spec_without_a_gap() -> None:
+    async def body(sim: Simulation) -> None:
+        await sim.apply(managers(1), workers(3), workload())
+        await sim.converged(60)
+        old = {m.id for m in sim.world.group("workers")}
+        await sim.apply(workers(3, Note="two"))
+        await sim.converged(300)
+        assert not old & {m.id for m in sim.world.group("workers")}
+        [swarm] = sim.world.swarms()
+        assert len(swarm.nodes) == 4
+
+    simulated(body)
+
+
+def test_three_managers_form_one_swarm_and_are_never_fewer_than_a_majority() -> None:
+    async def body(sim: Simulation) -> None:
+        await sim.apply(managers(3), workers(1))
+        await sim.converged(120)
+        sim.world.vanish(sim.world.group("managers")[1])
+        await sim.clock.sleep(5)
+        await sim.converged(120)
+        assert len(sim.world.swarms()) == 1
+        assert len(sim.world.group("managers")) == 3
+
+    simulated(body)
