@@ -1,0 +1,55 @@
+"""Fixtures for every test. Tests marked `docker` share one real engine and run on one worker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from skep.adapters.docker import DockerEngine
+from skep.adapters.node_image import ensure_node_image
+from tests.engines import newer
+from tests.engines.host import HostEngine, host_engine
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("docker"):
+            item.add_marker(pytest.mark.xdist_group("docker"))
+
+
+@pytest.fixture(scope="session", name="host_engine")
+def _host_engine() -> Iterator[HostEngine]:
+    """A Docker Engine of the session's own."""
+    with host_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def node_image(host_engine: HostEngine) -> str:
+    """A node image on that engine, built from this host's programs."""
+
+    async def build() -> str:
+        engine = DockerEngine(host_engine.endpoint)
+        try:
+            return await ensure_node_image(engine, "", pull_timeout_s=5)
+        finally:
+            await engine.close()
+
+    return asyncio.run(build())
+
+
+@pytest.fixture(scope="session")
+def newer_node_image(host_engine: HostEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A node image on that engine with a newer engine inside."""
+    tar = newer.node_tar(tmp_path_factory.mktemp("newer"))
+    host_engine.docker("import", str(tar), newer.IMAGE)
+    tar.unlink()
+    return newer.IMAGE
+
+
+@pytest.fixture
+async def engine(host_engine: HostEngine) -> AsyncIterator[DockerEngine]:
+    """A connection to that engine."""
+    engine = DockerEngine(host_engine.endpoint)
+    yield engine
+    await engine.close()

@@ -1,0 +1,1 @@
+"""Real Docker Engines for tests, each in a network namespace of its own."""
