@@ -1,0 +1,225 @@
+"""What engines say, as values: tables over pure functions."""
+
+import msgspec
+import pytest
+
+from skep.adapters import docker_read as read
+from skep.adapters.docker_errors import engine_error, redact
+from skep.adapters.docker_images import split_reference
+from skep.adapters.docker_wire import LINE_BYTES_MAX, base_url, chosen_version, lines
+from skep.model.engine import Container, EngineEvent, Node, Task
+from skep.model.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    RejectedError,
+    SkepError,
+    UnavailableError,
+)
+
+REFUSALS: list[tuple[int, str, type[SkepError]]] = [
+    (404, "No such container: x", NotFoundError),
+    (409, 'The container name "/x" is already in use', ConflictError),
+    (400, "invalid reference format", RejectedError),
+    (403, "Pool overlaps with other one on this address space", RejectedError),
+    (403, "Address already in use", ConflictError),
+    (403, "error while removing network: network n id 1 has active endpoints", ConflictError),
+    (500, "rpc error: code = Unknown desc = update out of sequence", ConflictError),
+    (
+        500,
+        "rpc error: code = FailedPrecondition desc = node n is a cluster manager and must be demoted first",
+        RejectedError,
+    ),
+    (500, "rpc error: code = InvalidArgument desc = ContainerSpec: image reference must be provided", RejectedError),
+    (500, "rpc error: code = NotFound desc = node n not found", NotFoundError),
+    (409, "rpc error: code = AlreadyExists desc = name conflicts with an existing object", ConflictError),
+    (500, "rpc error: code = Unknown desc = The swarm does not have a leader.", UnavailableError),
+    (500, "rpc error: code = DeadlineExceeded desc = context deadline exceeded", UnavailableError),
+    (503, "This node is not a swarm manager. Use docker swarm init", UnavailableError),
+    (503, "Swarm is encrypted and needs to be unlocked before it can be used", UnavailableError),
+    (
+        500,
+        "OCI runtime create failed: container_linux.go: unable to apply caps: operation not permitted",
+        RejectedError,
+    ),
+    (
+        500,
+        "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated",
+        RejectedError,
+    ),
+    (500, "something nobody has seen", UnavailableError),
+    (502, "bad gateway", UnavailableError),
+    (0, "archive/tar: invalid tar header", RejectedError),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), REFUSALS)
+def test_an_engines_refusal_becomes_the_error_that_says_what_to_do(
+    status: int, message: str, kind: type[SkepError]
+) -> None:
+    error = engine_error(status, message, "do it", "unix:///x")
+    assert type(error) is kind
+    assert "could not do it on unix:///x" in str(error)
+    assert message in str(error)
+
+
+def test_errors_never_hold_a_join_token() -> None:
+    token = "SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-1awxwuwd3z9j1z3puu7rcgdbx"
+    error = engine_error(400, f"invalid join token {token}!", "join", "unix:///x")
+    assert "SWMTKN-…!" in str(error)
+    assert "1awxwuwd3z9j1z3puu7rcgdbx" not in str(error) + redact(f"--token {token}")
+
+
+@pytest.mark.parametrize(
+    ("server", "chosen"), [("1.41", "1.41"), ("1.45", "1.45"), ("1.52", "1.45"), ("1.100", "1.45")]
+)
+def test_the_lower_of_both_versions_is_spoken(server: str, chosen: str) -> None:
+    assert chosen_version(server, "x") == chosen
+
+
+def test_an_engine_that_is_too_old_is_refused_with_what_to_do() -> None:
+    with pytest.raises(RejectedError, match=r"API 1\.40.*upgrade"):
+        chosen_version("1.40", "x")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("unix:///var/run/docker.sock", "http://localhost"),
+        ("tcp://10.0.0.1:2375", "http://10.0.0.1:2375"),
+        ("http://h:2375/", "http://h:2375"),
+    ],
+)
+def test_endpoints_that_are_spoken(endpoint: str, url: str) -> None:
+    assert base_url(endpoint) == url
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["", "unix://", "unix://x", "ssh://root@h", "https://h:2376", "npipe:////./x", "tcp://"]
+)
+def test_other_endpoints_are_refused(endpoint: str) -> None:
+    with pytest.raises(InvalidError, match="want unix:///PATH"):
+        base_url(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "tag"),
+    [
+        ("web", "web", "latest"),
+        ("skep/web:1", "skep/web", "1"),
+        ("host:5000/web", "host:5000/web", "latest"),
+        ("host:5000/a/web:2", "host:5000/a/web", "2"),
+        ("web@sha256:ab", "web", "sha256:ab"),
+    ],
+)
+def test_references_are_split_so_that_never_all_tags_are_meant(image: str, name: str, tag: str) -> None:
+    assert split_reference(image) == (name, tag)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:01.5Z", 1.5),
+        ("2026-11-22T07:00:00.123456789Z", 1795330800.123456),
+        ("1970-01-01T01:00:01+01:00", 1.0),
+        ("0001-01-01T00:00:00Z", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_times_of_the_engine(text: str, seconds: float) -> None:
+    assert read.unix_s(text) == seconds
+
+
+def test_a_manager_without_a_quorum_controls_nothing() -> None:
+    swarm = {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": "n", "Cluster": {"ID": "c"}}
+    for error, control in (("", True), ("rpc error: The swarm does not have a leader", False)):
+        answer = msgspec.json.encode({"ID": "e", "Swarm": swarm | {"Error": error}})
+        info = read.read_info(msgspec.json.decode(answer, type=read.InfoAnswer), "1.41")
+        assert (info.control, info.cluster_id, info.error) == (control, "c", error)
+
+
+def test_an_engine_outside_any_swarm() -> None:
+    answer = b'{"ID":"e","Swarm":{"NodeID":"","LocalNodeState":"inactive","ControlAvailable":false,"Cluster":null}}'
+    info = read.read_info(msgspec.json.decode(answer, type=read.InfoAnswer), "1.41")
+    assert (info.swarm_state, info.cluster_id, info.control) == ("inactive", "", False)
+
+
+def test_nodes_with_and_without_a_managers_part() -> None:
+    worker = b"""{"ID":"w","Version":{"Index":7},"Spec":{"Labels":null,"Role":"worker","Availability":"drain"},
+        "Description":{"Hostname":"h","Engine":{"EngineVersion":"20","Labels":{"e":"1"}}},
+        "Status":{"State":"down","Message":"heartbeat failure","Addr":"10.0.0.2"}}"""
+    assert read.read_node(msgspec.json.decode(worker, type=read.NodeAnswer)) == Node(
+        "w", 7, "h", "10.0.0.2", "worker", "drain", "down", "heartbeat failure", "", False, "", {}, {"e": "1"}
+    )
+    manager = b'{"ID":"m","ManagerStatus":{"Leader":true,"Reachability":"reachable","Addr":"10.0.0.1:2377"}}'
+    node = read.read_node(msgspec.json.decode(manager, type=read.NodeAnswer))
+    assert (node.leader, node.reachability, node.manager_addr) == (True, "reachable", "10.0.0.1:2377")
+
+
+def test_tasks_with_the_ports_of_their_host() -> None:
+    answer = b"""{"ID":"t","ServiceID":"s","NodeID":"n","Slot":2,"DesiredState":"running","Status":{"State":"running",
+        "Message":"started","Err":"","ContainerStatus":{"ContainerID":"c","PID":1},"PortStatus":{"Ports":[
+        {"TargetPort":80,"PublishedPort":8080,"PublishMode":"host"},{"TargetPort":1,"PublishMode":"ingress"}]}}}"""
+    assert read.read_task(msgspec.json.decode(answer, type=read.TaskAnswer)) == Task(
+        "t", "s", "n", 2, "running", "running", "started", "", "c", 0, ((8080, 80),)
+    )
+
+
+def test_containers_have_their_own_name_among_links() -> None:
+    answer = b"""{"Id":"c","Names":["/web/db","/db"],"Image":"i","State":"exited","Status":"Exited (1)","Created":5,
+        "Labels":null,"NetworkSettings":{"Networks":{"n":{"IPAddress":"10.0.0.9"},"m":null}}}"""
+    assert read.read_container(msgspec.json.decode(answer, type=read.ContainerAnswer)) == Container(
+        "c", "db", "i", "exited", {}, 5.0, "Exited (1)", {"n": "10.0.0.9", "m": ""}
+    )
+
+
+def test_networks_give_their_addresses_without_the_prefix() -> None:
+    answer = b"""{"Id":"n","Name":"net","Driver":"bridge","Scope":"local","Labels":{},"IPAM":{"Config":[
+        {"Subnet":"10.1.0.0/24"},{"Gateway":"x"}]},"Containers":{"c":{"IPv4Address":"10.1.0.3/24"},"d":{"IPv4Address":""}}}"""
+    network = read.read_network(msgspec.json.decode(answer, type=read.NetworkAnswer))
+    assert (network.subnets, network.addresses) == (("10.1.0.0/24",), ("10.1.0.3",))
+
+
+def test_untagged_images_have_no_name() -> None:
+    images = [
+        read.ImageAnswer("1", ["a:1", "b:2"]),
+        read.ImageAnswer("2", ["<none>:<none>"]),
+        read.ImageAnswer("3", None),
+    ]
+    assert read.read_images(images) == {"a:1": "1", "b:2": "1"}
+
+
+def test_events_without_an_actor_are_events_too() -> None:
+    line = b'\x1e{"Type":"daemon","Action":"reload","time":1}'
+    assert read.read_event(line) == EngineEvent("daemon", "reload", "", {})
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", ""),
+        (b"plain", "plain"),
+        (b"\x01\0\0\0\0\0\0\x03out\x02\0\0\0\0\0\0\x04err\n", "outerr\n"),
+        (b"\x01\0\0\0\0\0\0\x09cut", "cut"),
+    ],
+)
+def test_logs_of_terminals_and_of_streams(data: bytes, text: str) -> None:
+    assert read.log_text(data) == text
+
+
+async def test_lines_are_whole_wherever_the_chunks_end() -> None:
+    async def chunks() -> object:
+        for chunk in (b"a\nb", b"c\n", b"\n\nd"):
+            yield chunk
+
+    assert [line async for line in lines(chunks())] == [b"a", b"bc", b"d"]
+
+
+async def test_a_line_without_end_is_not_kept_for_ever() -> None:
+    async def chunks() -> object:
+        while True:
+            yield b"x" * (LINE_BYTES_MAX // 4)
+
+    with pytest.raises(ValueError, match="more than"):
+        async for _ in lines(chunks()):
+            pass

@@ -1,0 +1,189 @@
+"""What happens when the other side of the wire misbehaves: a small server that does as it is told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from skep.adapters.docker import DockerEngine
+from skep.adapters.docker_wire import Lane, Request, Wire
+from skep.model.errors import UnavailableError
+
+Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+VERSION = b'{"ApiVersion":"1.41"}'
+
+
+async def say(
+    writer: asyncio.StreamWriter, body: bytes, status: str = "200 OK", content: str = "application/json"
+) -> None:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def serving(path: Path, answer: Answer) -> AsyncIterator[str]:
+    """An HTTP server on a unix socket; the version is answered for it. Connections end with it."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while not writer.is_closing():
+                line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode()
+                if line.startswith("GET /version"):
+                    await say(writer, VERSION)
+                else:
+                    await answer(line, writer)
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield f"unix://{path}"
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+async def test_an_engine_that_is_not_there_is_unavailable_and_named(tmp_path: Path) -> None:
+    engine = DockerEngine(f"unix://{tmp_path}/none.sock")
+    with pytest.raises(UnavailableError, match=r"could not list containers on unix://.*none\.sock"):
+        await engine.containers({})
+    await engine.close()
+
+
+async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path) -> None:
+    async def hang_up(line: str, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with serving(tmp_path / "s", hang_up) as endpoint:
+        engine = DockerEngine(endpoint)
+        with pytest.raises(UnavailableError, match="could not create container x"):
+            await engine.create_container("x", {})
+        await engine.close()
+
+
+async def test_an_answer_that_does_not_come_ends_in_time(tmp_path: Path) -> None:
+    async def say_nothing(line: str, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(3600)
+
+    async with serving(tmp_path / "s", say_nothing) as endpoint:
+        wire = Wire(endpoint)
+        with pytest.raises(UnavailableError, match=r"could not wait on .*: no answer in time"):
+            await wire.act("wait", "POST", "x", timeout_s=0.05)
+        with pytest.raises(UnavailableError, match="could not follow"):
+            async with wire.stream(Request("follow", "GET", "events"), timeout_s=0.05):
+                pass
+        await wire.close()
+
+
+async def test_an_answer_that_makes_no_sense_is_unavailable(tmp_path: Path) -> None:
+    async def nonsense(line: str, writer: asyncio.StreamWriter) -> None:
+        await say(writer, b'{"not":"a list"}')
+
+    async with serving(tmp_path / "s", nonsense) as endpoint:
+        engine = DockerEngine(endpoint)
+        with pytest.raises(UnavailableError, match="makes no sense"):
+            await engine.nodes()
+        await engine.close()
+
+
+async def test_something_else_than_an_engine_is_told_apart(tmp_path: Path) -> None:
+    async def proxy(line: str, writer: asyncio.StreamWriter) -> None:
+        await say(writer, b"<html>", "502 Bad Gateway", "text/html")
+
+    async with serving(tmp_path / "s", proxy) as endpoint:
+        engine = DockerEngine(endpoint)
+        with pytest.raises(UnavailableError, match="502"):
+            await engine.info()
+        await engine.close()
+
+
+async def test_no_more_calls_at_once_than_the_limit_and_reads_are_not_kept_waiting(tmp_path: Path) -> None:
+    now = most = 0
+    go_on = asyncio.Event()
+
+    async def count(line: str, writer: asyncio.StreamWriter) -> None:
+        nonlocal now, most
+        if line.startswith("GET"):
+            await say(writer, b"[]")
+            return
+        now += 1
+        most = max(most, now)
+        await go_on.wait()
+        now -= 1
+        await say(writer, b"")
+
+    async with serving(tmp_path / "s", count) as endpoint:
+        engine = DockerEngine(endpoint, parallel=2)
+        starts = [asyncio.create_task(engine.start_container(f"c{number}")) for number in range(6)]
+        async with asyncio.timeout(5):
+            await engine.containers({})
+        go_on.set()
+        await asyncio.gather(*starts)
+        assert most == 2
+        await engine.close()
+
+
+async def test_stops_wait_in_a_lane_of_their_own(tmp_path: Path) -> None:
+    held = asyncio.Event()
+
+    async def slow_stop(line: str, writer: asyncio.StreamWriter) -> None:
+        if "/stop" in line:
+            await held.wait()
+        await say(writer, b"")
+
+    async with serving(tmp_path / "s", slow_stop) as endpoint:
+        wire = Wire(endpoint, parallel=1)
+        stops = [asyncio.create_task(wire.act("stop", "POST", "c/stop", lane=Lane.WAIT)) for _ in range(4)]
+        async with asyncio.timeout(5):
+            await wire.act("start", "POST", "c/start")
+        held.set()
+        await asyncio.gather(*stops)
+        await wire.close()
+
+
+async def test_an_event_stream_that_breaks_says_so(tmp_path: Path) -> None:
+    async def two_events(line: str, writer: asyncio.StreamWriter) -> None:
+        event = b'{"Type":"container","Action":"die","Actor":{"ID":"c","Attributes":{"a":"b"}}}\n'
+        await say(writer, event * 2)
+
+    async with serving(tmp_path / "s", two_events) as endpoint:
+        engine = DockerEngine(endpoint)
+        seen = []
+        with pytest.raises(UnavailableError, match="the stream ended"):
+            async for event in engine.events({"type": ["container"]}):
+                seen.append((event.type, event.action))
+        assert seen == [("skep", "subscribed"), ("container", "die"), ("container", "die")]
+        await engine.close()
+
+
+async def test_the_version_is_asked_for_again_after_the_engine_was_gone(tmp_path: Path) -> None:
+    paths = []
+
+    async def note(line: str, writer: asyncio.StreamWriter) -> None:
+        paths.append(line)
+        await say(writer, b"[]")
+
+    engine = DockerEngine(f"unix://{tmp_path}/s")
+    with pytest.raises(UnavailableError):
+        await engine.containers({})
+    async with serving(tmp_path / "s", note):
+        await engine.containers({})
+        assert paths == ["GET /v1.41/containers/json?all=1 HTTP/1.1"]
+        await engine.close()
+
+
+async def test_a_removal_that_is_under_way_is_waited_for(tmp_path: Path) -> None:
+    answers = ["409 Conflict", "409 Conflict", "404 Not Found"]
+
+    async def remove(line: str, writer: asyncio.StreamWriter) -> None:
+        await say(writer, b'{"message":"removal of container c is already in progress"}', answers.pop(0))
+
+    async with serving(tmp_path / "s", remove) as endpoint:
+        engine = DockerEngine(endpoint)
+        await engine.remove_container("c")
+        assert answers == []
+        await engine.close()
