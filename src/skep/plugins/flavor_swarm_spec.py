@@ -1,0 +1,97 @@
+"""What the swarm flavor may be told, and what is wrong with it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from skep.model.errors import Fault, InvalidError
+from skep.model.json import RawJson
+from skep.model.spec import Allocation
+from skep.model.state import Role
+from skep.plugins.flavor_attachments import AttachmentProperties, attachment_faults
+from skep.specs.properties import Properties, read
+
+MANAGER_COUNTS = (1, 3, 5, 7)
+"""A majority needs an odd number, and more than seven only slow the raft down (semantics.md N1)."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+_VALUE = re.compile(r"[A-Za-z0-9._:/@+=, -]{0,255}")
+_RESERVED = ("swarm-association-id", "skep.")
+
+
+class SwarmProperties(Properties):
+    """cluster: the one to join; empty means the only one for workers, and for managers the one of their own group.
+
+    docker_restart_command: how the engine takes up new labels; empty means that it is told to reload.
+    host: the URL of a manager's engine, for a Swarm that skep did not make.
+    """
+
+    type: Literal["manager", "worker"]
+    cluster: str = ""
+    docker_restart_command: str = ""
+    engine_labels: dict[str, str] = Field(default_factory=dict)
+    attachments: dict[str, tuple[AttachmentProperties, ...]] = Field(default_factory=dict)
+    host: str = ""
+
+    @property
+    def role(self) -> Role:
+        return Role(self.type)
+
+    @classmethod
+    def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
+        labels = given.get("EngineLabels")
+        for name, value in (labels if isinstance(labels, Mapping) else {}).items():
+            yield from _label_faults(str(name), str(value), f"EngineLabels.{name}")
+
+
+def read_swarm(properties: RawJson) -> SwarmProperties:
+    return read(properties, SwarmProperties)
+
+
+def check_allocation(wanted: SwarmProperties, allocation: Allocation) -> None:
+    """Raise InvalidError with all that is wrong between the properties and the group's allocation."""
+    faults = [*_logical_id_faults(allocation), *attachment_faults(wanted.attachments, allocation.logical_ids)]
+    if wanted.role is Role.MANAGER:
+        faults[:0] = _manager_faults(allocation)
+    if faults:
+        raise InvalidError(faults)
+
+
+def _manager_faults(allocation: Allocation) -> Iterator[Fault]:
+    count = len(allocation.logical_ids)
+    if not count:
+        yield Fault("a manager keeps its address and its disk, so Allocation.LogicalIDs must name each one", "Type")
+    elif count not in MANAGER_COUNTS:
+        yield Fault(
+            f"Allocation.LogicalIDs names {count} managers, and there must be 1, 3, 5 or 7: {_why_not(count)}", "Type"
+        )
+
+
+def _why_not(count: int) -> str:
+    if count > max(MANAGER_COUNTS):
+        return "each one more makes every write slower"
+    return f"a majority of {count} is {count // 2 + 1}, so {count} survive the loss of no more than {count - 1} do"
+
+
+def _logical_id_faults(allocation: Allocation) -> Iterator[Fault]:
+    for logical_id in dict.fromkeys(allocation.logical_ids):
+        if not _is_plain(logical_id):
+            yield Fault(f"LogicalID {logical_id!r} may hold letters, digits, blanks and ._:/@+=,- only")
+        if allocation.logical_ids.count(logical_id) > 1:
+            yield Fault(f"LogicalID {logical_id} specified more than once")
+
+
+def _label_faults(name: str, value: str, path: str) -> Iterator[Fault]:
+    if not _NAME.fullmatch(name):
+        yield Fault("a label's name may hold letters, digits and ._/- only", path)
+    if name.startswith(_RESERVED):
+        yield Fault("this label is skep's own", path)
+    if not _is_plain(value):
+        yield Fault("a label's value may hold letters, digits, blanks and ._:/@+=,- only", path)
+
+
+def _is_plain(value: str) -> bool:
+    """What needs no quoting in JSON, in sed and within a shell's single quotes."""
+    return _VALUE.fullmatch(value) is not None
