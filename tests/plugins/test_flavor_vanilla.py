@@ -1,0 +1,71 @@
+"""Flavor vanilla does what InfraKit's does (infrakit-compat.md 4.2), and says what is wrong."""
+
+import pytest
+
+from skep.model.errors import InvalidError, NotFoundError
+from skep.model.json import RawJson
+from skep.model.machine import Attachment, InstanceDescription, InstanceSpec
+from skep.model.spec import Allocation
+from skep.model.state import Health
+from skep.plugins.flavor_vanilla import VanillaFlavor
+from skep.plugins.registry import PluginRegistry
+
+FLAVOR = VanillaFlavor()
+
+
+async def prepared(properties: bytes, spec: InstanceSpec) -> InstanceSpec:
+    return await FLAVOR.prepare(RawJson(properties), spec, Allocation(size=1))
+
+
+async def test_init_lines_come_after_those_that_are_there_without_shebang_or_last_line_break() -> None:
+    spec = await prepared(b'{"Init": ["two", "three"]}', InstanceSpec(init="one"))
+    assert spec.init == "one\ntwo\nthree"
+    assert (await prepared(b'{"Init": ["two"]}', InstanceSpec())).init == "two"
+    assert (await prepared(b"null", InstanceSpec(init="one"))).init == "one"
+
+
+async def test_tags_are_merged_and_the_flavor_wins() -> None:
+    spec = await prepared(b'{"Tags": {"tier": "web", "a": "new"}}', InstanceSpec(tags={"a": "old", "b": "kept"}))
+    assert spec.tags == {"a": "new", "b": "kept", "tier": "web"}
+
+
+async def test_attachments_go_to_their_member_and_those_of_the_star_to_every_one() -> None:
+    properties = b'{"Attachments": {"*": [{"ID": "nfs", "Type": "share"}], "one": [{"ID": "d1", "Type": "ebs"}]}}'
+    spec = await prepared(properties, InstanceSpec(logical_id="one"))
+    assert spec.attachments == (Attachment("nfs", "share"), Attachment("d1", "ebs"))
+    assert (await prepared(properties, InstanceSpec(logical_id="two"))).attachments == (Attachment("nfs", "share"),)
+
+
+async def test_all_faults_come_at_once() -> None:
+    properties = b"""{"Attachments": {"one": [{"ID": "d", "Type": ""}, {"ID": "d", "Type": "ebs"}], "two": []}}"""
+    with pytest.raises(InvalidError) as caught:
+        await FLAVOR.validate(RawJson(properties), Allocation(logical_ids=("one",)))
+    assert [str(fault) for fault in caught.value.faults] == [
+        "Attachments.one[0].Type: must not be empty",
+        "Attachments.two: LogicalID two used for an attachment but is not in group LogicalIDs",
+        "Attachments: Attachment d specified more than once",
+    ]
+
+
+@pytest.mark.parametrize(
+    "properties", [b'{"Init": "one line"}', b'{"Init": [1]}', b'{"Tags": {"a": 1}}', b'{"Inti": []}']
+)
+async def test_wrong_types_and_unknown_fields_are_refused(properties: bytes) -> None:
+    with pytest.raises(InvalidError):
+        await FLAVOR.validate(RawJson(properties), Allocation(size=1))
+
+
+async def test_every_machine_is_healthy() -> None:
+    instances = [InstanceDescription("a"), InstanceDescription("b")]
+    assert [health.health for health in await FLAVOR.healthy(RawJson(b"{}"), instances)] == [Health.HEALTHY] * 2
+
+
+def test_plugins_are_found_with_and_without_their_prefix_and_missing_ones_name_those_that_there_are() -> None:
+    registry = PluginRegistry({}, {"vanilla": FLAVOR, "flavor-other": FLAVOR})
+    assert registry.flavor("flavor-vanilla") is registry.flavor("vanilla") is registry.flavor("other") is FLAVOR
+    with pytest.raises(
+        NotFoundError, match="no flavor plugin 'flavor-zookeeper'; there are: flavor-other, flavor-vanilla"
+    ):
+        registry.flavor("flavor-zookeeper")
+    with pytest.raises(NotFoundError, match="no instance plugin 'docker'; there are: none"):
+        registry.instance("docker")
