@@ -49,11 +49,6 @@ class Census:
         return tuple(m for m in self.staying if m.life is not Life.UNKNOWN and m.id not in self.busy)
 
     @property
-    def total(self) -> int:
-        """How many there would be if everything under way succeeded."""
-        return len(self.staying) + len(self.creating)
-
-    @property
     def removing(self) -> int:
         return sum(e.kind in REMOVALS for e in self.ledger.entries)
 
@@ -77,7 +72,7 @@ def take(desired: Desired, observed: Observed, ledger: Ledger) -> Census:
     )
 
 
-def is_current(desired: Desired, member: Member) -> bool:
+def is_current(desired: Desired, member: Member | Entry) -> bool:
     """OUTDATED only if both the fingerprint and the hash of what needs a new machine differ (architecture.md)."""
     if member.fingerprint == desired.fingerprint:
         return True

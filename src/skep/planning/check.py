@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from skep.model.plan import REMOVALS, Action, ActionKind, Plan, Reason
-from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed, Role
+from skep.model.state import EVERYTHING, HEALTH, Desired, Entry, Ledger, Life, Member, Observed, Role
 
 
 def check_plan(plan: Plan, desired: Desired, observed: Observed, ledger: Ledger) -> tuple[str, ...]:
     """The promises that this plan would break, in words; empty for a good plan."""
     view = _View(plan, desired, observed, ledger)
-    rules = (_identity, _subjects, _silence, _ceiling, _floor, _victims, _removal_of_the_key, _slots, _managers)
-    return tuple(fault for rule in rules for fault in rule(view))
+    return tuple(fault for rule in _RULES for fault in rule(view))
 
 
 class _View:
@@ -23,16 +22,16 @@ class _View:
     def __init__(self, plan: Plan, desired: Desired, observed: Observed, ledger: Ledger) -> None:
         self.plan, self.desired, self.observed, self.ledger = plan, desired, observed, ledger
         self.by_id = {m.id: m for m in observed.members}
+        self.creating = [e for e in ledger.entries if e.kind is ActionKind.CREATE]
         self.creates = [a for a in plan.actions if a.kind is ActionKind.CREATE]
         self.removals = [a for a in plan.actions if a.kind in REMOVALS]
         self.removing = {e.member for e in ledger.entries if e.kind in REMOVALS}
         self.alive = [m for m in observed.members if m.life is not Life.GONE and m.id not in self.removing]
         requests = {m.request for m in observed.members}
-        self.promised = [
-            e for e in ledger.entries if e.kind is ActionKind.CREATE and (not e.request or e.request not in requests)
-        ]
+        self.promised = [e for e in self.creating if not e.request or e.request not in requests]
+        self.taken = [self.by_id[a.member] for a in self.removals if a.member in self.by_id]
 
-    def is_current(self, member: Member) -> bool:
+    def is_current(self, member: Member | Entry) -> bool:
         same_template = member.fingerprint == self.desired.fingerprint
         return same_template or member.replace_sha == self.desired.replace_sha != ""
 
@@ -45,7 +44,7 @@ def _identity(view: _View) -> Iterator[str]:
 def _subjects(view: _View) -> Iterator[str]:
     """Every act but a creation is on a member that was seen, that nothing is under way on, and only once."""
     under_way = {e.member for e in view.ledger.entries if e.member}
-    creating = {e.request for e in view.ledger.entries if e.kind is ActionKind.CREATE}
+    creating = {e.request for e in view.creating}
     for member, count in Counter(a.member for a in view.plan.actions if a.member).items():
         seen = view.by_id.get(member)
         if seen is None:
@@ -67,26 +66,33 @@ def _silence(view: _View) -> Iterator[str]:
         member = view.by_id.get(action.member)
         if member is not None and member.life is Life.UNKNOWN:
             yield f"{member.id} is to be acted on, and its source is silent"
+    if HEALTH in view.observed.silent and not view.desired.removed:
+        for member in view.taken:
+            if member.life is Life.RUNNING:
+                yield f"{member.id} is to be removed, and nobody can say how it is"
 
 
 def _ceiling(view: _View) -> Iterator[str]:
-    """W42: never more than the size and the surge by our own hand."""
+    """W42, N39: never more than the size and the surge by our own hand; as in W7, what is being removed does not count."""
     if not view.creates:
         return
-    total = len(view.alive) + len(view.promised) + len(view.creates)
+    staying = [m for m in view.alive if m not in view.taken]
+    total = len(staying) + len(view.promised) + len(view.creates)
     allowed = view.desired.size + view.desired.max_surge
     if total > allowed:
         yield f"there would be {total}, and at most {allowed} are allowed"
-    if total > view.desired.size and all(view.is_current(m) for m in view.alive):
+    if total > view.desired.size and all(view.is_current(m) for m in (*staying, *view.promised)):
         yield f"there would be {total} of {view.desired.size}, and there is nothing to roll"
+    under_way = len(view.creating) + len(view.creates)
+    if under_way > view.desired.limits.parallel:
+        yield f"{under_way} creations at once are more than {view.desired.limits.parallel}"
 
 
 def _floor(view: _View) -> Iterator[str]:
     """W42: never fewer available than the size less what may be unavailable, unless the environment took them."""
     if view.desired.removed:
         return
-    taken = [view.by_id[a.member] for a in view.removals if a.member in view.by_id]
-    healthy_taken = sum(m.healthy for m in taken)
+    healthy_taken = sum(m.healthy for m in view.taken)
     left = sum(m.healthy for m in view.alive) - healthy_taken
     spare = 1 if view.desired.role is Role.MANAGER else view.desired.max_unavailable
     if healthy_taken and left < view.desired.size - spare:
@@ -94,26 +100,47 @@ def _floor(view: _View) -> Iterator[str]:
 
 
 def _victims(view: _View) -> Iterator[str]:
-    """W18: of cattle, no healthy member is surplus while one that is not healthy stays."""
-    if view.desired.slots is not None:
+    """W18: of cattle, no more are surplus than there are too many, and healthy ones only when no others are left."""
+    if view.desired.slots is not None or view.desired.removed:
         return
     surplus = {a.member for a in view.removals if a.reason in (Reason.SURPLUS, Reason.SUPERSEDED)}
-    taken = {a.member for a in view.removals}
-    healthy_gone = [m.id for m in view.alive if m.id in surplus and m.healthy]
-    busy = {e.member for e in view.ledger.entries} | _busy_by_request(view)
-    spared = [m.id for m in view.alive if m.id not in taken | busy and not m.healthy and m.life is not Life.UNKNOWN]
-    startable = {a.member for a in view.plan.actions if a.kind is ActionKind.START}
-    if healthy_gone and set(spared) - startable and not _limited(view):
-        yield f"{healthy_gone[0]} is healthy and would go before {spared[0]}"
+    too_many = max(0, len(view.alive) - view.desired.size)
+    if len(surplus) > too_many:
+        yield f"{len(surplus)} would go as surplus, and there are {too_many} too many"
+    others = [m.id for m in view.alive if not m.healthy and m.life is not Life.UNKNOWN]
+    healthy = [m.id for m in view.alive if m.id in surplus and m.healthy]
+    if len(healthy) > max(0, too_many - len(others)):
+        yield f"{healthy[0]} is healthy and would go before {', '.join(others)}"
 
 
-def _busy_by_request(view: _View) -> set[str]:
-    creating = {e.request for e in view.ledger.entries if e.kind is ActionKind.CREATE}
-    return {m.id for m in view.alive if m.request in creating}
+def _reasons(view: _View) -> Iterator[str]:
+    """N29, and that what is said of a member is so: sick, outdated, or stopped for good."""
+    for action in view.removals:
+        member = view.by_id.get(action.member)
+        if member is not None:
+            yield from _unreasonable(view, action, member)
+    if sum(a.reason is Reason.UNHEALTHY for a in view.removals) > 1:
+        yield "more than one would be replaced as unhealthy at once"
 
 
-def _limited(view: _View) -> bool:
-    return any(f.kind in REMOVALS for f in view.ledger.failures)
+def _unreasonable(view: _View, action: Action, member: Member) -> Iterator[str]:
+    if action.reason is Reason.UNHEALTHY and member.healthy:
+        yield f"{member.id} is to go as unhealthy, and it is healthy"
+    if action.reason is Reason.OUTDATED and view.is_current(member):
+        yield f"{member.id} is to go as outdated, and it is not"
+    if action.reason is Reason.DEAD and member.life is not Life.GONE and not _gave_up(view, member):
+        yield f"{member.id} is to go as dead, and it might be started"
+    if view.desired.hold and action.reason in (Reason.UNHEALTHY, Reason.OUTDATED):
+        yield f"{member.id} is to be replaced, and nothing may be created"
+    if member.foreign and member.life is not Life.GONE and not view.desired.removed:
+        yield f"{member.id} was not made by skep and is to be removed"
+
+
+def _gave_up(view: _View, member: Member) -> bool:
+    """A stopped member is started before it is replaced, a manager always (architecture.md)."""
+    tries = sum(f.count for f in view.ledger.failures if (f.subject, f.kind) == (member.id, ActionKind.START))
+    votes = view.desired.role is Role.MANAGER and view.desired.formed
+    return member.life is Life.STOPPED and tries >= view.desired.limits.start_attempts and not votes
 
 
 def _removal_of_the_key(view: _View) -> Iterator[str]:
@@ -123,8 +150,9 @@ def _removal_of_the_key(view: _View) -> Iterator[str]:
     for action in view.plan.actions:
         if action.reason is Reason.REMOVED and not view.desired.removed:
             yield f"{action.member} is to be removed with its key, which stays"
-    if view.desired.hold and view.creates:
-        yield "something is to be created in spite of a hold"
+    moves = [a for a in view.plan.actions if a.kind is ActionKind.UPDATE and a.reason is Reason.OUTDATED]
+    if view.desired.hold and (view.creates or moves):
+        yield "something is to be created or moved to the new spec in spite of a hold"
     if view.desired.removed and view.desired.hold_removal and view.removals:
         yield "something is to be removed in spite of a hold"
 
@@ -149,18 +177,47 @@ def _managers(view: _View) -> Iterator[str]:
     if desired.role is not Role.MANAGER or not desired.formed or desired.removed:
         return
     changes = [*view.creates, *view.removals]
-    in_flight = [e for e in view.ledger.entries if e.kind in REMOVALS or e.kind is ActionKind.CREATE]
+    in_flight = [*view.creating, *(e for e in view.ledger.entries if e.kind in REMOVALS)]
     if len(changes) + (len(in_flight) if changes else 0) > 1:
         yield "more than one change to the managers at once"
     members = [m for m in view.observed.members if m.id not in view.removing]
     for action in view.removals:
         yield from _majority(action, members)
+        yield from _spare(desired, action, members)
     if view.creates and any(not m.healthy for m in view.observed.members):
         yield "a manager would be added while another does not answer"
 
 
 def _majority(action: Action, members: list[Member]) -> Iterator[str]:
+    """4.1: what the engine itself asks of the managers that stay."""
     rest = [m for m in members if m.id != action.member]
     reachable = sum(m.healthy for m in rest)
     if reachable < len(rest) // 2 + 1:
         yield f"without {action.member}, {reachable} of {len(rest)} managers would be no majority"
+
+
+def _spare(desired: Desired, action: Action, members: list[Member]) -> Iterator[str]:
+    """N3, N4: a manager that answers goes only while all do, and one more than a majority stays."""
+    if not any(m.id == action.member and m.healthy for m in members):
+        return
+    silent = [m.id for m in members if not m.healthy]
+    if silent:
+        yield f"{action.member} answers and would go while {silent[0]} does not"
+    to_one = desired.size == 1 and action.reason is Reason.SURPLUS
+    rest = len(members) - 1
+    if rest < rest // 2 + 2 and not to_one and not desired.max_unavailable:
+        yield f"without {action.member}, {rest} managers would have no spare"
+
+
+_RULES = (
+    _identity,
+    _subjects,
+    _silence,
+    _ceiling,
+    _floor,
+    _victims,
+    _reasons,
+    _removal_of_the_key,
+    _slots,
+    _managers,
+)

@@ -2,6 +2,7 @@
 
 from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
 from skep.model.state import Failure, Life, Member
+from skep.planning import managers
 from skep.planning.census import Census
 
 
@@ -14,6 +15,29 @@ class Draft:
         self.actions: list[Action] = []
         self.notes: list[Note] = []
         self.wake_s: float | None = None
+        self.unwanted: set[str] = set()
+        """Surplus members, also those that can't be removed yet: nothing is invested in them."""
+
+    @property
+    def removed(self) -> frozenset[str]:
+        return frozenset(a.member for a in self.actions if a.kind in REMOVALS)
+
+    @property
+    def total(self) -> int:
+        """How many there would be if all that is under way or drafted succeeded."""
+        removed = self.removed
+        staying = sum(m.id not in removed for m in self.census.staying)
+        return staying + len(self.census.creating) + len(self._drafted_creations)
+
+    @property
+    def available(self) -> int:
+        """How many would serve if all drafted removals were carried out now."""
+        removed = self.removed
+        return sum(m.healthy and m.id not in removed for m in self.census.staying)
+
+    @property
+    def _drafted_creations(self) -> list[Action]:
+        return [a for a in self.actions if a.kind is ActionKind.CREATE]
 
     def note(self, kind: NoteKind, subject: str = "", detail: str = "") -> None:
         note = Note(kind, subject, detail)
@@ -29,39 +53,42 @@ class Draft:
         named = {a.member for a in self.actions}
         return tuple(m for m in self.census.free if m.id not in named)
 
-    def act(self, action: Action) -> None:
-        self.actions.append(action)
-
     def try_act(self, action: Action) -> bool:
         """Add the action unless the same on this subject failed a moment ago."""
-        if self.backing_off(action.member, action.kind):
+        return not self.backing_off(action.member, action.kind) and self.try_change(action)
+
+    def try_change(self, action: Action) -> bool:
+        """Add the action unless it would put a quorum at risk; then the reason is noted."""
+        refusal = managers.refusal(self.census, self.actions, action)
+        if refusal:
+            self.note(NoteKind.WAITING_FOR_QUORUM, action.member or action.slot or "", refusal)
             return False
-        self.act(action)
+        self.actions.append(action)
         return True
 
     def remove(self, member: Member, reason: Reason, *, limit: int) -> bool:
-        """Drain what serves, destroy what does not; at most `limit` removals of this key at a time (N15)."""
-        under_way = self.census.removing + sum(a.kind in REMOVALS for a in self.actions)
-        if under_way >= limit:
+        """Drain what serves, destroy what does not; at most `limit` removals of this key at a time (N15).
+
+        What was not made by skep is adopted before it is removed, unless its whole key goes.
+        """
+        not_ours = member.foreign and member.life is not Life.GONE and reason is not Reason.REMOVED
+        if not_ours or member.id in self.census.busy or self.census.removing + len(self.removed) >= limit:
             return False
         kind = ActionKind.DRAIN if member.life in (Life.RUNNING, Life.PENDING) else ActionKind.DESTROY
         if any(self.backing_off(member.id, k) for k in REMOVALS):
             return False
-        self.act(Action(kind, reason, member.slot, member.id))
-        return True
+        return self.try_change(Action(kind, reason, member.slot, member.id))
 
     def create(self, slot: str | None, reason: Reason) -> bool:
         """After a failure one creation is tried at a time (W33); never more than the limit are in flight (N39)."""
         failure = self.backing_off(slot or "", ActionKind.CREATE)
         under_way = sum(e.kind is ActionKind.CREATE for e in self.census.ledger.entries)
-        drafted = [a for a in self.actions if a.kind is ActionKind.CREATE]
         limit = self.census.desired.limits.parallel
         if slot is None and self.census.failure("", ActionKind.CREATE):
             limit = 1
-        if failure or under_way + len(drafted) >= limit:
+        if failure or under_way + len(self._drafted_creations) >= limit:
             return False
-        self.act(Action(ActionKind.CREATE, reason, slot))
-        return True
+        return self.try_change(Action(ActionKind.CREATE, reason, slot))
 
     def backing_off(self, subject: str, kind: ActionKind) -> Failure | None:
         """The failure that forbids this act for now, noted; None where it may be tried."""

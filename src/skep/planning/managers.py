@@ -1,31 +1,21 @@
 """One change at a time, and never the majority: what of a plan may be done to managers (semantics.md 4.2)."""
 
-from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
-from skep.model.state import Member
+from collections.abc import Sequence
+
+from skep.model.plan import REMOVALS, Action, ActionKind, Reason
+from skep.model.state import Member, Role
 from skep.planning import quorum
 from skep.planning.census import Census
 
 CHANGES = REMOVALS | {ActionKind.CREATE}
 
 
-def restrain(census: Census, actions: list[Action], notes: list[Note]) -> tuple[list[Action], list[Note]]:
-    """Keep what changes no membership, and at most one change that the quorum rules permit; note what was held back."""
-    kept = [a for a in actions if a.kind not in CHANGES]
-    notes = list(notes)
-    changes = [a for a in actions if a.kind in CHANGES]
-    for action in changes:
-        refusal = _refusal(census, action)
-        if not refusal:
-            return [*kept, action], notes
-        note = Note(NoteKind.WAITING_FOR_QUORUM, action.member or action.slot or "", refusal)
-        if note not in notes:
-            notes.append(note)
-    return kept, notes
-
-
-def _refusal(census: Census, action: Action) -> str:
-    """Why this change may not be made now; empty when it may."""
-    if any(e.kind in CHANGES for e in census.ledger.entries):
+def refusal(census: Census, drafted: Sequence[Action], action: Action) -> str:
+    """Why this action may not be drafted beside those that are; empty when it may, and for all but managers."""
+    desired = census.desired
+    if desired.role is not Role.MANAGER or not desired.formed or desired.removed or action.kind not in CHANGES:
+        return ""
+    if any(e.kind in CHANGES for e in census.ledger.entries) or any(a.kind in CHANGES for a in drafted):
         return "another manager change is under way"  # N2
     if action.kind is ActionKind.CREATE:
         return _creation_refusal(census)

@@ -1,16 +1,18 @@
 """The planner: what to do next about one key. It decides, and does nothing.
 
 Each step adds actions to what the steps before it left; the order is the order in which they are carried out:
-clean up what is gone, remove what is too much, bring back what stopped, mend in place, replace the sick, fill
-what is missing, and only then move to a new spec. For managers, `quorum` lets at most one change through.
+clean up what is gone, remove what is too much, bring back what stopped, mend in place, remove the sick and what
+the roll replaces, then fill what is missing and what the roll adds. Removals come first, so that a plan counts
+on what it removes itself and planning again with it under way adds nothing. For managers, `managers` lets at
+most one change through, and that one only if the majority stays.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
-from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed, Role
-from skep.planning import managers, remedy, rollout
-from skep.planning.census import Census, keep_order, removal_order, take
+from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed
+from skep.planning import remedy, rollout
+from skep.planning.census import Census, health_known, is_current, keep_order, removal_order, take
 from skep.planning.draft import Draft
 
 CONVERGING_RECHECK_S = 1.0
@@ -26,10 +28,7 @@ def plan(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> 
     draft = Draft(census, now_s)
     for step in _steps(desired):
         step(draft)
-    actions, notes = (draft.actions, draft.notes)
-    if desired.role is Role.MANAGER and desired.formed and not desired.removed:
-        actions, notes = managers.restrain(census, actions, notes)
-    return Plan(desired.key, desired.generation, tuple(actions), tuple(notes), _recheck(census, draft))
+    return Plan(desired.key, desired.generation, tuple(draft.actions), tuple(draft.notes), _recheck(census, draft))
 
 
 Step = Callable[[Draft], None]
@@ -44,8 +43,9 @@ def _steps(desired: Desired) -> Iterable[Step]:
         remedy.start_stopped,
         _mend_in_place,
         remedy.replace_sick,
+        rollout.remove_old,
         _fill_missing,
-        rollout.roll,
+        rollout.create_new,
     )
 
 
@@ -68,9 +68,11 @@ def _mend_in_place(draft: Draft) -> None:
     for member in draft.untouched():
         outdated = desired.in_place and member in draft.census.outdated
         if member.foreign:
-            draft.act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
-        elif outdated and _refused_by_cluster(draft.census, member):
+            draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
+        elif _refused_by_cluster(draft.census, member):
             draft.note(NoteKind.REVISION_FAILED, member.id, member.detail)
+        elif outdated and desired.hold:
+            draft.note(NoteKind.HELD, detail=desired.hold)
         elif outdated:
             draft.try_act(Action(ActionKind.UPDATE, Reason.OUTDATED, member.slot, member.id, member.drift))
         elif member.drift and member.life is Life.RUNNING:
@@ -78,21 +80,28 @@ def _mend_in_place(draft: Draft) -> None:
 
 
 def _refused_by_cluster(census: Census, member: Member) -> bool:
-    """The cluster undid this very revision: applying it again would only repeat the failure (architecture.md)."""
-    return member.rolled_back and census.ledger.applied == census.desired.fingerprint
+    """The cluster undid or paused this very revision: applying it again would repeat the failure (architecture.md)."""
+    return census.desired.in_place and member.rolled_back and census.ledger.applied == census.desired.fingerprint
 
 
 def _remove_surplus(draft: Draft) -> None:
     census, desired = draft.census, draft.census.desired
-    pets = desired.slots is not None
-    spare = census.available - (desired.size - rollout.allowed_unavailable(desired))
-    for member in _extra_pets(census) if pets else _extra_cattle(census):
-        if member not in draft.untouched() or (pets and member.healthy and spare <= 0):
+    extra = _extra_cattle(census) if desired.slots is None else _extra_pets(census)
+    draft.unwanted.update(m.id for m in extra)
+    free = {m.id for m in draft.untouched()}
+    for member in extra:
+        if member.id not in free or not _may_go(draft, member):
             continue
         superseded = member.life is Life.PENDING and member in census.outdated
         reason = Reason.SUPERSEDED if superseded else Reason.SURPLUS
-        if draft.remove(member, reason, limit=rollout.drains(desired)):
-            spare -= member.healthy
+        draft.remove(member, reason, limit=rollout.drains(desired))
+
+
+def _may_go(draft: Draft, member: Member) -> bool:
+    """What serves, or may serve for all that is known, goes only if it can be spared."""
+    if member.life is Life.RUNNING and not health_known(draft.census.observed):
+        return False
+    return not member.healthy or rollout.spare(draft) > 0
 
 
 def _extra_pets(census: Census) -> list[Member]:
@@ -106,16 +115,23 @@ def _extra_pets(census: Census) -> list[Member]:
 
 
 def _extra_cattle(census: Census) -> list[Member]:
-    """While a roll is under way, members above the size are the surge: the roll removes those."""
-    surge = census.desired.max_surge if census.outdated else 0
+    """The first to go until the size is left, and the surge for those still to be rolled: the roll removes those."""
+    desired, outdated, left = census.desired, len(census.outdated), len(census.staying)
+    extra: list[Member] = []
+    surge = 0 if rollout.is_refused(desired) else desired.max_surge
     known = [m for m in census.staying if m.life is not Life.UNKNOWN]
-    surplus = len(census.staying) - census.desired.size - surge
-    return sorted(known, key=lambda m: removal_order(census.desired, m))[: max(0, surplus)]
+    for member in sorted(known, key=lambda m: removal_order(desired, m)):
+        if left <= desired.size + min(surge, outdated):
+            break
+        extra.append(member)
+        left -= 1
+        outdated -= not is_current(desired, member)
+    return extra
 
 
 def _fill_missing(draft: Draft) -> None:
     desired = draft.census.desired
-    room = max(0, desired.size - draft.census.total)
+    room = max(0, desired.size - draft.total)
     empty: Sequence[str | None] = [None] * room
     if desired.slots is not None:
         empty = [slot for slot in desired.slots if _is_empty(draft.census, slot)][:room]
@@ -132,10 +148,14 @@ def _is_empty(census: Census, slot: str) -> bool:
     return all(m.slot != slot for m in holders) and all(e.slot != slot for e in census.creating)
 
 
+_LASTING = frozenset({NoteKind.ROLL_REFUSED, NoteKind.REVISION_FAILED})
+"""What only a new spec changes."""
+
+
 def _recheck(census: Census, draft: Draft) -> float | None:
     desired = census.desired
     size = 0 if desired.removed else desired.size
-    lasting = all(note.kind is NoteKind.ROLL_REFUSED for note in draft.notes)
+    lasting = all(note.kind in _LASTING for note in draft.notes)
     at_rest = not census.ledger.entries and not draft.actions and lasting and census.observed.complete
     if at_rest and census.available == len(census.staying) == size:
         return draft.wake_s

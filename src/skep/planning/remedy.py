@@ -9,7 +9,7 @@ from skep.planning.draft import Draft
 def start_stopped(draft: Draft) -> None:
     """A stopped member with its disk is started before it is replaced; managers always (architecture.md)."""
     for member in draft.untouched():
-        if member.life is not Life.STOPPED:
+        if member.life is not Life.STOPPED or _is_not_worth_it(draft, member):
             continue
         if _start_is_hopeless(draft.census, member):
             draft.remove(member, Reason.DEAD, limit=draft.census.desired.limits.parallel)
@@ -17,24 +17,33 @@ def start_stopped(draft: Draft) -> None:
             draft.try_act(Action(ActionKind.START, Reason.STOPPED, member.slot, member.id))
 
 
+def _is_not_worth_it(draft: Draft, member: Member) -> bool:
+    """Surplus that merely waits for its removal; a manager's vote may be needed even then."""
+    return member.id in draft.unwanted and not _votes(draft.census.desired)
+
+
+def _votes(desired: Desired) -> bool:
+    return desired.role is Role.MANAGER and desired.formed
+
+
 def _start_is_hopeless(census: Census, member: Member) -> bool:
     failure = census.failure(member.id, ActionKind.START)
-    is_manager = census.desired.role is Role.MANAGER and census.desired.formed
-    return not is_manager and failure is not None and failure.count >= census.desired.limits.start_attempts
+    return not _votes(census.desired) and failure is not None and failure.count >= census.desired.limits.start_attempts
 
 
 def replace_sick(draft: Draft) -> None:
     """Replace one at a time (N29), and none where so many are sick that the fault must lie elsewhere (N28)."""
     census = draft.census
-    if not health_known(census.observed) or census.desired.in_place:
+    if not health_known(census.observed) or census.desired.in_place or census.desired.hold:
         return
     sick = [m for m in census.staying if is_sick(census.desired, m)]
     _wake_for_the_next(draft)
     if len(sick) > _brake(census.desired):
         draft.note(NoteKind.REMEDIATION_RESTRICTED, detail=f"{len(sick)} of {census.desired.size} are unhealthy")
         return
+    free = {m.id for m in draft.untouched()}
     for member in sick:
-        if member in draft.untouched():
+        if member.id in free:
             draft.remove(member, Reason.UNHEALTHY, limit=1)
 
 

@@ -1,0 +1,137 @@
+"""Short notation for members, ledgers and actions, so that a table of plans can be read.
+
+A member is `id` or `slot=id`, followed by marks; members are listed from the oldest to the newest. Without marks it
+runs, is healthy and current.
+
+    ~ outdated   - stopped   + pending    x gone, only its membership left     ? its source is silent
+    . health not known yet   ! unhealthy for a second    !! unhealthy for long enough to be replaced
+    * leader     d drifted   f foreign    u undone by the cluster    ^ current only in what needs a new machine
+    #r made by request r
+
+A ledger is `create [slot] #r`, `drain id`, `start id`, … for what is under way, and
+`failed KIND SUBJECT TIMES RETRY_S` for what was refused.
+An action is `drain m1 Surplus`, `create Missing`, `create a Missing`.
+"""
+
+import re
+
+from skep.model.plan import Action, ActionKind, Reason
+from skep.model.spec import Key, Kind
+from skep.model.state import Desired, Entry, Failure, Health, Ledger, Life, Limits, Member, Observed, Role
+
+NEW, OLD = "new", "old"
+KEEPS = "same-machine"
+LIMITS = Limits(parallel=10, unhealthy_after_s=300.0, startup_s=600.0, start_attempts=3)
+
+_MEMBER = re.compile(r"^(?:(?P<slot>\w+)=)?(?P<id>[a-z]+\d+)(?P<marks>[^#]*)(?:#(?P<request>\w+))?$")
+_LIVES = {"-": Life.STOPPED, "+": Life.PENDING, "x": Life.GONE, "?": Life.UNKNOWN}
+
+
+def member(text: str, age: int = 0) -> Member:
+    """One member; `age` is its place in the list."""
+    match = _MEMBER.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no member in this notation")
+    marks = match["marks"]
+    life = next((life for mark, life in _LIVES.items() if mark in marks), Life.RUNNING)
+    health = _health(marks) if life is Life.RUNNING else Health.UNKNOWN
+    sick_s = 0.0 if health is Health.HEALTHY else 900.0 if "!!" in marks else 1.0
+    return Member(
+        id=match["id"],
+        slot=match["slot"],
+        fingerprint=OLD if "~" in marks or "^" in marks else NEW,
+        replace_sha=KEEPS if "^" in marks else "",
+        life=life,
+        health=health,
+        request=match["request"] or "",
+        created_s=float(age),
+        sick_s=sick_s,
+        drift=("images",) if "d" in marks else (),
+        rolled_back="u" in marks,
+        leader="*" in marks,
+        foreign="f" in marks,
+    )
+
+
+def _health(marks: str) -> Health:
+    if "!" in marks:
+        return Health.UNHEALTHY
+    return Health.UNKNOWN if "." in marks else Health.HEALTHY
+
+
+def observed(text: str, silent: str = "") -> Observed:
+    members = tuple(member(word, age) for age, word in enumerate(text.split()))
+    return Observed(members, frozenset(silent.split()))
+
+
+def ledger(text: str, applied: str = "") -> Ledger:
+    """Lines separated by commas."""
+    lines = [line.split() for line in text.split(",") if line.strip()]
+    failures = tuple(_failure(words[1:]) for words in lines if words[0] == "failed")
+    entries = tuple(_entry(words) for words in lines if words[0] != "failed")
+    return Ledger(entries, failures, applied)
+
+
+def _entry(words: list[str]) -> Entry:
+    kind, rest = ActionKind(words[0]), words[1:]
+    request = next((w[1:] for w in rest if w.startswith("#")), "-".join(words))
+    subject = next((w for w in rest if not w.startswith("#")), None)
+    if kind is ActionKind.CREATE:
+        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=NEW)
+    return Entry(request, kind, Reason.SURPLUS, 1, member=subject or "")
+
+
+def _failure(words: list[str]) -> Failure:
+    kind, subject, count, retry_s = words
+    return Failure("" if subject == "any" else subject, ActionKind(kind), int(count), float(retry_s), "refused")
+
+
+def action_text(action: Action) -> str:
+    subject = action.member or action.slot or ""
+    return " ".join(word for word in (action.kind.value, subject, action.reason.value) if word)
+
+
+def cattle(size: int, surge: int = 1, unavailable: int = 0, **other: object) -> Desired:
+    """Workers, rolled as N35 says."""
+    return _desired(size, None, surge, unavailable, Role.WORKER, other)
+
+
+def pets(slots: str, unavailable: int = 1, **other: object) -> Desired:
+    """Workers with logical IDs: no surge is possible."""
+    return _desired(len(slots), tuple(slots), 0, unavailable, Role.WORKER, other)
+
+
+def managers(slots: str, unavailable: int = 0, **other: object) -> Desired:
+    return _desired(len(slots), tuple(slots), 0, unavailable, Role.MANAGER, other)
+
+
+def manager_cattle(size: int, **other: object) -> Desired:
+    """N7: managers without names surge by one."""
+    return _desired(size, None, 1, 0, Role.MANAGER, other)
+
+
+def service(**other: object) -> Desired:
+    return _desired(1, ("s",), 0, 0, None, {"in_place": True, **other}, Kind.WORKLOAD)
+
+
+def _desired(
+    size: int,
+    slots: tuple[str, ...] | None,
+    surge: int,
+    unavailable: int,
+    role: Role | None,
+    other: dict[str, object],
+    kind: Kind = Kind.GROUP,
+) -> Desired:
+    return Desired(
+        key=Key(kind, "k"),
+        generation=1,
+        size=size,
+        fingerprint=NEW,
+        slots=slots,
+        replace_sha=KEEPS,
+        max_surge=surge,
+        max_unavailable=unavailable,
+        role=role,
+        **{"limits": LIMITS, **other},  # type: ignore[arg-type]
+    )

@@ -1,0 +1,23 @@
+"""The planner, row by row; each row also has to please the checker that stands apart."""
+
+import pytest
+
+from skep.planning.check import check_plan
+from skep.planning.planner import plan
+from tests.planning.notation import ledger, observed
+from tests.planning.rows import NOW_S, ROWS, Row, answer, wanted
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_planner_answers_as_the_table_says(row: Row) -> None:
+    assert answer(plan, row) == wanted(row)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_answer_of_the_table_keeps_the_promises(row: Row) -> None:
+    seen, under_way = observed(row.members, row.silent), ledger(row.under_way, row.applied)
+    assert check_plan(plan(row.desired, seen, under_way, NOW_S), row.desired, seen, under_way) == ()
+
+
+def test_no_two_rows_have_one_name() -> None:
+    assert len({row.holds for row in ROWS}) == len(ROWS)

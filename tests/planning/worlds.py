@@ -1,0 +1,135 @@
+"""Generators of what the planner may be asked: any members, any ledger that a reconciler could hold, any sane spec."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from skep.model.plan import ActionKind, Reason
+from skep.model.spec import Key, Kind
+from skep.model.state import (
+    EVERYTHING,
+    HEALTH,
+    Desired,
+    Entry,
+    Failure,
+    Health,
+    Ledger,
+    Life,
+    Limits,
+    Member,
+    Observed,
+    Role,
+)
+
+NOW_S = 1_000.0
+LIMITS = Limits(parallel=3, unhealthy_after_s=60.0, startup_s=120.0, start_attempts=2)
+HASHES = (("f1", "s1"), ("f2", "s1"), ("f2", "s2"), ("f3", ""))
+"""Fingerprint and replace_sha: the same machine under another spec, another machine, and one without a second hash."""
+
+
+@st.composite
+def desires(draw: st.DrawFn) -> Desired:
+    kind = draw(st.sampled_from(["cattle", "pets", "managers", "named managers", "service"]))
+    role = Role.MANAGER if "managers" in kind else None if kind == "service" else Role.WORKER
+    fingerprint, replace_sha = draw(st.sampled_from(HASHES))
+    slots, surge, unavailable = draw(_shape(kind))
+    size = len(slots) if slots is not None else draw(st.sampled_from([1, 3, 5]) if role else st.integers(0, 5))
+    return Desired(
+        key=Key(Kind.WORKLOAD if kind == "service" else Kind.GROUP, "k"),
+        generation=draw(st.integers(1, 3)),
+        size=size,
+        fingerprint=fingerprint,
+        replace_sha=replace_sha,
+        slots=slots,
+        max_surge=surge,
+        max_unavailable=unavailable,
+        in_place=kind == "service",
+        role=role,
+        formed=draw(st.booleans()),
+        removed=draw(st.sampled_from([False, False, False, True])),
+        hold=draw(st.sampled_from(["", "", "", "waiting"])),
+        hold_removal=draw(st.sampled_from(["", "", "", "workers"])),
+        limits=LIMITS,
+    )
+
+
+def _shape(kind: str) -> st.SearchStrategy[tuple[tuple[str, ...] | None, int, int]]:
+    """Slots, surge and unavailable: W41, both are never 0, but for managers, whose 0 leaves it to the quorum."""
+    if kind == "service":
+        return st.just((("service",), 0, 0))
+    if kind == "managers":
+        return st.tuples(st.none(), st.just(1), st.integers(0, 1))
+    names = st.lists(st.sampled_from("abcde"), unique=True, min_size=1, max_size=5).map(tuple)
+    if kind == "named managers":
+        odd = names.filter(lambda n: len(n) % 2 == 1)
+        return st.tuples(odd, st.just(0), st.integers(0, 1))
+    if kind == "pets":
+        return st.tuples(names, st.just(0), st.integers(1, 2))
+    cattle = st.tuples(st.none(), st.integers(0, 3), st.integers(0, 3))
+    return cattle.filter(lambda shape: shape[1] + shape[2] > 0)
+
+
+@st.composite
+def members(draw: st.DrawFn, desired: Desired) -> tuple[Member, ...]:
+    return tuple(draw(_member(desired, f"m{number}")) for number in range(draw(st.integers(0, 7))))
+
+
+@st.composite
+def _member(draw: st.DrawFn, desired: Desired, name: str) -> Member:
+    life = draw(st.sampled_from([Life.RUNNING] * 4 + list(Life)))
+    health = draw(st.sampled_from([Health.HEALTHY] * 3 + list(Health))) if life is Life.RUNNING else Health.UNKNOWN
+    fingerprint, replace_sha = draw(st.sampled_from(HASHES))
+    slots = [*(desired.slots or ()), "z"] if desired.slots is not None else [None]
+    return Member(
+        id=name,
+        slot=draw(st.sampled_from(slots)),
+        fingerprint=fingerprint,
+        replace_sha=replace_sha,
+        life=life,
+        health=health,
+        request=draw(st.sampled_from(["", f"r{name}"])),
+        created_s=float(draw(st.integers(0, 3))),
+        sick_s=0.0 if health is Health.HEALTHY else draw(st.sampled_from([1.0, 90.0, 600.0])),
+        drift=draw(st.sampled_from([(), (), ("images",)])),
+        rolled_back=draw(st.booleans()) if desired.in_place else False,
+        leader=draw(st.booleans()),
+        foreign=draw(st.sampled_from([False] * 6 + [True])),
+    )
+
+
+@st.composite
+def ledgers(draw: st.DrawFn, desired: Desired, there: tuple[Member, ...]) -> Ledger:
+    """At most one entry for a member; creations of members that were seen, and of some that were not."""
+    entries: list[Entry] = []
+    for member in there:
+        kind = draw(st.sampled_from([None] * 6 + [k for k in ActionKind if k is not ActionKind.CREATE]))
+        if kind is not None:
+            entries.append(Entry(f"e{member.id}", kind, Reason.SURPLUS, 1, member.slot, member.id))
+        elif member.request and draw(st.booleans()):
+            entries.append(Entry(member.request, ActionKind.CREATE, Reason.MISSING, 1, member.slot))
+    for number in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        slot = draw(st.sampled_from(desired.slots)) if desired.slots else None
+        fingerprint, replace_sha = draw(st.sampled_from(HASHES))
+        entries.append(Entry(f"c{number}", ActionKind.CREATE, Reason.MISSING, 1, slot, "", fingerprint, replace_sha))
+    subjects = [m.id for m in there] + list(desired.slots or ("",))
+    failures = draw(st.lists(_failure(subjects), max_size=3, unique_by=lambda f: (f.subject, f.kind)))
+    return Ledger(tuple(entries), tuple(failures), draw(st.sampled_from(["", desired.fingerprint])))
+
+
+@st.composite
+def _failure(draw: st.DrawFn, subjects: list[str]) -> Failure:
+    retry_s = draw(st.sampled_from([NOW_S - 1, NOW_S + 10]))
+    kind = draw(st.sampled_from(list(ActionKind)))
+    return Failure(draw(st.sampled_from(subjects)), kind, draw(st.integers(1, 4)), retry_s, "refused")
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Desired, Observed, Ledger]:
+    desired = draw(desires())
+    there = draw(members(desired))
+    silent = draw(
+        st.sampled_from([frozenset()] * 5 + [frozenset({HEALTH}), frozenset({EVERYTHING}), frozenset({"box"})])
+    )
+    if HEALTH in silent:
+        there = tuple(replace(m, health=Health.UNKNOWN) for m in there)
+    return desired, Observed(() if EVERYTHING in silent else there, silent), draw(ledgers(desired, there))
