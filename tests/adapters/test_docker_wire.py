@@ -10,6 +10,7 @@ import pytest
 from skep.adapters.docker import DockerEngine
 from skep.adapters.docker_wire import Lane, Request, Wire
 from skep.model.errors import UnavailableError
+from tests.conditions import until
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 VERSION = b'{"ApiVersion":"1.41"}'
@@ -27,9 +28,11 @@ async def say(
 async def serving(path: Path, answer: Answer) -> AsyncIterator[str]:
     """An HTTP server on a unix socket; the version is answered for it. Connections end with it."""
     writers: set[asyncio.StreamWriter] = set()
+    connections: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.add(writer)
+        connections.add(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while not writer.is_closing():
                 line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode()
@@ -45,6 +48,9 @@ async def serving(path: Path, answer: Answer) -> AsyncIterator[str]:
         server.close()
         for writer in writers:
             writer.close()
+        for connection in connections:
+            if connection:
+                await asyncio.wait_for(connection, 5)
 
 
 async def test_an_engine_that_is_not_there_is_unavailable_and_named(tmp_path: Path) -> None:
@@ -66,8 +72,10 @@ async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path) -> None:
 
 
 async def test_an_answer_that_does_not_come_ends_in_time(tmp_path: Path) -> None:
+    over = asyncio.Event()
+
     async def say_nothing(line: str, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(3600)
+        await over.wait()
 
     async with serving(tmp_path / "s", say_nothing) as endpoint:
         wire = Wire(endpoint)
@@ -76,6 +84,7 @@ async def test_an_answer_that_does_not_come_ends_in_time(tmp_path: Path) -> None
         with pytest.raises(UnavailableError, match="could not follow"):
             async with wire.stream(Request("follow", "GET", "events"), timeout_s=0.05):
                 pass
+        over.set()
         await wire.close()
 
 
@@ -119,6 +128,11 @@ async def test_no_more_calls_at_once_than_the_limit_and_reads_are_not_kept_waiti
     async with serving(tmp_path / "s", count) as endpoint:
         engine = DockerEngine(endpoint, parallel=2)
         starts = [asyncio.create_task(engine.start_container(f"c{number}")) for number in range(6)]
+
+        async def begun() -> bool:
+            return most >= 2
+
+        await until(begun, True, within_s=5)
         async with asyncio.timeout(5):
             await engine.containers({})
         go_on.set()
