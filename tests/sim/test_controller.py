@@ -56,7 +56,7 @@ def test_a_stopped_worker_is_started_with_its_disk() -> None:
         await sim.until(lambda views: not all(v.converged for v in views), 10)
         await sim.converged(60)
         assert machine in sim.world.group("workers")
-        assert sim.world.running("web") == 5
+        await sim.until(lambda _: sim.world.running("web") == 5, 60)
 
     simulated(body)
 

@@ -1,9 +1,7 @@
 """Which key lives on which cluster, told from the specs alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from skep.specs.canonical import from_json
 
 from skep.control.documents import SpecDocument
 from skep.model.errors import NotFoundError
@@ -11,6 +9,7 @@ from skep.model.machine import Membership
 from skep.model.spec import GroupSpec, Key, Spec
 from skep.model.state import Role
 from skep.ports import Joins, Plugins
+from skep.specs.canonical import from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,12 @@ class Topology:
         managers = [d.key.name for d, s in specs if self._role(s) is Role.MANAGER]
         only = managers[0] if len(managers) == 1 else ""
         return tuple(Place(d.key, self._cluster(s, only), self._role(s), d.removed) for d, s in specs)
+
+    def machines(self, cluster: str, documents: Sequence[SpecDocument]) -> int:
+        """How many machines the groups of a cluster ask for, those that are being removed left out."""
+        on_it = {p.key for p in self.places(documents) if p.cluster == cluster and not p.removed}
+        specs = [from_json(d.spec) for d in documents if d.key in on_it]
+        return sum(s.allocation.count for s in specs if isinstance(s, GroupSpec))
 
     def membership(self, spec: GroupSpec) -> Membership | None:
         """What the group's machines are in a Swarm; None where its flavor joins none or is not there."""

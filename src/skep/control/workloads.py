@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skep.specs.canonical import from_json
-
 from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument
 from skep.control.levels import Resolved
@@ -19,12 +17,17 @@ from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, M
 from skep.planning import service as services
 from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, WORKLOAD_LABEL, Names
 from skep.ports import Advance, Clock, Engine, Secrets
+from skep.specs.canonical import from_json
 
 SLOT = "service"
 """The one slot of a workload on Swarm mode; its replicas are SwarmKit's to keep (architecture.md)."""
 
 TRIES = 10
 """semantics.md N26: an out-of-date version is read again and retried this often, with jitter."""
+
+NODES_WAIT_S = 60.0
+"""A new workload waits so long for the machines that its cluster is still getting: Swarm never moves a running task
+to a node that comes later, so that all of them would stay on the first one."""
 
 UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
 """Update states in which SwarmKit has stopped or undone a revision."""
@@ -71,6 +74,7 @@ class SwarmWorkloads:
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
         gone = engine is None and all(p.removed for p in places if p.key.name == cluster and p.role is Role.MANAGER)
         workload = Workload(spec, cluster, engine, rendered, document.adopt, gone, formed)
+        hold = hold or missing or await self._nodes_to_come(document, record, engine, cluster, world)
         desired = Desired(
             key=document.key,
             generation=document.generation,
@@ -79,7 +83,7 @@ class SwarmWorkloads:
             fingerprint=services.fingerprint(rendered, self._secrets.keyed_hash) if rendered else "",
             in_place=True,
             removed=document.removed,
-            hold="" if document.removed else hold or missing,
+            hold="" if document.removed else hold,
             limits=self._limits,
         )
         actuator = ServiceActuator(workload, self._clock, self._rng, self._controller)
@@ -95,6 +99,22 @@ class SwarmWorkloads:
             return await self._clusters.manager(state.name), "", True
         except NotReadyError as error:
             return None, str(error), bool(state.id)
+
+    async def _nodes_to_come(
+        self,
+        document: SpecDocument,
+        record: Record,
+        engine: Engine | None,
+        cluster: str,
+        world: Sequence[SpecDocument],
+    ) -> str:
+        """Which machines a workload that was never created waits for; empty when it waits no longer."""
+        waited_s = self._clock.wall_s() - document.history[0].when_s if document.history else NODES_WAIT_S
+        if engine is None or record.ledger.applied or waited_s >= NODES_WAIT_S:
+            return ""
+        expected = self._topology.machines(cluster, world)
+        ready = sum(node.state == "ready" for node in await engine.nodes())
+        return f"{ready} of {expected} nodes are ready" if ready < expected else ""
 
     async def _names(self, spec: WorkloadSpec, engine: Engine | None) -> tuple[Names, str]:
         """IDs for what the spec names, and what of it the cluster does not have."""

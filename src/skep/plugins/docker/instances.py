@@ -183,14 +183,22 @@ class DockerInstances:
             await self._networks.remove_unused(machine.network)
         self._folder(machine.name).remove()
 
-    async def remove_everything(self) -> None:
-        """Containers, volumes and networks that carry our label, workloads on this engine too, and all folders."""
+    async def remove_everything(self) -> tuple[str, ...]:
+        """Containers, volumes and networks that carry our label, workloads on this engine too, and all folders.
+
+        Says what it removed: `container NAME`, `volume NAME`, `network NAME`.
+        """
         ours = {CONTROLLER_LABEL: self._controller}
         containers, volumes = await self._engine.containers(ours), await self._engine.volumes(ours)
         await asyncio.gather(*(self._engine.remove_container(container.id) for container in containers))
         await asyncio.gather(*(self._engine.remove_volume(volume.name) for volume in volumes))
-        await self._networks.remove_all()
+        networks = await self._networks.remove_all()
         await asyncio.to_thread(shutil.rmtree, self._state_dir / "m", ignore_errors=True)
+        return (
+            *(f"container {container.name}" for container in containers),
+            *(f"volume {volume.name}" for volume in volumes),
+            *(f"network {network}" for network in networks),
+        )
 
     async def describe(self, tags: Mapping[str, str]) -> Sequence[InstanceDescription]:
         machines = await self._machines()

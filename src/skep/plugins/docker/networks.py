@@ -74,16 +74,18 @@ class Networks:
             if network.name == name and network.labels.get(CONTROLLER_LABEL) == self._controller:
                 await self._remove(network)
 
-    async def remove_all(self) -> None:
-        for network in await self._engine.networks():
-            if network.labels.get(CONTROLLER_LABEL) == self._controller:
-                await self._remove(network)
+    async def remove_all(self) -> list[str]:
+        """Every network of ours that nobody else is on; their names."""
+        ours = [n for n in await self._engine.networks() if n.labels.get(CONTROLLER_LABEL) == self._controller]
+        return [network.name for network in ours if await self._remove(network)]
 
-    async def _remove(self, network: Network) -> None:
+    async def _remove(self, network: Network) -> bool:
+        """False where a container that is not ours is on it: whoever put it there still needs it."""
         try:
             await self._engine.remove_network(network.id)
         except ConflictError:
-            return  # a container that is not ours is on it: whoever put it there still needs it
+            return False
+        return True
 
 
 def _usable(network: Network, wanted: WantedNetwork) -> IPv4Network:

@@ -1,0 +1,165 @@
+"""The composition root: settings to adapters to one task group. The only file that names concrete adapters."""
+
+import asyncio
+import os
+import random
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from skep import __version__
+from skep.adapters.clock import SystemClock
+from skep.adapters.docker import DockerEngine, DockerEngines
+from skep.adapters.docker_host import check_for_machines, find_engine
+from skep.adapters.node_image import build_example_image, ensure_node_image
+from skep.adapters.secrets import FileSecrets
+from skep.adapters.store_sqlite import SqliteStore
+from skep.control.clusters import ClusterBook
+from skep.control.core import Core, Options, World
+from skep.control.hub import Hub
+from skep.logs import configure
+from skep.model.errors import NotFoundError, RefusedError
+from skep.model.state import Limits
+from skep.plugins.docker.instances import DockerInstances
+from skep.plugins.flavor_swarm import SwarmFlavor
+from skep.plugins.flavor_vanilla import VanillaFlavor
+from skep.plugins.refused import RefusedInstances
+from skep.plugins.registry import PluginRegistry
+from skep.ports import FlavorPlugin, InstancePlugin
+from skep.server.api import create_api
+from skep.server.front import Info
+from skep.server.serving import ApiServer
+from skep.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Daemon(Core):
+    """The core, and what of its host a request may ask for. Implements server.front.Front."""
+
+    def __init__(self, world: World, options: Options, settings: Settings, engine: DockerEngine) -> None:
+        super().__init__(world, options)
+        self._settings, self._engine = settings, engine
+
+    def info(self) -> Info:
+        return Info(
+            self._settings.controller, __version__, self._engine.endpoint, str(self._settings.state_dir), os.getpid()
+        )
+
+    async def build_image(self, which: Literal["node", "example"]) -> str:
+        if which == "example":
+            return await build_example_image(self._engine)
+        return await ensure_node_image(self._engine, self._settings.node_image, self._settings.pull_timeout_s)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. SkepError says in words why it could not."""
+    configure(settings.log_level, settings.log_format)
+    asyncio.run(_serve(settings))
+
+
+def tear_down(settings: Settings) -> tuple[str, ...]:
+    """Remove every machine, network, volume and document of this controller; what was removed, in words.
+
+    RefusedError while a server holds the state directory: it would make them again.
+    """
+    return asyncio.run(_tear_down(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with AsyncExitStack() as stack:
+        daemon = await _build(settings, stack)
+        log.info("serving", version=__version__, controller=settings.controller, socket=str(settings.socket))
+        async with asyncio.TaskGroup() as group:
+            core = group.create_task(daemon.run(f"{settings.controller} {os.getpid()}"), name="core")
+            await daemon.ready.wait()
+            await ApiServer(settings.socket, create_api(daemon)).serve(stop)
+            core.cancel()
+    log.info("stopped")
+
+
+async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = SqliteStore(settings.state_dir / "skep.db")
+    stack.push_async_callback(store.close)
+    engines, hub, clock = DockerEngines(settings.call_limit), Hub(), SystemClock()
+    stack.push_async_callback(engines.close)
+    engine = engines.engine(_endpoint(settings))
+    clusters = ClusterBook(store, engines, hub.wake_cluster)
+    instances: dict[str, InstancePlugin] = {
+        "instance-docker": await _docker_instances(settings, engine, engines, clock)
+    }
+    flavors: dict[str, FlavorPlugin] = {
+        "flavor-swarm": SwarmFlavor(clusters, engines, clock),
+        "flavor-vanilla": VanillaFlavor(),
+    }
+    world = World(
+        store=store,
+        clock=clock,
+        rng=random.SystemRandom(),
+        plugins=PluginRegistry(instances, flavors),
+        watched=instances,
+        secrets=FileSecrets(settings.state_dir / "secret.key"),
+        clusters=clusters,
+        hub=hub,
+    )
+    return Daemon(world, _options(settings), settings, engine)
+
+
+def _endpoint(settings: Settings) -> str:
+    return find_engine(settings.engine, os.environ, Path.home(), settings.state_dir)
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        controller=settings.controller,
+        resync_s=settings.resync_s,
+        drain_wait_s=settings.drain_wait_s,
+        history=settings.history,
+        events_kept=settings.events_kept,
+        limits=replace(Limits(), parallel=settings.parallel),
+    )
+
+
+async def _docker_instances(
+    settings: Settings, engine: DockerEngine, engines: DockerEngines, clock: SystemClock
+) -> InstancePlugin:
+    try:
+        await check_for_machines(engine)
+    except RefusedError as error:
+        return RefusedInstances(str(error))
+
+    async def node_image() -> str:
+        return await ensure_node_image(engine, settings.node_image, settings.pull_timeout_s)
+
+    return DockerInstances(engine, engines, settings.controller, settings.state_dir, node_image, clock)
+
+
+async def _tear_down(settings: Settings) -> tuple[str, ...]:
+    async with AsyncExitStack() as stack:
+        store = SqliteStore(settings.state_dir / "skep.db")
+        stack.push_async_callback(store.close)
+        engines = DockerEngines(settings.call_limit)
+        stack.push_async_callback(engines.close)
+        removed = await _remove_machines(settings, engines)
+        for document in await store.list(""):
+            await store.delete(document.key)
+    return removed
+
+
+async def _remove_machines(settings: Settings, engines: DockerEngines) -> tuple[str, ...]:
+    """Where there is no engine, there is nothing on it to remove."""
+    try:
+        engine = engines.engine(_endpoint(settings))
+    except NotFoundError:
+        return ()
+    instances = await _docker_instances(settings, engine, engines, SystemClock())
+    return await instances.remove_everything() if isinstance(instances, DockerInstances) else ()
