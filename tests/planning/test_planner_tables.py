@@ -5,7 +5,8 @@ import pytest
 from skep.planning.check import check_plan
 from skep.planning.planner import plan
 from tests.planning.notation import ledger, observed
-from tests.planning.rows import NOW_S, ROWS, Row, answer, wanted
+from tests.planning.row import NOW_S, Row, answer, wanted
+from tests.planning.rows import ROWS
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -73,7 +73,7 @@ def _silence(view: _View) -> Iterator[str]:
 
 
 def _ceiling(view: _View) -> Iterator[str]:
-    """W42, N39: never more than the size and the surge by our own hand; as in W7, what is being removed does not count."""
+    """W42, N39: never more than the size and the surge by our own hand, besides those being removed (W7)."""
     if not view.creates:
         return
     staying = [m for m in view.alive if m not in view.taken]
@@ -81,7 +81,11 @@ def _ceiling(view: _View) -> Iterator[str]:
     allowed = view.desired.size + view.desired.max_surge
     if total > allowed:
         yield f"there would be {total}, and at most {allowed} are allowed"
-    if total > view.desired.size and all(view.is_current(m) for m in (*staying, *view.promised)):
+    to_roll = [
+        *(m.id for m in staying if not view.is_current(m)),
+        *(e for e in view.promised if not view.is_current(e)),
+    ]
+    if total > view.desired.size and not to_roll:
         yield f"there would be {total} of {view.desired.size}, and there is nothing to roll"
     under_way = len(view.creating) + len(view.creates)
     if under_way > view.desired.limits.parallel:

@@ -1,0 +1,46 @@
+"""One row of the planner's tables, and how a planner is asked it.
+
+Rows are data, so that the mutants of tests/sim can be run against them as well.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from skep.model.plan import NoteKind, Plan
+from skep.model.state import Desired, Ledger, Observed
+from tests.planning.notation import action_text, ledger, observed
+
+Planner = Callable[[Desired, Observed, Ledger, float], Plan]
+NOW_S = 100.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """`expect` and `notes` are separated by commas; `holds` says why in the words of a rule."""
+
+    holds: str
+    desired: Desired
+    members: str
+    expect: str
+    notes: tuple[NoteKind, ...] = ()
+    under_way: str = ""
+    silent: str = ""
+    applied: str = ""
+
+    def __str__(self) -> str:
+        return self.holds
+
+
+@dataclass(frozen=True)
+class Answer:
+    actions: list[str] = field(default_factory=list)
+    notes: list[NoteKind] = field(default_factory=list)
+
+
+def wanted(row: Row) -> Answer:
+    return Answer([part.strip() for part in row.expect.split(",") if part.strip()], sorted(set(row.notes)))
+
+
+def answer(plan: Planner, row: Row) -> Answer:
+    made = plan(row.desired, observed(row.members, row.silent), ledger(row.under_way, row.applied), NOW_S)
+    return Answer([action_text(a) for a in made.actions], sorted({n.kind for n in made.notes}))
