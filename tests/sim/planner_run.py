@@ -9,7 +9,8 @@ from dataclasses import replace
 from skep.model.plan import NoteKind, Plan
 from skep.model.spec import Key, Kind
 from skep.model.state import Desired, Life, Role
-from tests.sim.planner_world import LIMITS, BrokenPromiseError, Machine, Planner, Simulation
+from tests.sim.planner_machines import Machine
+from tests.sim.planner_world import LIMITS, BrokenPromiseError, Planner, Simulation
 
 FAULTY_TURNS = 45
 BOUND_S = 1_500.0
