@@ -106,7 +106,7 @@ def bind(node: Node, model: type[M]) -> tuple[M | None, list[Fault]]:
     try:
         bound = model.model_validate(data)
     except ValidationError as error:
-        known = [fault.path for fault in faults]
+        known = [fault.path for fault in faults] + binder.unusable
         faults = faults + [fault for fault in faults_of(error) if not _below(fault.path, known)]
     faults += [fault for fault in binder.between if not _below(fault.path, [known.path for known in faults])]
     placed = sorted((_placed(fault, node) for fault in faults), key=lambda fault: fault.line)
@@ -128,13 +128,14 @@ class _Binder:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.between: list[Fault] = []
+        self.unusable: list[str] = []
 
     def bind(self, form: _Form, node: Node, path: Path) -> object:
         if form.opaque:
             self._distinct(node, path)
             return raw(node).decode()
         if form.short and node.shape is not form.native:
-            return self._expanded(form.short, node, path)
+            return self._expanded(form, form.short, node, path)
         if form.model and node.shape is Shape.OBJECT:
             return self._model(form.model, node, path)
         if form.inner and node.shape is form.native:
@@ -142,14 +143,18 @@ class _Binder:
         self._distinct(node, path)
         return value(node)
 
-    def _expanded(self, short: Short, node: Node, path: Path) -> object:
+    def _expanded(self, form: _Form, short: Short, node: Node, path: Path) -> object:
         self._distinct(node, path)
         try:
-            return short.expand(value(node))
+            full = short.expand(value(node))
+            if form.model and isinstance(full, Mapping):
+                self.between += prefixed(form.model.check(full), path)
+            return full
         except InvalidError as error:
             self.faults += prefixed(error.faults, path)
         except ValueError as error:
             self.faults.append(Fault(str(error), path))
+        self.unusable.append(path)
         return _Unusable()
 
     def _collection(self, inner: _Form, node: Node, path: Path) -> object:

@@ -167,7 +167,7 @@ def _test_fault(test: tuple[object, ...]) -> str:
         case ("NONE" | "CMD-SHELL" | "CMD", *_):
             return "takes one line after CMD-SHELL, a command after CMD, nothing after NONE"
         case _:
-            return "must be a line for the shell, or a list that starts with CMD, CMD-SHELL or NONE"
+            return "must be a line for the shell, or a list from CMD, CMD-SHELL or NONE on"
 
 
 class FilePart(Properties):
