@@ -1,18 +1,23 @@
-"""ports.Clusters over the simulated world: what a controller would know, and managers found by looking."""
+"""ports.Clusters for tests: what a controller would know, and managers found by asking every machine of the group."""
 
 from dataclasses import replace
+from typing import Protocol
 
 from skep.model.errors import NotReadyError, UnavailableError
 from skep.model.state import ClusterState
-from skep.ports import Engine
-from tests.sim.world import World
+from skep.ports import Engine, Engines, InstancePlugin, Reachable
+
+
+class Machines(InstancePlugin, Reachable, Protocol):
+    """An instance plugin whose machines' engines can be reached."""
 
 
 class FakeClusters:
-    """Clusters by name, each formed by the machines of the group of that name."""
+    """Clusters by name, each formed by the machines of the group of that name, simulated or real."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, machines: Machines, engines: Engines) -> None:
+        self._machines = machines
+        self._engines = engines
         self.states: dict[str, ClusterState] = {}
 
     def expect(self, name: str, bootstrap: str) -> None:
@@ -31,8 +36,9 @@ class FakeClusters:
 
     async def manager(self, name: str) -> Engine:
         known = self._state(name)
-        for machine in self._world.group(known.name):
-            engine = self._world.engine(machine)
+        for machine in await self._machines.describe({"infrakit.group": known.name}):
+            endpoint = await self._machines.endpoint(machine.id)
+            engine = self._engines.engine(endpoint or "")
             try:
                 if (await engine.info()).control:
                     return engine

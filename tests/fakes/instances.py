@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from skep.model.errors import Fault, InvalidError, NotFoundError, UnavailableError
+from skep.model.errors import Fault, InvalidError, NotFoundError, RejectedError, UnavailableError
 from skep.model.json import RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
@@ -27,6 +27,7 @@ class Machine:
     created_s: float
     life: Life = Life.PENDING
     init_done: bool = False
+    init_runs: int = 0
     up: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -139,7 +140,7 @@ class SimInstances:
     async def provision(self, spec: InstanceSpec) -> str:
         """The answer can be lost after the act, as a real one's can; then a repeat finds the machine."""
         machine = await self._made(spec, "provision")
-        machine.spec = replace(machine.spec, init=spec.init)
+        machine.spec = replace(machine.spec, init=spec.init, tags=spec.tags)
         await self._run_init(machine, spec)
         if self._kernel.happens(self._kernel.faults.lose):
             raise UnavailableError(f"provision of {machine.id}: connection reset before the answer came")
@@ -151,6 +152,7 @@ class SimInstances:
     async def _made(self, spec: InstanceSpec, act: str) -> Machine:
         """The machine of this request, made now if there is none. A caller that goes away leaves it as it is."""
         kernel = self._kernel
+        await self.validate(spec.properties)
         kernel.acts[act] += 1
         await kernel.take(kernel.timings.provision_s / 2)
         if kernel.happens(kernel.faults.refuse):
@@ -175,6 +177,7 @@ class SimInstances:
             if machine.life is Life.GONE:
                 raise UnavailableError(f"{machine.id} went away while it was made")
             if not machine.init_done:
+                machine.init_runs += 1
                 await run_script(machine.host, spec.init, self._machines.holder)
                 machine.init_done = True
 
@@ -212,6 +215,9 @@ class SimInstances:
         return [image for image in images if self._machines.host_images.get(image) not in (None, holds.get(image))]
 
     async def load_images(self, instance: str, images: Sequence[str]) -> None:
+        missing = [image for image in images if image not in self._machines.host_images]
+        if missing:
+            raise RejectedError(f"this host's engine has no image {', '.join(missing)}")
         await self._act("load images", self._kernel.timings.load_image_s)
         host = self._running(instance).host
         host.images |= {image: self._machines.host_images[image] for image in images}
@@ -220,6 +226,7 @@ class SimInstances:
     async def changes(self) -> AsyncIterator[str]:
         queue = self._machines.watch()
         try:
+            yield ""
             while True:
                 yield await queue.get()
         finally:

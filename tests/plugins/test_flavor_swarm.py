@@ -18,7 +18,7 @@ from tests.sim.loop import SimClock
 from tests.sim.world import World
 
 WORLD = World(SimClock(), Random(1))
-FLAVOR = SwarmFlavor(FakeClusters(WORLD), WORLD.engines, WORLD.kernel.clock)
+FLAVOR = SwarmFlavor(FakeClusters(WORLD.instances, WORLD.engines), WORLD.engines, WORLD.kernel.clock)
 
 NODE = Node(
     id="n1",

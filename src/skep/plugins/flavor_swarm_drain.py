@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 from skep.model.engine import Node
-from skep.model.errors import ConflictError, NotReadyError, RejectedError, UnavailableError
+from skep.model.errors import ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
 from skep.model.machine import InstanceDescription
 from skep.model.state import Life, Phase
 from skep.plugins.flavor_swarm_nodes import nodes_of
@@ -75,6 +75,8 @@ class Departure:
                 return
             try:
                 await (await self._manager()).update_node(now.id, now.version, availability=availability, role=role)
+            except NotFoundError:
+                return
             except ConflictError:
                 await self._clock.sleep(self._random.uniform(0.05, 0.5))
             else:
