@@ -59,7 +59,10 @@ class Daemon(Core):
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. SkepError says in words why it could not."""
     configure(settings.log_level, settings.log_format)
-    asyncio.run(_serve(settings))
+    try:
+        asyncio.run(_serve(settings))
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
 
 
 def tear_down(settings: Settings) -> tuple[str, ...]:
@@ -68,6 +71,12 @@ def tear_down(settings: Settings) -> tuple[str, ...]:
     RefusedError while a server holds the state directory: it would make them again.
     """
     return asyncio.run(_tear_down(settings))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first in a group of tasks; the others were only cancelled for it."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _serve(settings: Settings) -> None:
@@ -122,6 +131,7 @@ def _options(settings: Settings) -> Options:
     return Options(
         controller=settings.controller,
         resync_s=settings.resync_s,
+        poll_s=settings.poll_s,
         drain_wait_s=settings.drain_wait_s,
         history=settings.history,
         events_kept=settings.events_kept,

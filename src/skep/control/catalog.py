@@ -6,7 +6,7 @@ from skep.control.documents import SpecDocument, decode, encode, record_path, sp
 from skep.model.errors import NotFoundError
 from skep.model.spec import Key, Kind
 from skep.model.state import Revision
-from skep.ports import Store
+from skep.ports import Store, Versioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Catalog:
 
     def __init__(self, store: Store, history: int) -> None:
         self._store, self._history = store, history
+        self._decoded: dict[str, tuple[int, SpecDocument]] = {}
 
     async def get(self, key: Key) -> SpecDocument | None:
         stored = await self._store.get(spec_path(key))
@@ -35,7 +36,14 @@ class Catalog:
 
     async def list(self, kind: Kind | None = None) -> tuple[SpecDocument, ...]:
         prefix = f"spec/{kind}/" if kind else "spec/"
-        return tuple(decode(SpecDocument, s.value) for s in await self._store.list(prefix))
+        return tuple(self._document(stored) for stored in await self._store.list(prefix))
+
+    def _document(self, stored: Versioned) -> SpecDocument:
+        """Decoded once for each version: every turn lists all documents."""
+        known = self._decoded.get(stored.key)
+        if known is None or known[0] != stored.version:
+            known = self._decoded[stored.key] = (stored.version, decode(SpecDocument, stored.value))
+        return known[1]
 
     async def write(self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False) -> SpecDocument:
         """Accept a spec: generation + 1, or 1 under a new `uid`. The same spec as now is no new generation."""
@@ -78,6 +86,7 @@ class Catalog:
             return True
         if decode(SpecDocument, stored.value).generation != generation:
             return False
+        self._decoded.pop(stored.key, None)
         await self._store.delete(record_path(key))
         await self._store.delete(spec_path(key), version=stored.version)
         return True

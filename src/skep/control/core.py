@@ -8,12 +8,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from skep.specs.source import SourceFile
-
 from skep.control.actions import Actions
 from skep.control.catalog import Catalog
 from skep.control.clusters import ClusterBook
 from skep.control.controller import Controller
+from skep.control.documents import SpecDocument
 from skep.control.hub import Hub
 from skep.control.intake import Intake
 from skep.control.journal import Journal
@@ -32,6 +31,7 @@ from skep.model.spec import Key, Kind
 from skep.model.state import Event, Limits, Record
 from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
 from skep.ports import Clock, InstancePlugin, Plugins, Secrets, Store
+from skep.specs.source import SourceFile
 
 FRESH_S = 1.0
 """architecture.md: a describe takes a fresh observation if the last is older than a second."""
@@ -43,6 +43,7 @@ class Options:
 
     controller: str = "skep"
     resync_s: float = 30.0
+    poll_s: float = 10.0
     drain_wait_s: float = 600.0
     history: int = 10
     events_kept: int = 1000
@@ -116,7 +117,13 @@ class Core:
         world, options = self._world, self._options
         return {
             Kind.GROUP: Machines(
-                self._topology, world.plugins, world.clusters, world.clock, options.limits, options.drain_wait_s
+                self._topology,
+                world.plugins,
+                world.clusters,
+                world.clock,
+                options.limits,
+                options.drain_wait_s,
+                options.poll_s,
             ),
             Kind.WORKLOAD: SwarmWorkloads(
                 self._topology,
@@ -160,19 +167,17 @@ class Core:
 
     async def views(self, kind: Kind | None = None) -> tuple[KeyView, ...]:
         documents = await self._catalog.list(kind)
-        return tuple(
-            [
-                key_view(d, await self._record(d.key), self._running(d.key.kind).seen(d.key), self._now())
-                for d in documents
-            ]
-        )
+        return tuple([await self._key_view(d) for d in documents])
+
+    async def _key_view(self, document: SpecDocument) -> KeyView:
+        reconciler, key = self._running(document.key.kind), document.key
+        record = await self._record(key)
+        return key_view(document, record, reconciler.seen(key), self._now(), reconciler.trouble(key))
 
     async def view(self, key: Key) -> KeyView:
         document = await self._catalog.require(key)
         await self._refresh(key)
-        seen = self._running(key.kind).seen(key)
-        view = key_view(document, await self._record(key), seen, self._now())
-        return await described(view, seen)
+        return await described(await self._key_view(document), self._running(key.kind).seen(key))
 
     def _now(self) -> Now:
         return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())

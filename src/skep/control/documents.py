@@ -5,13 +5,15 @@ Times on the planner's clock are monotonic; they are written as wall time and co
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from skep.model.errors import BugError, RefusedError
-from skep.model.spec import Key
+from skep.model.spec import Key, Spec
 from skep.model.state import ClusterState, Event, Failure, Ledger, Record, Revision
+from skep.specs.canonical import from_json
 
 FORMAT = 1
 RECORD_BYTES_MAX = 64 * 1024
@@ -40,6 +42,12 @@ class SpecDocument:
 class _Stored:
     format: int
     body: msgspec.Raw
+
+
+@lru_cache(maxsize=4096)
+def spec_of(document: bytes) -> Spec:
+    """The spec that canonical text says. Every turn asks for those of all keys, and they seldom change."""
+    return from_json(document)
 
 
 def spec_path(key: Key) -> str:

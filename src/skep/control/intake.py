@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
-from skep.specs.canonical import from_json, to_json
-from skep.specs.source import ParsedSpec, SourceFile, parse
 
 from skep.control.catalog import Author, Catalog
-from skep.control.documents import SpecDocument
+from skep.control.documents import SpecDocument, spec_of
 from skep.control.groups import fingerprint
 from skep.control.journal import Journal
 from skep.control.topology import Place, Topology
@@ -18,6 +16,8 @@ from skep.model.spec import Allocation, GroupSpec, Key, Kind, Spec, WorkloadSpec
 from skep.model.state import Role
 from skep.model.view import ChangeView
 from skep.ports import Clock
+from skep.specs.canonical import to_json
+from skep.specs.source import ParsedSpec, SourceFile, parse
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class Intake:
             raise RefusedError("\n".join(refusals))
 
     def _roll_of_one(self, spec: GroupSpec, before: SpecDocument) -> list[str]:
-        membership, old = self._topology.membership(spec), from_json(before.spec)
+        membership, old = self._topology.membership(spec), spec_of(before.spec)
         if membership is None or membership.role is not Role.MANAGER or not isinstance(old, GroupSpec):
             return []
         if old.allocation.count != 1 or fingerprint(old) == fingerprint(spec):
@@ -124,7 +124,7 @@ class Intake:
         document = await self._catalog.require(key)
         if document.removed:
             raise RefusedError(f"{key} is being removed")
-        spec = _scaled(from_json(document.spec), count)
+        spec = _scaled(spec_of(document.spec), count)
         checked = parse([SourceFile("scale", to_json(spec).decode())])
         await self._validator.check(checked)
         return await self._accept(spec, who, document.adopt)

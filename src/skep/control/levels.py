@@ -14,13 +14,14 @@ class Resolved:
     """A spec as the planner needs it, the record with what was fixed on the way, and an actuator bound to this spec.
 
     An action keeps the actuator it was started with, whatever is accepted meanwhile. `cluster` is empty where the
-    key lives on none, or while it can't be told.
+    key lives on none, or while it can't be told. `poll_s`: look at least this often, for want of a stream of changes.
     """
 
     desired: Desired
     record: Record
     actuator: Actuator
     cluster: str = ""
+    poll_s: float | None = None
 
 
 class Level(Protocol):

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skep.specs.canonical import from_json
-
 from skep.control import groups
 from skep.control.clusters import ClusterBook
-from skep.control.documents import SpecDocument
+from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.topology import Place, Topology
 from skep.model.errors import BugError, NotReadyError, UnavailableError
@@ -41,6 +39,7 @@ from skep.ports import (
     Plugins,
     Reachable,
     Startable,
+    Watchable,
 )
 
 PREPARE_WAIT_S = 5.0
@@ -73,9 +72,10 @@ class Machines:
         clock: Clock,
         limits: Limits,
         drain_wait_s: float,
+        poll_s: float,
     ) -> None:
         self._topology, self._plugins, self._clusters, self._clock = topology, plugins, clusters, clock
-        self._limits, self._drain_wait_s = limits, drain_wait_s
+        self._limits, self._drain_wait_s, self._poll_s = limits, drain_wait_s, poll_s
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
         places = self._topology.places(world)
@@ -98,10 +98,11 @@ class Machines:
             limits=self._limits,
         )
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s)
-        return Resolved(desired, record, actuator, group.place.cluster)
+        poll_s = None if isinstance(group.instance, Watchable) else self._poll_s
+        return Resolved(desired, record, actuator, group.place.cluster, poll_s)
 
     def _group(self, document: SpecDocument, places: Sequence[Place]) -> Group:
-        spec = from_json(document.spec)
+        spec = spec_of(document.spec)
         if not isinstance(spec, GroupSpec):
             raise BugError(f"{document.key} holds no group")
         place = next(p for p in places if p.key == document.key)

@@ -18,7 +18,7 @@ from skep.control.ledger import Sight
 from skep.control.levels import Level, Resolved
 from skep.control.records import Records
 from skep.control.sickness import Sickness
-from skep.model.errors import BugError
+from skep.model.errors import BugError, SkepError
 from skep.model.plan import ActionKind, Plan
 from skep.model.spec import Key
 from skep.model.state import Desired, Entry, Ledger, Member, Observed, Phase, Record
@@ -68,6 +68,11 @@ class Reconciler:
         self._journal, self._actions, self._clock, self._rng = journal, actions, clock, rng
         self._sickness = Sickness()
         self._seen: dict[Key, Seen] = {}
+        self._troubles: dict[Key, str] = {}
+
+    def trouble(self, key: Key) -> str:
+        """Why the last turn of the key failed; empty when it did not."""
+        return self._troubles.get(key, "")
 
     def seen(self, key: Key) -> Seen | None:
         return self._seen.get(key)
@@ -77,6 +82,16 @@ class Reconciler:
         return tuple(k for k, seen in self._seen.items() if seen.cluster in (cluster, ""))
 
     async def reconcile(self, key: Key) -> Turn:
+        """One turn. SkepError when it could not be finished: nothing was begun then that is not in the ledger."""
+        try:
+            turn = await self._turn(key)
+        except SkepError as error:
+            self._troubles[key] = str(error)
+            raise
+        self._troubles.pop(key, None)
+        return turn
+
+    async def _turn(self, key: Key) -> Turn:
         world = await self._catalog.list()
         document = next((d for d in world if d.key == key), None)
         if document is None:
@@ -98,7 +113,7 @@ class Reconciler:
         for entry in (*settled.resume, *begun):
             self._start(resolved, observed, entry)
         await self._journal.flush()
-        return Turn(plan.recheck_after_s)
+        return Turn(_sooner(plan.recheck_after_s, resolved.poll_s))
 
     async def _look(self, resolved: Resolved, ledger: Ledger) -> tuple[Observed, ledgers.Settled, set[str]]:
         key = resolved.desired.key
@@ -120,6 +135,7 @@ class Reconciler:
 
     def _drop(self, key: Key) -> None:
         self._seen.pop(key, None)
+        self._troubles.pop(key, None)
         self._sickness.forget(key)
         self._records.forget(key)
 
@@ -166,6 +182,11 @@ class Reconciler:
         desired = replace(resolved.desired, hold="", hold_removal="")
         observed = await resolved.actuator.observe(desired)
         return desired, make_plan(desired, observed, before.ledger, self._clock.monotonic_s())
+
+
+def _sooner(one_s: float | None, other_s: float | None) -> float | None:
+    waits = [s for s in (one_s, other_s) if s is not None]
+    return min(waits) if waits else None
 
 
 async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Advance) -> None:

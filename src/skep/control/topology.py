@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from skep.control.documents import SpecDocument
+from skep.control.documents import SpecDocument, spec_of
 from skep.model.errors import NotFoundError
 from skep.model.machine import Membership
 from skep.model.spec import GroupSpec, Key, Spec
 from skep.model.state import Role
 from skep.ports import Joins, Plugins
-from skep.specs.canonical import from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Topology:
         self._plugins = plugins
 
     def places(self, documents: Iterable[SpecDocument]) -> tuple[Place, ...]:
-        specs = [(d, from_json(d.spec)) for d in documents]
+        specs = [(d, spec_of(d.spec)) for d in documents]
         managers = [d.key.name for d, s in specs if self._role(s) is Role.MANAGER]
         only = managers[0] if len(managers) == 1 else ""
         return tuple(Place(d.key, self._cluster(s, only), self._role(s), d.removed) for d, s in specs)
@@ -37,7 +36,7 @@ class Topology:
     def machines(self, cluster: str, documents: Sequence[SpecDocument]) -> int:
         """How many machines the groups of a cluster ask for, those that are being removed left out."""
         on_it = {p.key for p in self.places(documents) if p.cluster == cluster and not p.removed}
-        specs = [from_json(d.spec) for d in documents if d.key in on_it]
+        specs = [spec_of(d.spec) for d in documents if d.key in on_it]
         return sum(s.allocation.count for s in specs if isinstance(s, GroupSpec))
 
     def membership(self, spec: GroupSpec) -> Membership | None:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from skep.specs.canonical import from_json, to_json
-
-from skep.control.documents import SpecDocument
+from skep.control.documents import SpecDocument, spec_of
 from skep.control.reconcile import Seen
 from skep.control.workloads import ServiceActuator, Workload
 from skep.model.engine import Node, Task
@@ -16,6 +14,7 @@ from skep.model.view import KeyView, MemberView, RevisionView
 from skep.planning.census import is_current
 from skep.planning.conditions import is_converged
 from skep.planning.explain import explain_entry, explain_note
+from skep.specs.canonical import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,9 @@ class Now:
     wall_s: float
 
 
-def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now) -> KeyView:
+def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now, trouble: str = "") -> KeyView:
     """Without a look at the key yet (a moment after the start) only the spec's side is filled in."""
-    spec = from_json(document.spec)
+    spec = spec_of(document.spec)
     doing = tuple(explain_entry(document.key.kind, e) for e in record.ledger.entries)
     view = KeyView(
         key=str(document.key),
@@ -48,7 +47,9 @@ def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now
         conditions=record.conditions,
         doing=doing,
     )
-    return _with_sight(view, document, record, seen, now) if seen else view
+    if seen is not None:
+        view = _with_sight(view, document, record, seen, now)
+    return replace(view, waiting=(*view.waiting, f"the last look failed: {trouble}")) if trouble else view
 
 
 def _count(spec: GroupSpec | WorkloadSpec) -> int:
@@ -152,7 +153,7 @@ def history_view(document: SpecDocument, keyed_hash: Callable[[str], str]) -> tu
 
 def shown_spec(spec: bytes, keyed_hash: Callable[[str], str]) -> str:
     """The canonical text of a spec; values of Env only as keyed hashes (architecture.md)."""
-    parsed = from_json(spec)
+    parsed = spec_of(spec)
     if not isinstance(parsed, WorkloadSpec):
         return spec.decode()
     hidden = tuple((name, f"hmac:{keyed_hash(value)[:12]}") for name, value in parsed.env)

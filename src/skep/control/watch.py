@@ -29,11 +29,13 @@ class Watch:
             for name, plugin in plugins.items():
                 if isinstance(plugin, Watchable):
                     group.create_task(self._machines(plugin, wake_all), name=f"watch {name}")
-            watched: set[str] = set()
+            streams: dict[str, asyncio.Task[None]] = {}
             while True:
-                for cluster in set(await self._clusters.names()) - watched:
-                    watched.add(cluster)
-                    group.create_task(self._cluster(cluster), name=f"watch {cluster}")
+                names = set(await self._clusters.names())
+                for cluster in names - streams.keys():
+                    streams[cluster] = group.create_task(self._cluster(cluster), name=f"watch {cluster}")
+                for cluster in streams.keys() - names:
+                    streams.pop(cluster).cancel()
                 await self._clock.sleep(RETRY_S)
 
     async def _machines(self, plugin: Watchable, wake_all: Callable[[], None]) -> None:

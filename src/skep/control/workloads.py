@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skep.control.clusters import ClusterBook
-from skep.control.documents import SpecDocument
+from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.topology import Topology
 from skep.model.engine import Service, Task
@@ -17,7 +17,6 @@ from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, M
 from skep.planning import service as services
 from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, WORKLOAD_LABEL, Names
 from skep.ports import Advance, Clock, Engine, Secrets
-from skep.specs.canonical import from_json
 
 SLOT = "service"
 """The one slot of a workload on Swarm mode; its replicas are SwarmKit's to keep (architecture.md)."""
@@ -63,7 +62,7 @@ class SwarmWorkloads:
         self._clock, self._rng, self._controller, self._limits = clock, rng, controller, limits
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
-        spec = from_json(document.spec)
+        spec = spec_of(document.spec)
         if not isinstance(spec, WorkloadSpec):
             raise BugError(f"{document.key} holds no workload")
         places = self._topology.places(world)
