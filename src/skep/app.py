@@ -57,12 +57,9 @@ class Daemon(Core):
 
 
 def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. SkepError says in words why it could not."""
+    """Run until SIGTERM or SIGINT. SkepError, or a group of them, says in words why it could not."""
     configure(settings.log_level, settings.log_format)
-    try:
-        asyncio.run(_serve(settings))
-    except BaseExceptionGroup as group:
-        raise _first(group) from group
+    asyncio.run(_serve(settings))
 
 
 def tear_down(settings: Settings) -> tuple[str, ...]:
@@ -71,12 +68,6 @@ def tear_down(settings: Settings) -> tuple[str, ...]:
     RefusedError while a server holds the state directory: it would make them again.
     """
     return asyncio.run(_tear_down(settings))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What went wrong first in a group of tasks; the others were only cancelled for it."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _serve(settings: Settings) -> None:

@@ -14,6 +14,8 @@ STATE_LABEL = "swarm.cluster.state"
 CONTROLLER_LABEL = "skep.controller"
 WORKLOAD_LABEL = "skep.workload"
 FINGERPRINT_LABEL = "skep.fingerprint"
+LABELS_LABEL = "skep.labels"
+"""Which of the service's labels came from the spec, so that one that is dropped there goes from the service too."""
 
 NANOSECONDS = 1_000_000_000
 
@@ -39,6 +41,7 @@ def render(spec: WorkloadSpec, image: str, controller: str, names: Names) -> dic
             STATE_LABEL: spec.name,
             CONTROLLER_LABEL: controller,
             WORKLOAD_LABEL: spec.name,
+            LABELS_LABEL: ",".join(sorted(name for name, _ in spec.labels)),
         },
         "TaskTemplate": {
             "ContainerSpec": _container(spec, image, names),
@@ -120,10 +123,10 @@ def _port(port: Port) -> JsonObject:
 def pruned(value: Json) -> Json:
     """The same without what is empty, zero or false: how the engine stores it, and what is sent to it.
 
-    A replica count of zero stays.
+    A replica count of zero stays, and so do labels without a value.
     """
     if isinstance(value, Mapping):
-        kept = {k: pruned(v) for k, v in value.items()}
+        kept = {k: v if k == "Labels" else pruned(v) for k, v in value.items()}
         return {k: v for k, v in kept.items() if not is_empty(v) or k in ("Replicas", "Global")}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [pruned(v) for v in value]
@@ -175,3 +178,14 @@ def labelled(rendered: JsonObject, fingerprint_of_it: str) -> dict[str, Json]:
     sent = pruned({**rendered, "Labels": {**labels, FINGERPRINT_LABEL: fingerprint_of_it}})
     assert isinstance(sent, dict)
     return sent
+
+
+def merged_labels(live: Json, ours: Json) -> dict[str, Json]:
+    """Ours over those of others; what came from an earlier spec of ours and is not in this one goes."""
+    theirs = dict(live) if isinstance(live, Mapping) else {}
+    earlier = theirs.get(LABELS_LABEL)
+    for name in earlier.split(",") if isinstance(earlier, str) else ():
+        theirs.pop(name, None)
+    theirs.pop(LABELS_LABEL, None)
+    assert isinstance(ours, Mapping)
+    return {**theirs, **ours}
