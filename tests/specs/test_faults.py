@@ -10,6 +10,8 @@ from skep.specs.group import AllocationPart, GroupDocument, GroupPart, PluginPar
 from skep.specs.node import NODES_MAX, TEXT_MAX
 from skep.specs.source import DOCUMENTS_MAX, SourceFile, parse
 from skep.specs.workload import FilePart, HealthCheckPart, LimitsPart, MountPart, PortPart, WorkloadDocument
+from skep.specs.yaml_text import TEXT_MAX as YAML_TEXT_MAX
+from skep.specs.yaml_text import VALUES_MAX
 
 PAGE = Path(__file__).parents[2] / "docs" / "specs.md"
 
@@ -210,7 +212,7 @@ UNREADABLE = [
     ("[" * 65, ["a.yaml:1: a document has at most 64 levels"]),
     (
         "a: &a [x, x, x]\n" + "".join(f"b{i}: &a [*a, *a, *a, *a]\n" for i in range(20)),
-        [f"a.yaml:9: a file has at most {NODES_MAX} values, aliases written out"],
+        [f"a.yaml:7: a YAML file has at most {VALUES_MAX} values, aliases written out"],
     ),
     ('{"Name": "w" "Image": "i"}', ["a.yaml:1: this is not JSON: expected a comma or }, found '\"'"]),
     ('{"Name": "w\\ud800", "Image": "i", "Count": 1}', ["a.yaml:1: half a surrogate pair is not a character"]),
@@ -269,7 +271,9 @@ def test_every_field_is_documented(model: type[Properties]) -> None:
 
 def test_the_documented_limits_are_those_that_hold() -> None:
     page = PAGE.read_text()
-    assert [most for most in (DOCUMENTS_MAX, TEXT_MAX, NODES_MAX) if f"{most:,}" not in page] == []
+    assert [
+        most for most in (DOCUMENTS_MAX, TEXT_MAX, NODES_MAX, VALUES_MAX, YAML_TEXT_MAX) if f"{most:,}" not in page
+    ] == []
 
 
 MISTAKES = [

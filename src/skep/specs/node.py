@@ -12,10 +12,10 @@ DEPTH_MAX = 64
 """Levels in a document. The deepest InfraKit example has 9; walking a tree of this depth by recursion is safe."""
 
 NODES_MAX = 100_000
-"""Values in one file, YAML aliases written out: ten groups of the largest size fit, "billion laughs" do not."""
+"""Values in one file: ten groups of the largest size fit."""
 
 TEXT_MAX = 1024 * 1024
-"""Characters in one file: what the values allowed by NODES_MAX need. JSON of this length takes about a second."""
+"""Characters in one file: what the values allowed by NODES_MAX need. JSON of this length takes half a second."""
 
 NUMBER_MAX = 400
 """Characters in one number: the longest float64 written without an exponent has 309 digits before the point."""

@@ -24,7 +24,6 @@ from ruamel.yaml.events import (
 from skep.model.errors import Fault
 from skep.specs.node import (
     DEPTH_MAX,
-    NODES_MAX,
     Field,
     Node,
     Reading,
@@ -35,8 +34,12 @@ from skep.specs.node import (
 )
 
 TEXT_MAX = 256 * 1024
-"""Characters in one YAML file. Of ordinary text ruamel reads 250 kB a second; the worst that was found, a tag
-without an end, takes 1 s at this length and grows with its square."""
+"""Characters in one YAML file. Of ordinary text ruamel reads 270 kB a second; a tag without an end takes 1.3 s at
+this length and grows with its square."""
+
+VALUES_MAX = 20_000
+"""Values in one YAML file, aliases written out: two groups of the largest size fit, "billion laughs" do not.
+ruamel takes some 0.06 ms for each, so the densest file takes 1.3 s; JSON has room for more (NODES_MAX)."""
 
 SHOWN_MAX = 120
 """Characters of what was written that a fault repeats."""
@@ -150,8 +153,8 @@ class _Reader:
 
     def _counted(self, nodes: int, line: int) -> None:
         self._count += nodes
-        if self._count > NODES_MAX:
-            raise UnreadableError(f"a file has at most {NODES_MAX} values, aliases written out", line)
+        if self._count > VALUES_MAX:
+            raise UnreadableError(f"a YAML file has at most {VALUES_MAX} values, aliases written out", line)
 
 
 def _size(node: Node) -> int:
