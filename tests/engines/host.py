@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,9 +19,12 @@ END_WITHIN_S = 30
 # A network namespace for each engine: two engines on one host flush each other's firewall chains and share docker0,
 # and the bridges that Swarm makes would outlive them. The kernel removes all of it with the last process.
 _COMMAND = (
-    'ip link set lo up; exec dockerd --config-file "$0/daemon.json" --data-root "$0/d" --exec-root "$0/x" '
+    'ip link set lo up; ip address add "$1/32" dev lo; "$2" "$3" "$1" & '
+    'exec dockerd --config-file "$0/daemon.json" --data-root "$0/d" --exec-root "$0/x" --dns "$1" '
     '--pidfile "$0/pid" -H "unix://$0/docker.sock" --storage-driver overlay2 --log-level warn'
 )
+NAME_SERVER = "10.255.255.53"
+RESOLVER = Path(__file__).with_name("resolver.py")
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ def host_engine() -> Iterator[HostEngine]:
     folder = Path(tempfile.mkdtemp(prefix="skep-", dir="/tmp"))
     (folder / "daemon.json").write_text("{}")
     with (folder / "log").open("wb") as log:
+        arguments = [str(folder), NAME_SERVER, sys.executable, str(RESOLVER)]
         process = subprocess.Popen(
-            ["unshare", "--net", "sh", "-c", _COMMAND, str(folder)], stdout=log, stderr=log, start_new_session=True
+            ["unshare", "--net", "sh", "-c", _COMMAND, *arguments], stdout=log, stderr=log, start_new_session=True
         )
     try:
         _await_ready(folder, process)
