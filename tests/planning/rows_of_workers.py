@@ -66,7 +66,7 @@ CATTLE = [
         "a creation under way on a member that is gone is let finish",
         cattle(1),
         "m1x#r",
-        "create Missing",
+        "",
         under_way="create #r",
     ),
     Row("drift is mended in place", cattle(2), "m1 m2d", "update m2 Drifted"),

@@ -13,7 +13,8 @@ _LIVES_BY_WORTH = (Life.GONE, Life.STOPPED, Life.PENDING, Life.UNKNOWN, Life.RUN
 class Census:
     """staying: alive and not being removed (unknown ones too). leaving: being removed. gone: only a membership is left.
 
-    creating: creations in flight whose member has not been seen. None of these overlap.
+    creating: creations in flight whose member has not been seen, or vanished meanwhile (a repeat makes it again).
+    No member is in two of these.
     """
 
     desired: Desired
@@ -60,7 +61,7 @@ def take(desired: Desired, observed: Observed, ledger: Ledger) -> Census:
     """Sort members by ID, so that no answer depends on the order in which they were listed."""
     members = sorted(observed.members, key=lambda m: m.id)
     leaving_ids = {e.member for e in ledger.entries if e.kind in REMOVALS}
-    seen = {m.request for m in members if m.request}
+    seen = {m.request for m in members if m.request and m.life is not Life.GONE}
     return Census(
         desired=desired,
         observed=observed,

@@ -27,7 +27,7 @@ class _View:
         self.removals = [a for a in plan.actions if a.kind in REMOVALS]
         self.removing = {e.member for e in ledger.entries if e.kind in REMOVALS}
         self.alive = [m for m in observed.members if m.life is not Life.GONE and m.id not in self.removing]
-        requests = {m.request for m in observed.members}
+        requests = {m.request for m in observed.members if m.life is not Life.GONE}
         self.promised = [e for e in self.creating if not e.request or e.request not in requests]
         self.taken = [self.by_id[a.member] for a in self.removals if a.member in self.by_id]
 
