@@ -1,5 +1,6 @@
 """The simulated Swarm's orchestrator: placement, healing and rolling updates of services, in virtual time."""
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Orchestrator:
 
     def create(self, spec: JsonObject) -> str:
         name = str(spec.get("Name", ""))
-        if not name:
+        if not re.fullmatch(r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*", name):
             raise RejectedError("rpc error: code = InvalidArgument desc = name must be valid as a DNS name component")
         if any(service.name == name for service in self._services.values()):
             raise ConflictError(

@@ -136,7 +136,7 @@ def forget(service: SimService) -> None:
 def holds(images: dict[str, str], image: str) -> bool:
     """Whether an engine has the image; a digest is not looked at."""
     name = image.partition("@")[0]
-    return name in images or f"{name}:latest" in images
+    return name in images or f"{name}:latest" in images or image in images.values()
 
 
 def meets(node: "SimNode", constraint: str) -> bool:
