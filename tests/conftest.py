@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,7 +36,8 @@ def node_image(host_engine: HostEngine) -> str:
         finally:
             await engine.close()
 
-    return asyncio.run(build())
+    with ThreadPoolExecutor(1) as thread:  # whoever asks first may have a loop running
+        return thread.submit(asyncio.run, build()).result()
 
 
 @pytest.fixture(scope="session")
