@@ -192,7 +192,7 @@ class ServiceActuator:
             running=running,
             wanted=wanted,
             foreign=not self._is_ours(found),
-            detail=found.update_message if undone else _trouble(tasks),
+            detail=": ".join(t for t in (_trouble(tasks), found.update_message if undone else "") if t),
         )
 
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:

@@ -70,7 +70,7 @@ def _mend_in_place(draft: Draft) -> None:
         if member.foreign:
             draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
         elif _refused_by_cluster(draft.census, member):
-            draft.note(NoteKind.REVISION_FAILED, member.id, member.detail)
+            draft.note(NoteKind.REVISION_FAILED, detail=member.detail)
         elif outdated and desired.hold:
             draft.note(NoteKind.HELD, detail=desired.hold)
         elif outdated:
