@@ -51,13 +51,16 @@ class Containers:
         existing = await self.find(machine.name)
         if existing is None or existing.state != "running":
             folder.make()
-            await self._start(machine, folder, exists=existing is not None)
+            await self._start(machine, folder, existing)
         await self.await_engine(machine.name, folder)
 
-    async def _start(self, machine: Machine, folder: Folder, *, exists: bool) -> None:
-        if exists:
+    async def _start(self, machine: Machine, folder: Folder, existing: Container | None) -> None:
+        """One that never started is made anew: it may be of the kind that the engine refuses to start."""
+        if existing is not None and existing.state != "created":
             await self._engine.start_container(machine.name)
             return
+        if existing is not None:
+            await self._engine.remove_container(machine.name)
         async with self._finding_out:  # so that machines that boot side by side find out once
             if self._privileged is None:
                 self._privileged = await self._tried_privileged(machine, folder)
