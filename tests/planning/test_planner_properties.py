@@ -11,7 +11,7 @@ from skep.planning.check import check_plan
 from skep.planning.planner import plan
 from tests.planning.worlds import NOW_S, worlds
 
-EXAMPLES = int(os.environ.get("SKEP_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("SKEP_EXAMPLES", "200"))
 
 World = tuple[Desired, Observed, Ledger]
 often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -75,7 +75,12 @@ def forget() -> None:
 
 MUTANTS = (
     # counting
-    Mutant("creations in flight are not counted", "draft", "staying + len(self.census.creating) +", "staying +"),
+    Mutant(
+        "creations in flight are not counted",
+        "draft",
+        "len(census.staying) + len(census.creating)",
+        "len(census.staying)",
+    ),
     Mutant(
         "unknown is taken for absent",
         "census",
@@ -187,7 +192,7 @@ MUTANTS = (
     Mutant(
         "creations have no limit",
         "draft",
-        "if failure or under_way + len(self._drafted_creations) >= limit:",
+        "if failure or under_way + self.creations >= limit:",
         "if failure:",
     ),
     Mutant("what is under way on a member is ignored", "census", "return frozenset(acted_on | ", "return frozenset("),

@@ -13,8 +13,8 @@ from tests.sim.planner_machines import Machine
 from tests.sim.planner_world import LIMITS, BrokenPromiseError, Planner, Simulation
 
 FAULTY_TURNS = 45
-BOUND_S = 1_500.0
-"""A roll of eight, one at a time, each with the longest drain, boot and back-off that phase two knows."""
+BOUND_S = 600.0
+"""The longest back-off that phase one can leave behind (5 min), and a roll of eight, one at a time."""
 
 KINDS = ("cattle", "pets", "managers", "named managers", "service")
 

@@ -9,7 +9,7 @@ from tests.sim.mutants import MUTANTS, LostSnippetError, Mutant, forget, planner
 from tests.sim.planner_run import run
 from tests.sim.planner_world import BrokenPromiseError, Planner
 
-SEEDS = 150
+SEEDS = 80
 
 
 @pytest.fixture(autouse=True)

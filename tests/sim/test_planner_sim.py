@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from skep.model.plan import ActionKind, NoteKind, Plan, Reason
+from skep.model.state import Desired, Ledger, Observed
 from skep.planning.planner import plan
 from tests.sim.planner_run import run
 from tests.sim.planner_world import BrokenPromiseError
@@ -20,3 +22,24 @@ def test_the_planner_is_safe_while_the_world_fails_and_arrives_when_it_stops(fir
             run(seed, plan)
         except BrokenPromiseError as error:
             pytest.fail(f"seed {seed}: {error}\nalone: SKEP_SIM_SEED={seed} pytest tests/sim/test_planner_sim.py")
+
+
+def test_the_simulation_sees_every_kind_of_action_reason_and_note() -> None:
+    """What never comes up is not tested, however many seeds pass."""
+    seen: set[ActionKind | Reason | NoteKind] = set()
+
+    def watched(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Plan:
+        made = plan(desired, observed, ledger, now_s)
+        seen.update(a.kind for a in made.actions)
+        seen.update(a.reason for a in made.actions)
+        seen.update(n.kind for n in made.notes)
+        return made
+
+    for seed in range(100):
+        run(seed, watched)
+    assert {*ActionKind, *Reason, *NoteKind} - seen == set()
+
+
+def test_a_seed_gives_the_same_run_each_time() -> None:
+    first, second = run(7, plan), run(7, plan)
+    assert (first.world, first.failures, first.requests) == (second.world, second.failures, second.requests)

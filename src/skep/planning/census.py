@@ -1,5 +1,6 @@
 """Who is there: members and the ledger told apart by what the planner may do with them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,10 @@ class Census:
         requests = {e.request for e in self.ledger.entries if e.kind is ActionKind.CREATE}
         acted_on = {e.member for e in self.ledger.entries if e.member}
         return frozenset(acted_on | {m.id for m in self.observed.members if m.request in requests})
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Member]:
+        return {m.id: m for m in self.observed.members}
 
     @cached_property
     def current(self) -> tuple[Member, ...]:

@@ -76,7 +76,8 @@ def _ceiling(view: _View) -> Iterator[str]:
     """W42, N39: never more than the size and the surge by our own hand, besides those being removed (W7)."""
     if not view.creates:
         return
-    staying = [m for m in view.alive if m not in view.taken]
+    taken = {m.id for m in view.taken}
+    staying = [m for m in view.alive if m.id not in taken]
     total = len(staying) + len(view.promised) + len(view.creates)
     allowed = view.desired.size + view.desired.max_surge
     if total > allowed:

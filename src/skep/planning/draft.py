@@ -17,27 +17,13 @@ class Draft:
         self.wake_s: float | None = None
         self.unwanted: set[str] = set()
         """Surplus members, also those that can't be removed yet: nothing is invested in them."""
-
-    @property
-    def removed(self) -> frozenset[str]:
-        return frozenset(a.member for a in self.actions if a.kind in REMOVALS)
-
-    @property
-    def total(self) -> int:
+        self.removals = census.removing
+        self.creations = 0
+        """Drafted ones; `removals` are those under way and drafted."""
+        self.total = len(census.staying) + len(census.creating)
         """How many there would be if all that is under way or drafted succeeded."""
-        removed = self.removed
-        staying = sum(m.id not in removed for m in self.census.staying)
-        return staying + len(self.census.creating) + len(self._drafted_creations)
-
-    @property
-    def available(self) -> int:
+        self.available = census.available
         """How many would serve if all drafted removals were carried out now."""
-        removed = self.removed
-        return sum(m.healthy and m.id not in removed for m in self.census.staying)
-
-    @property
-    def _drafted_creations(self) -> list[Action]:
-        return [a for a in self.actions if a.kind is ActionKind.CREATE]
 
     def note(self, kind: NoteKind, subject: str = "", detail: str = "") -> None:
         note = Note(kind, subject, detail)
@@ -64,7 +50,18 @@ class Draft:
             self.note(NoteKind.WAITING_FOR_QUORUM, action.member or action.slot or "", refusal)
             return False
         self.actions.append(action)
+        self._count(action)
         return True
+
+    def _count(self, action: Action) -> None:
+        if action.kind is ActionKind.CREATE:
+            self.creations += 1
+            self.total += 1
+        elif action.kind in REMOVALS:
+            member = self.census.by_id[action.member]
+            self.removals += 1
+            self.total -= member.life is not Life.GONE
+            self.available -= member.healthy
 
     def remove(self, member: Member, reason: Reason, *, limit: int) -> bool:
         """Drain what serves, destroy what does not; at most `limit` removals of this key at a time (N15).
@@ -72,7 +69,7 @@ class Draft:
         What was not made by skep is adopted before it is removed, unless its whole key goes.
         """
         not_ours = member.foreign and member.life is not Life.GONE and reason is not Reason.REMOVED
-        if not_ours or member.id in self.census.busy or self.census.removing + len(self.removed) >= limit:
+        if not_ours or member.id in self.census.busy or self.removals >= limit:
             return False
         kind = ActionKind.DRAIN if member.life in (Life.RUNNING, Life.PENDING) else ActionKind.DESTROY
         if any(self.backing_off(member.id, k) for k in REMOVALS):
@@ -86,7 +83,7 @@ class Draft:
         limit = self.census.desired.limits.parallel
         if slot is None and self.census.failure("", ActionKind.CREATE):
             limit = 1
-        if failure or under_way + len(self._drafted_creations) >= limit:
+        if failure or under_way + self.creations >= limit:
             return False
         return self.try_change(Action(ActionKind.CREATE, reason, slot))
 

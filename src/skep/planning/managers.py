@@ -19,8 +19,7 @@ def refusal(census: Census, drafted: Sequence[Action], action: Action) -> str:
         return "another manager change is under way"  # N2
     if action.kind is ActionKind.CREATE:
         return _creation_refusal(census)
-    member = next(m for m in census.observed.members if m.id == action.member)
-    return _removal_refusal(census, action, member)
+    return _removal_refusal(census, action, census.by_id[action.member])
 
 
 def _creation_refusal(census: Census) -> str:

@@ -1,6 +1,6 @@
 """Moving a group to a new spec without ever having too many or too few (semantics.md W41-W45, N35)."""
 
-from skep.model.plan import ActionKind, NoteKind, Reason
+from skep.model.plan import NoteKind, Reason
 from skep.model.state import Desired, Role
 from skep.planning.census import is_current, removal_order
 from skep.planning.draft import Draft
@@ -31,8 +31,7 @@ def create_new(draft: Draft) -> None:
     census, desired = draft.census, draft.census.desired
     if desired.slots is not None or not _may_roll(draft):
         return
-    drafted = sum(a.kind is ActionKind.CREATE for a in draft.actions)
-    new = len(census.current) + drafted + sum(is_current(desired, e) for e in census.creating)
+    new = len(census.current) + draft.creations + sum(is_current(desired, e) for e in census.creating)
     room = desired.size + desired.max_surge - draft.total
     for _ in range(min(room, desired.size - new)):
         draft.create(None, Reason.OUTDATED)
