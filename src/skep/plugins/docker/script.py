@@ -37,7 +37,12 @@ dockerd -H unix:///var/run/docker.sock -H unix://$folder/e.sock \
     --storage-driver overlay2 --log-level warn ${parent:+--cgroup-parent "$parent"} &
 engine=$!
 trap 'kill -TERM $engine' TERM INT
-until [ -S $folder/e.sock ] && docker version >/dev/null 2>&1; do
+# The host writes the first Init when the engine has answered it; only what lies here from before has to be held back.
+ready='[ -S $folder/e.sock ]'
+if [ -e $marker ] || [ -e $folder/init ]; then
+    ready="$ready && docker version >/dev/null 2>&1"
+fi
+until eval "$ready"; do
     kill -0 $engine 2>/dev/null || { wait $engine; exit 1; }
     sleep 0.05
 done
