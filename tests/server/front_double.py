@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from skep.specs.source import SourceFile
-
 from skep.model.errors import Fault, InvalidError, NotFoundError, RefusedError
 from skep.model.spec import Key, Kind
 from skep.model.state import Condition, ConditionType, Event
 from skep.model.view import ActionView, ChangeView, KeyView, MemberView, PlanView, RevisionView
 from skep.server.front import ImageName, Info
+from skep.specs.source import SourceFile
 
 GROUP = KeyView(
     key="group/workers",
@@ -73,6 +72,7 @@ class FrontDouble:
         self.cascaded = False
         self.log: list[Event] = []
         self.news = asyncio.Condition()
+        self.polls = 0
 
     def info(self) -> Info:
         return Info("default", "0.1.0", "unix:///var/run/docker.sock", "/var/lib/skep", 4711)
@@ -105,6 +105,7 @@ class FrontDouble:
 
     async def views(self, kind: Kind | None) -> tuple[KeyView, ...]:
         self._ask()
+        self.polls += 1
         if self.script:
             shown = self.script.popleft() if len(self.script) > 1 else self.script[0]
             self.shown = {Key.parse(view.key): view for view in shown}

@@ -43,9 +43,13 @@ class Running:
         self._thread.start()
         assert self._ready.wait(DEADLINE_S)
         deadline_s = time.monotonic() + DEADLINE_S
-        while not self.path.exists() and self._thread.is_alive():
+        while not self._listens() and self._thread.is_alive():
             assert time.monotonic() < deadline_s
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.path)) == 0
 
     def stop(self) -> None:
         if self._thread.is_alive():

@@ -44,19 +44,8 @@ def test_the_socket_is_gone_when_it_has_stopped(front: FrontDouble, tmp_path: Pa
 def test_a_socket_left_behind_is_replaced(front: FrontDouble, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "s"))
-    server = Running(front, tmp_path / "s")
-    server.start()
-    try:
-        _wait_for(lambda: _answers(server))
-    finally:
-        server.stop()
-
-
-def _answers(server: Running) -> bool:
-    try:
-        return server.request("GET", "/v1/status")[0] == 200
-    except (ConnectionRefusedError, FileNotFoundError):
-        return False
+    with running(front, tmp_path / "s") as server:
+        assert server.request("GET", "/v1/status")[0] == 200
 
 
 def test_a_socket_that_lives_is_left_alone_and_its_holder_named(server: Running, front: FrontDouble) -> None:

@@ -1,0 +1,26 @@
+"""`down`: everything of this controller, taken back without a server."""
+
+import click
+
+from skep.cli.failures import spoken
+from skep.cli.options import PRINTS
+from skep.cli.output import Table, emit, show
+from skep.cli.serve import SettingsCommand, settings_of
+
+
+@click.command(cls=SettingsCommand)
+@PRINTS
+def down(form: str, **flags: str | None) -> None:
+    """Remove every machine, network and volume of this controller, found by its labels, and forget all specs.
+
+    Refused while a server runs on the state directory, for it would make them again.
+
+    \b
+    Example:
+      skep down
+    """
+    from skep.app import tear_down  # noqa: PLC0415 - a second of imports that no client needs
+
+    with spoken():
+        removed = tear_down(settings_of(flags))
+    emit(list(removed), form, lambda: show(Table(("REMOVED",), tuple((one,) for one in removed))))

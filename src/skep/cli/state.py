@@ -1,0 +1,60 @@
+"""A key's state in a word: made from its view, for tables and for --wait."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skep.cli.output import plain
+
+View = Mapping[str, Any]
+
+TROUBLES = (
+    ("RollRefused", True, "Refused"),
+    ("Progressing", False, "Failed"),
+    ("NameConflict", True, "Conflict"),
+    ("ReplicaFailure", True, "Failing"),
+    ("Unreachable", True, "Unreachable"),
+    ("RemediationRestricted", True, "Restricted"),
+    ("Waiting", True, "Waiting"),
+)
+"""Condition, the status that means trouble, and the word for it: the worst first."""
+
+FINAL = ("Refused", "Failed")
+"""No time heals these: only another spec does (semantics.md W46, W54)."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`word` is one of a closed list; `detail` says why, and is empty for what is as wanted."""
+
+    word: str
+    detail: str = ""
+
+    @property
+    def final(self) -> bool:
+        return self.word in FINAL
+
+
+def state_of(view: View) -> State:
+    """Ready only when the controller has acted on the newest generation and all is as wanted (W50, W51)."""
+    if not view["removed"] and view["observedGeneration"] < view["generation"]:
+        return State("Pending", f"generation {view['generation']} is not looked at yet")
+    if view["converged"] and not view["removed"]:
+        return State("Ready")
+    found = {condition["type"]: condition for condition in view["conditions"]}
+    for kind, status, word in TROUBLES:
+        condition = found.get(kind)
+        if condition is not None and condition["status"] is status:
+            return State(word, _words(condition["reason"], condition["message"]))
+    return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
+
+
+def _activity(view: View, progressing: View | None) -> str:
+    doing = view["doing"] or view["waiting"]
+    if doing:
+        return plain(doing[0]) + (f" (+{len(doing) - 1} more)" if len(doing) > 1 else "")
+    return _words(progressing["reason"], progressing["message"]) if progressing else ""
+
+
+def _words(reason: str, message: str) -> str:
+    return f"{reason}: {plain(message)}" if message else reason

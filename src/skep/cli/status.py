@@ -1,0 +1,72 @@
+"""`status`, `version` and `image`."""
+
+import click
+
+import skep
+from skep.cli import tables
+from skep.cli.client import Client
+from skep.cli.failures import NoServer
+from skep.cli.options import PRINTS, PRINTS_WIDE, connected
+from skep.cli.output import Table, emit, show
+from skep.cli.state import View
+
+IMAGE_S = 900.0
+"""A node image is built in seconds from the host's own engine; a pull over a slow line takes minutes."""
+
+
+@click.command()
+@PRINTS_WIDE
+@connected
+def status(client: Client, form: str) -> None:
+    """Show who answers, and every group and workload; -o wide also shows their members.
+
+    \b
+    Examples:
+      skep status
+      skep status -o wide
+      skep status -o json
+    """
+    found = client.get("/v1/status")
+    emit(found, form, lambda: _status_lines(found, wide=form == "wide"))
+
+
+def _status_lines(found: View, wide: bool) -> list[str]:
+    server = found["server"]
+    views = [*found["groups"], *found["workloads"]]
+    engine = server["engine"] or "none on this host"
+    head = [f"skep {server['version']}, controller {server['controller']}, engine {engine}", ""]
+    if not views:
+        return [*head, "Nothing is wanted yet: say what, with `skep apply -f FILE`."]
+    lines = [*head, *show(tables.keys(views, tables.WIDE if wide else tables.STATUS))]
+    members = tables.members(views)
+    return [*lines, "", *show(members)] if wide and members.rows else lines
+
+
+@click.command()
+@PRINTS
+@connected
+def version(client: Client, form: str) -> None:
+    """Show the version of this command and of the server, if one answers."""
+    try:
+        server = client.get("/v1/status")["server"]["version"]
+    except NoServer:
+        server = ""
+    rows = (("client", skep.__version__), ("server", server))
+    emit(dict(rows), form, lambda: show(Table(("COMPONENT", "VERSION"), rows)))
+
+
+@click.command()
+@click.argument("which", type=click.Choice(["node", "example"]))
+@PRINTS
+@connected
+def image(client: Client, which: str, form: str) -> None:
+    """Make an image on this host's engine that no registry is needed for.
+
+    `node` is what a machine runs: a Docker Engine. `example` is the web server of the examples.
+
+    \b
+    Example:
+      skep image node
+    """
+    made = client.post(f"/v1/images/{which}", timeout_s=IMAGE_S)
+    emit(made, form, lambda: show(Table(("IMAGE",), ((made["image"],),))))

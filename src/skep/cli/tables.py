@@ -1,0 +1,108 @@
+"""Which columns each thing is shown in. Their names and order are stable: docs/cli.md lists them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from skep.cli.output import Table, age, moment, plain
+from skep.cli.state import View, state_of
+
+Column = tuple[str, Callable[[View], str]]
+
+NAME: Column = ("NAME", lambda view: view["name"])
+KIND: Column = ("KIND", lambda view: view["kind"])
+ROLE: Column = ("ROLE", lambda view: view["role"])
+IMAGE: Column = ("IMAGE", lambda view: view["image"])
+CLUSTER: Column = ("CLUSTER", lambda view: view["cluster"])
+READY: Column = ("READY", lambda view: f"{view['ready']}/{view['desired']}")
+OUTDATED: Column = ("OUTDATED", lambda view: str(view["outdated"]))
+GENERATION: Column = ("GENERATION", lambda view: f"{view['observedGeneration']}/{view['generation']}")
+ENDPOINTS: Column = ("ENDPOINTS", lambda view: ",".join(view["endpoints"]))
+STATE: Column = ("STATE", lambda view: state_of(view).word)
+DETAIL: Column = ("DETAIL", lambda view: state_of(view).detail)
+
+STATUS = (NAME, KIND, CLUSTER, READY, STATE, DETAIL)
+GROUPS = (NAME, ROLE, CLUSTER, READY, OUTDATED, STATE, DETAIL)
+WORKLOADS = (NAME, IMAGE, CLUSTER, READY, OUTDATED, STATE, DETAIL)
+WIDE = (NAME, KIND, ROLE, IMAGE, CLUSTER, READY, OUTDATED, GENERATION, ENDPOINTS, STATE, DETAIL)
+BY_KIND = {"group": GROUPS, "workload": WORKLOADS}
+
+
+def keys(views: Sequence[View], columns: Sequence[Column]) -> Table:
+    return Table(tuple(name for name, _ in columns), tuple(tuple(cell(view) for _, cell in columns) for view in views))
+
+
+def members(views: Sequence[View]) -> Table:
+    """A line for each member; RUNNING counts the replicas of a service, or a machine as one of one."""
+    columns = ("MEMBER", "OF", "SLOT", "NODE", "ADDRESS", "LIFE", "HEALTH", "RUNNING", "AGE", "DETAIL")
+    rows = [
+        (
+            member["id"][:20],
+            view["name"],
+            member["slot"],
+            member["node"],
+            member["address"],
+            member["life"],
+            member["health"],
+            f"{member['running']}/{member['wanted']}",
+            age(member["ageSeconds"]),
+            member["doing"] or member["detail"] or ("" if member["current"] else "outdated"),
+        )
+        for view in views
+        for member in view["members"]
+    ]
+    return Table(columns, tuple(rows))
+
+
+def conditions(view: View) -> Table:
+    rows = tuple(
+        (one["type"], str(one["status"]), one["reason"], moment(one["sinceSeconds"]), one["message"])
+        for one in view["conditions"]
+    )
+    return Table(("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"), rows)
+
+
+def facts(view: View) -> list[str]:
+    """What `describe` begins with: a name and a value on each line."""
+    state = state_of(view)
+    pairs = (
+        ("Name", view["name"]),
+        ("Kind", view["kind"] + (f" ({view['role']})" if view["role"] else "")),
+        ("Cluster", view["cluster"]),
+        ("Image", view["image"]),
+        ("Ready", f"{view['ready']} of {view['desired']} ({view['outdated']} outdated)"),
+        ("Generation", f"{view['generation']} (acted on {view['observedGeneration']})"),
+        ("Observed", f"{age(view['observedAgeSeconds'])} ago" if view["observedAgeSeconds"] >= 0 else "not yet"),
+        ("Endpoints", ", ".join(view["endpoints"])),
+        ("State", state.word + (f": {state.detail}" if state.detail else "")),
+        *(("Doing", one) for one in view["doing"]),
+        *(("Waiting", one) for one in view["waiting"]),
+    )
+    return [f"{name + ':':<12}{plain(value)}" for name, value in pairs if value]
+
+
+def changes(found: Iterable[Mapping[str, Any]]) -> Table:
+    rows = tuple((one["key"], one["change"], str(one["generation"])) for one in found)
+    return Table(("KEY", "CHANGE", "GENERATION"), rows)
+
+
+def plans(found: Iterable[Mapping[str, Any]]) -> Table:
+    """A line for each action, then for each note; a key without either has one line of its own."""
+    rows: list[tuple[str, ...]] = []
+    for plan in found:
+        acts = [(one["kind"], one["reason"], one["text"]) for one in plan["actions"]]
+        notes = [("note", "", note) for note in plan["notes"]]
+        rows += [(plan["key"], plan["change"], *act) for act in (acts + notes) or [("", "", "")]]
+    return Table(("KEY", "CHANGE", "ACTION", "REASON", "DETAIL"), tuple(rows))
+
+
+def history(revisions: Iterable[Mapping[str, Any]]) -> Table:
+    rows = tuple(
+        (str(one["generation"]), moment(one["whenSeconds"]), "removed" if one["removed"] else "applied", one["who"])
+        for one in revisions
+    )
+    return Table(("GENERATION", "WHEN", "CHANGE", "WHO"), rows)
+
+
+def events(found: Iterable[Mapping[str, Any]]) -> Table:
+    rows = tuple((str(e["seq"]), moment(e["atSeconds"]), e["key"], e["reason"], e["message"]) for e in found)
+    return Table(("SEQ", "TIME", "KEY", "REASON", "MESSAGE"), rows)

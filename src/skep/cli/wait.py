@@ -1,0 +1,77 @@
+"""`--wait`: poll until every named key is as wanted, or gone (semantics.md W50, W54)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skep.cli.client import Client
+from skep.cli.failures import Failure, NoServer
+from skep.cli.output import age
+from skep.cli.progress import Line, Progress, open_progress
+from skep.cli.state import View, state_of
+
+POLL_S = 0.3
+"""Quick enough to seem live; a status costs the server about a millisecond."""
+
+OUTAGE_S_MAX = 10.0
+"""A server that restarts is back by then; after that, waiting on tells nobody anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What `key` shall become: converged at `generation` or later, or gone."""
+
+    key: str
+    generation: int
+    gone: bool = False
+
+
+def goals(changes: Sequence[Mapping[str, Any]]) -> tuple[Goal, ...]:
+    """A goal for each change that the server reported."""
+    return tuple(Goal(one["key"], one["generation"], one["change"] == "removed") for one in changes)
+
+
+def wait_for(client: Client, wanted: Sequence[Goal], timeout_s: float) -> None:
+    """Return once all goals are met; Failure says what went wrong with which, and why."""
+    deadline_s = time.monotonic() + timeout_s
+    with open_progress() as progress:
+        while True:
+            views = _read(client, deadline_s, progress)
+            lines = [judge(goal, views.get(goal.key)) for goal in wanted]
+            progress.show(lines)
+            if all(line.done for line in lines):
+                return
+            if any(line.failed for line in lines):
+                raise Failure(_complaint([line for line in lines if line.failed], "failed"))
+            if time.monotonic() >= deadline_s:
+                raise Failure(_complaint([one for one in lines if not one.done], f"not done after {age(timeout_s)}"))
+            time.sleep(POLL_S)
+
+
+def judge(goal: Goal, view: View | None) -> Line:
+    """How far `goal` is, as a line of progress; a key that is not there has been removed."""
+    if view is None:
+        return Line(goal.key, "-", "Gone" if goal.gone else "Removed", "", done=goal.gone, failed=not goal.gone)
+    state = state_of(view)
+    done = state.word == "Ready" and view["generation"] >= goal.generation and not goal.gone
+    ready = f"{view['ready']}/{view['desired']}"
+    return Line(goal.key, ready, state.word, state.detail, done=done, failed=state.final and not goal.gone)
+
+
+def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, View]:
+    """All keys now; a server that went away is waited for, a little."""
+    give_up_s = min(deadline_s, time.monotonic() + OUTAGE_S_MAX)
+    while True:
+        try:
+            status = client.get("/v1/status")
+            return {view["key"]: view for view in (*status["groups"], *status["workloads"])}
+        except NoServer:
+            if time.monotonic() >= give_up_s:
+                raise
+            progress.say(f"no server answers at {client.path}: waiting for it")
+            time.sleep(POLL_S)
+
+
+def _complaint(lines: Sequence[Line], what: str) -> str:
+    return "\n".join(f"{line.key} {what}: {line.text}" for line in lines)

@@ -1,0 +1,204 @@
+"""Each command against a real server: what it prints, and with what it exits."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from skep.model.errors import NotReadyError, RefusedError
+from skep.model.spec import Key
+from skep.model.state import Condition, ConditionType, Event
+from skep.model.view import KeyView, MemberView
+from tests.cli.shell import Shell, check_golden
+from tests.server.front_double import GROUP, PAUSED, WORKLOAD, FrontDouble
+
+MANAGERS = replace(
+    GROUP,
+    key="group/managers",
+    name="managers",
+    role="manager",
+    desired=1,
+    current=1,
+    ready=0,
+    converged=False,
+    conditions=(
+        Condition(ConditionType.REPLICA_FAILURE, True, "FailedCreate", "no space\n\x1b[31mleft on device", 1.0),
+    ),
+    members=(MemberView("0a1b2c3d4e5f6a7b8c9d0e1f", "10.20.0.10", "pending", "unknown", address="10.20.0.10"),),
+)
+BROKEN = replace(WORKLOAD, key="workload/api", name="api", conditions=(PAUSED,), doing=(), cluster="")
+LEAVING = replace(WORKLOAD, key="workload/old", name="old", removed=True, doing=("drain a", "drain b"), desired=0)
+NEW = replace(WORKLOAD, key="workload/new", name="new", generation=4, conditions=(), members=())
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> str:
+    file = tmp_path / "web.json"
+    file.write_text('{"Name": "web", "Count": 3}')
+    return str(file)
+
+
+def _show(front: FrontDouble, *views: KeyView) -> None:
+    front.shown = {Key.parse(view.key): view for view in views}
+
+
+GOLDEN: list[tuple[str, tuple[str, ...]]] = [
+    ("status", ("status",)),
+    ("status-wide", ("status", "-o", "wide")),
+    ("group-ls", ("group", "ls")),
+    ("group-ls-wide", ("group", "ls", "-o", "wide")),
+    ("workload-ls", ("workload", "ls")),
+    ("group-describe", ("group", "describe", "managers")),
+    ("workload-describe", ("workload", "describe", "web")),
+    ("workload-describe-yaml", ("workload", "describe", "web", "-o", "yaml")),
+    ("workload-history", ("workload", "history", "web")),
+    ("events", ("events",)),
+    ("events-json", ("events", "-o", "json")),
+    ("image", ("image", "node")),
+    ("version", ("version",)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), GOLDEN, ids=[name for name, _ in GOLDEN])
+def test_what_is_printed_is_what_was_agreed(
+    shell: Shell, front: FrontDouble, name: str, arguments: tuple[str, ...]
+) -> None:
+    _show(front, GROUP, MANAGERS, WORKLOAD, BROKEN, LEAVING, NEW)
+    front.log = [
+        Event(1, 1_795_329_000.0, "workload/web", "Missing", "create service web with 5 replicas"),
+        Event(2, 1_795_329_060.0, "group/workers", "Dead", "start worker-1"),
+    ]
+    result = shell.skep(*arguments)
+    assert (result.code, result.err) == (0, "")
+    check_golden(name, result.out)
+
+
+def test_the_status_of_nothing_says_what_to_do(shell: Shell, front: FrontDouble) -> None:
+    _show(front)
+    assert "skep apply -f FILE" in shell.skep("status").out
+
+
+def test_json_is_what_the_server_said(shell: Shell) -> None:
+    status = json.loads(shell.skep("status", "-o", "json").out)
+    assert [view["key"] for view in (*status["groups"], *status["workloads"])] == ["group/workers", "workload/web"]
+    assert json.loads(shell.skep("workload", "describe", "web", "-o", "json").out) == status["workloads"][0]
+
+
+def test_yaml_says_the_same_as_json(shell: Shell) -> None:
+    printed = shell.skep("status", "-o", "yaml").out
+    assert YAML(typ="safe").load(printed) == json.loads(shell.skep("status", "-o", "json").out)
+
+
+def test_apply_prints_each_change(shell: Shell, front: FrontDouble, web: str, tmp_path: Path) -> None:
+    (tmp_path / "new.json").write_text('{"Name": "extra", "Count": 1}')
+    result = shell.skep("apply", "-f", web, "-f", str(tmp_path / "new.json"), "--adopt")
+    assert (result.code, result.err) == (0, "")
+    check_golden("apply", result.out)
+    assert front.adopted
+
+
+def test_plan_exits_1_for_changes_and_0_for_none(shell: Shell, web: str) -> None:
+    result = shell.skep("plan", "-f", web)
+    assert (result.code, result.err) == (1, "")
+    check_golden("plan", result.out)
+    shell.skep("apply", "-f", web)
+    result = shell.skep("plan", "-f", web)
+    assert result.code == 0
+    check_golden("plan-unchanged", result.out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-f", "/nowhere.yaml"), ("--nonsense",), (), ("-f", "BAD"), ("-f", "GOOD", "-o", "xml")]
+)
+def test_every_error_of_plan_exits_255(shell: Shell, tmp_path: Path, web: str, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "bad.json").write_text("nonsense")
+    given = [{"BAD": str(tmp_path / "bad.json"), "GOOD": web}.get(one, one) for one in arguments]
+    result = shell.skep("plan", *given)
+    assert result.code == 255
+    assert result.out == ""
+    assert result.err
+
+
+def test_plan_without_a_server_exits_255(tmp_path: Path, web: str) -> None:
+    assert Shell(tmp_path / "no.sock").skep("plan", "-f", web).code == 255
+
+
+def test_delete_removes_and_says_so(shell: Shell, front: FrontDouble, web: str) -> None:
+    result = shell.skep("delete", "-f", web, "--cascade")
+    assert (result.code, result.out.splitlines()[1].split()) == (0, ["workload/web", "removed", "4"])
+    assert front.cascaded
+
+
+@pytest.mark.parametrize(("kind", "name", "removal"), [("group", "workers", "destroy"), ("workload", "web", "rm")])
+def test_keys_are_scaled_and_removed_by_name(shell: Shell, kind: str, name: str, removal: str) -> None:
+    result = shell.skep(kind, "scale", name, "7")
+    assert (result.code, result.out.splitlines()[1].split()[:2]) == (0, [f"{kind}/{name}", "configured"])
+    assert json.loads(shell.skep(kind, "describe", name, "-o", "json").out)["desired"] == 7
+    assert shell.skep(kind, removal, name).code == 0
+    result = shell.skep(kind, "describe", name)
+    assert (result.code, result.err) == (1, f"skep: there is no {kind}/{name}\n")
+
+
+def test_a_refusal_is_told_and_cascade_overrules_it(shell: Shell, front: FrontDouble) -> None:
+    _show(front, GROUP, MANAGERS)
+    result = shell.skep("group", "destroy", "managers")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "skep: group/managers is named by group/workers: remove that first, or use --cascade\n"
+    assert shell.skep("group", "destroy", "managers", "--cascade").code == 0
+
+
+def test_names_with_any_character_reach_the_server_whole(shell: Shell) -> None:
+    assert shell.skep("workload", "describe", "a b?é").err == "skep: there is no workload/a b?é\n"
+
+
+def test_every_fault_of_a_spec_is_told_with_its_place(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("nonsense")
+    (tmp_path / "b.yaml").write_text('{"Name": "x"}')
+    result = shell.skep("apply", "-f", str(tmp_path))
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[0] == "skep: 2 faults, nothing was changed:"
+    assert result.err.splitlines()[1].startswith(f"{tmp_path}/a.yaml:1: no JSON")
+    assert result.err.splitlines()[2] == f"{tmp_path}/b.yaml:1: Count: is missing"
+
+
+@pytest.mark.parametrize("error", [RefusedError("no, and why"), NotReadyError("not yet"), ZeroDivisionError("secret")])
+def test_errors_of_the_server_are_a_sentence_and_exit_1(shell: Shell, front: FrontDouble, error: Exception) -> None:
+    front.error = error
+    result = shell.process("status")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.count("\n") == 1
+    assert result.err.startswith("skep: ")
+    assert "secret" not in result.err
+
+
+def test_events_since_a_number_or_a_time(shell: Shell, front: FrontDouble) -> None:
+    front.log = [Event(1, 10.0, "workload/web", "Missing", "long ago"), Event(2, 4e9, "workload/web", "Dead", "new")]
+    for since in ("1", "10m"):
+        result = shell.skep("events", "--since", since)
+        assert [line.split()[0] for line in result.out.splitlines()] == ["SEQ", "2"]
+    result = shell.skep("events", "--since", "yesterday")
+    assert (result.code, "neither" in result.err) == (2, True)
+
+
+def test_version_answers_without_a_server(tmp_path: Path) -> None:
+    result = Shell(tmp_path / "no.sock").skep("version")
+    assert (result.code, result.out.splitlines()[-1].split()) == (0, ["server", "-"])
+
+
+def test_help_has_an_example_for_every_command(tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "no.sock")
+    for command in COMMANDS:
+        result = shell.skep(*command, "--help")
+        assert result.code == 0
+        assert "Example" in result.out or command == ("version",), command
+        assert all(len(line) <= 100 for line in result.out.splitlines())
+
+
+COMMANDS = [
+    *((name,) for name in ("apply", "plan", "delete", "status", "events", "image", "version")),
+    *((kind, name) for kind in ("group", "workload") for name in ("ls", "describe", "scale", "history")),
+    ("group", "destroy"),
+    ("workload", "rm"),
+]

@@ -1,0 +1,204 @@
+"""The program as a process: its environment, its ends, its terminal, its imports."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skep.cli.place import SOCKET_NAME, state_dir
+from skep.model.state import Event
+from skep.settings import SETTINGS, load
+from tests.cli.shell import PROGRAM, Shell
+from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
+from tests.server.running import Running
+
+HEAVY = ("aiohttp", "pydantic", "fastapi", "uvicorn", "rich", "ruamel", "asyncio", "structlog", "apsw", "msgspec")
+
+
+def test_the_client_imports_nothing_heavy_and_nothing_else_of_skep(shell: Shell) -> None:
+    code = (
+        "import sys\nfrom skep.cli.main import main\ntry:\n main()\nfinally:\n"
+        " import json; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, "status"], capture_output=True, env=shell.environ(), check=True, timeout=30
+    )
+    modules = json.loads(run.stderr.decode())
+    assert [name for name in modules if name.split(".")[0] in HEAVY] == []
+    assert [name for name in modules if name.startswith("skep.") and not name.startswith("skep.cli")] == []
+    assert "skep.cli.client" in modules
+
+
+def test_it_reads_standard_input(shell: Shell) -> None:
+    result = shell.process("apply", "-f", "-", given=b'{"Name": "web", "Count": 3}')
+    assert (result.code, result.out.splitlines()[1].split()) == (0, ["workload/web", "configured", "4"])
+    result = shell.process("apply", "-f", "-", given=b"\xff")
+    assert (result.code, result.err) == (1, "skep: - is not UTF-8 text: invalid start byte at byte 0\n")
+
+
+def test_it_finds_the_server_in_the_state_directory(server: Running, tmp_path: Path) -> None:
+    (tmp_path / "skep.sock").symlink_to(server.path)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SKEP")}
+    for arguments, more in (((), {"SKEP_STATE_DIR": str(tmp_path)}), (("--state-dir", str(tmp_path)), {})):
+        run = subprocess.run(
+            [*PROGRAM, "status", *arguments], env={**environ, **more}, capture_output=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+
+
+def test_no_server_is_one_sentence_that_says_where_and_how(tmp_path: Path) -> None:
+    result = Shell(tmp_path / "no.sock").process("status")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        f"skep: no server answers at {tmp_path}/no.sock (No such file or directory): start one with `skep serve`, "
+        "or name its socket with --socket or SKEP_SOCKET\n"
+    )
+
+
+def test_a_socket_of_something_else_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        process = subprocess.Popen([*PROGRAM, "status"], env=Shell(path).environ(), stderr=subprocess.PIPE, text=True)
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, f"skep: what answers at {path} is no skep server (status 200)\n")
+
+
+def test_ctrl_c_is_quiet_and_exits_130(shell: Shell, front: FrontDouble, server: Running) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "events", "--follow"], env=shell.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    server.run(front.tell(Event(1, 0.0, "workload/web", "Missing", "first")))
+    assert process.stdout.readline().split() == ["1970-01-01", "00:00:00", "workload/web", "Missing", "first"]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_following_prints_each_event_as_it_happens(shell: Shell, front: FrontDouble, server: Running) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "events", "--follow", "-o", "json"], env=shell.environ(), stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        for number in (1, 2, 3):
+            server.run(front.tell(Event(number, 0.0, "workload/web", "Missing", f"act {number}")))
+            assert json.loads(process.stdout.readline())["message"] == f"act {number}"
+        process.terminate()
+
+
+def test_a_reader_that_goes_away_is_no_error(shell: Shell, front: FrontDouble) -> None:
+    front.log = [Event(number, 0.0, "workload/web", "Missing", "x" * 100) for number in range(1, 5000)]
+    command = (
+        f"{sys.executable} -c 'from skep.cli.main import main; main()' events | head -n 1; echo ${{PIPESTATUS[0]}}"
+    )
+    run = subprocess.run(["bash", "-c", command], env=shell.environ(), capture_output=True, check=True, timeout=30)
+    assert run.stderr == b""
+    assert run.stdout.decode().splitlines()[-1] == "141"
+
+
+def test_no_traceback_reaches_anybody(tmp_path: Path) -> None:
+    environ = {"SKEP_SOCKET": "a\\0b"}
+    code = "import os, sys; from skep.cli.main import main; main(['status', '--socket', 'a' + chr(0) + 'b'])"
+    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, **environ}, capture_output=True, check=False)
+    assert run.returncode in (1, 70)
+    assert run.stderr.decode().startswith("skep: ")
+    assert b"Traceback" not in run.stderr
+
+
+def _on_a_terminal(shell: Shell, *arguments: str, **environ: str) -> tuple[int, str]:
+    """Exit code and all that the terminal got, 60 columns wide."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=shell.environ({"TERM": "xterm", "COLUMNS": "60", "LINES": "24", **environ}),
+        close_fds=True,
+    )
+    os.close(follower)
+    got = b""
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s:
+        try:
+            got += os.read(leader, 65536)
+        except OSError:  # the other side is closed
+            break
+    os.close(leader)
+    return process.wait(10), got.decode()
+
+
+def test_a_terminal_gets_colours_and_lines_that_fit(shell: Shell) -> None:
+    code, got = _on_a_terminal(shell, "status")
+    assert code == 0
+    assert "\x1b[32mReady" in got
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", got)
+    assert all(len(line) <= 60 for line in plain.splitlines()[2:])
+
+
+def test_no_color_is_honoured(shell: Shell) -> None:
+    _, got = _on_a_terminal(shell, "status", NO_COLOR="1")
+    assert "\x1b" not in got
+    assert "Ready" in got
+
+
+def test_a_terminal_sees_live_progress(shell: Shell, front: FrontDouble) -> None:
+    busy = replace(WORKLOAD, generation=4, observed_generation=4)
+    front.script.extend([(GROUP, busy), (GROUP, busy), (GROUP, replace(busy, ready=7, desired=7, converged=True))])
+    code, got = _on_a_terminal(shell, "workload", "scale", "web", "7", "--wait")
+    assert code == 0
+    assert "2/5" in got
+    assert "7/7" in got
+    assert "\x1b[" in got  # drawn in place
+    assert "Traceback" not in got
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("apply",), ("group", "scale", "workers", "-1"), ("status", "-x")]
+)
+def test_wrong_usage_exits_2(shell: Shell, arguments: tuple[str, ...]) -> None:
+    result = shell.process(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "Error:" in result.err
+
+
+def test_serve_has_a_flag_for_every_setting_and_its_help_tells_default_and_variable(tmp_path: Path) -> None:
+    result = Shell(tmp_path / "no.sock").process("serve", "--help", environ={"COLUMNS": "1000"})
+    assert result.code == 0
+    for setting in SETTINGS:
+        assert setting.flag in result.out
+        assert setting.env in result.out
+
+
+def test_serve_tells_every_wrong_setting_and_starts_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    environ = {"SKEP_STATE_DIR": str(folder), "SKEP_PARALLEL": "many", "SKEP_SOCKET": ""}
+    result = Shell(tmp_path / "no.sock").process("serve", "--resync-s", "-1", environ=environ)
+    assert (result.code, result.out) == (1, "")
+    assert "--resync-s" in result.err
+    assert "SKEP_PARALLEL" in result.err
+    assert not folder.exists()
+
+
+def test_client_and_server_look_in_the_same_place(tmp_path: Path) -> None:
+    for environ in ({}, {"XDG_STATE_HOME": "/x"}, {"HOME": "/home/a"}, {"SKEP_STATE_DIR": "/s"}):
+        for uid in (0, 1000):
+            settings = load({}, environ, uid=uid)
+            assert state_dir(environ, uid) == settings.state_dir
+            assert settings.state_dir / SOCKET_NAME == settings.socket

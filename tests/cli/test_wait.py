@@ -1,0 +1,161 @@
+"""--wait: when it ends, with what, and what it shows meanwhile."""
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skep.cli.wait import Goal, judge
+from skep.model.state import Condition, ConditionType
+from skep.model.view import KeyView
+from tests.cli.shell import Shell
+from tests.server.bodies import as_json
+from tests.server.front_double import GROUP, PAUSED, WORKLOAD, FrontDouble
+from tests.server.running import Running, running
+
+DONE = replace(WORKLOAD, ready=3, desired=3, current=3, generation=4, observed_generation=4, converged=True)
+BUSY = replace(DONE, ready=1, converged=False)
+STALE = replace(DONE, observed_generation=3)
+FAILING = replace(
+    BUSY, conditions=(Condition(ConditionType.REPLICA_FAILURE, True, "FailedCreate", "no such image: web:9"),)
+)
+REFUSED = replace(
+    BUSY, conditions=(Condition(ConditionType.ROLL_REFUSED, True, "RollRefused", "surge with LogicalIDs"),)
+)
+ROLLED_BACK = replace(BUSY, conditions=(PAUSED,))
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> str:
+    file = tmp_path / "web.json"
+    file.write_text('{"Name": "web", "Count": 3}')
+    return str(file)
+
+
+JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
+    ("converged", DONE, False, "Ready", True, False),
+    ("not converged yet", BUSY, False, "Progressing", False, False),
+    ("converged for an older generation", STALE, False, "Pending", False, False),
+    ("an older spec still shown", replace(DONE, generation=3, observed_generation=3), False, "Ready", False, False),
+    (
+        "a newer spec, applied meanwhile",
+        replace(DONE, generation=9, observed_generation=9),
+        False,
+        "Ready",
+        True,
+        False,
+    ),
+    ("a failure that may heal", FAILING, False, "Failing", False, False),
+    ("rolled back", ROLLED_BACK, False, "Failed", False, True),
+    ("rolled back, with a newer spec", replace(ROLLED_BACK, generation=5), False, "Pending", False, False),
+    ("refused", REFUSED, False, "Refused", False, True),
+    ("removed by somebody else", None, False, "Removed", False, True),
+    ("gone as wanted", None, True, "Gone", True, False),
+    ("still being removed", replace(BUSY, removed=True), True, "Removing", False, False),
+    ("converged and shall go", replace(DONE, removed=True), True, "Removing", False, False),
+    (
+        "a refusal of the old spec keeps nobody from going",
+        replace(REFUSED, removed=True),
+        True,
+        "Refused",
+        False,
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("view", "gone", "word", "done", "failed"), [row[1:] for row in JUDGED], ids=[row[0] for row in JUDGED]
+)
+def test_a_goal_is_judged(view: KeyView | None, gone: bool, word: str, done: bool, failed: bool) -> None:
+    line = judge(Goal("workload/web", 4, gone), None if view is None else as_json(view))
+    assert (line.word, line.done, line.failed) == (word, done, failed)
+
+
+def test_it_ends_0_once_all_is_as_wanted_and_shows_each_change_once(shell: Shell, front: FrontDouble, web: str) -> None:
+    front.script.extend([(GROUP, STALE), (GROUP, BUSY), (GROUP, BUSY), (GROUP, FAILING), (GROUP, DONE)])
+    result = shell.skep("apply", "-f", web, "--wait")
+    assert result.code == 0
+    assert result.out.splitlines()[0].split() == ["KEY", "CHANGE", "GENERATION"]
+    assert [line.split("s ", 1)[1] for line in result.err.splitlines()] == [
+        "workload/web 3/3 Pending: generation 4 is not looked at yet",
+        "workload/web 1/3 Progressing: update s1",
+        "workload/web 1/3 Failing: FailedCreate: no such image: web:9",
+        "workload/web 3/3 Ready",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (REFUSED, "workload/web failed: 1/3 Refused: RollRefused: surge with LogicalIDs"),
+        (ROLLED_BACK, "workload/web failed: 1/3 Failed: RevisionFailed: the cluster rolled the update back"),
+    ],
+)
+def test_what_no_time_heals_ends_it_at_once_with_the_reason(
+    shell: Shell, front: FrontDouble, web: str, view: KeyView, words: str
+) -> None:
+    front.script.extend([(GROUP, BUSY), (GROUP, view)])
+    result = shell.skep("apply", "-f", web, "--wait", "--timeout", "1h")
+    assert (result.code, result.err.splitlines()[-1]) == (1, f"skep: {words}")
+
+
+def test_a_failure_that_persists_is_the_reason_at_the_timeout(shell: Shell, front: FrontDouble, web: str) -> None:
+    front.script.append((GROUP, FAILING))
+    result = shell.skep("apply", "-f", web, "--wait", "--timeout", "1s")
+    assert result.code == 1
+    assert result.err.splitlines()[-1] == (
+        "skep: workload/web not done after 1s: 1/3 Failing: FailedCreate: no such image: web:9"
+    )
+
+
+def test_scaling_waits_too(shell: Shell, front: FrontDouble) -> None:
+    front.script.extend([(GROUP, BUSY), (GROUP, replace(DONE, ready=7, desired=7))])
+    assert shell.skep("workload", "scale", "web", "7", "--wait").code == 0
+
+
+def test_removal_waits_until_the_key_is_gone(shell: Shell, front: FrontDouble, web: str) -> None:
+    leaving = replace(BUSY, removed=True, doing=("stop web",))
+    front.script.extend([(GROUP, leaving), (GROUP, leaving), (GROUP,)])
+    result = shell.skep("delete", "-f", web, "--wait")
+    assert result.code == 0
+    assert [line.split("s ", 1)[1] for line in result.err.splitlines()] == [
+        "workload/web 1/3 Removing: stop web",
+        "workload/web - Gone",
+    ]
+
+
+def test_removal_that_is_stuck_says_why(shell: Shell, front: FrontDouble) -> None:
+    front.script.append((GROUP, replace(FAILING, removed=True)))
+    result = shell.skep("workload", "rm", "web", "--wait", "--timeout", "0.5")
+    assert result.code == 1
+    assert result.err.splitlines()[-1].endswith("Failing: FailedCreate: no such image: web:9")
+
+
+def test_a_server_that_restarts_is_waited_for(front: FrontDouble, web: str, tmp_path: Path) -> None:
+    socket, results = tmp_path / "s", []
+    front.script.append((GROUP, BUSY))
+    first = Running(front, socket)
+    first.start()
+    command = ("apply", "-f", web, "--wait", "--timeout", "20s")
+    waiting = threading.Thread(target=lambda: results.append(Shell(socket).process(*command)))
+    waiting.start()
+    _wait_until_polled(first, front)
+    first.stop()
+    front.script[0] = (GROUP, DONE)
+    with running(front, socket):
+        waiting.join(20)
+    (result,) = results
+    assert (result.code, result.err.splitlines()[-1].split("s ", 1)[1]) == (0, "workload/web 3/3 Ready")
+
+
+def _wait_until_polled(server: Running, front: FrontDouble) -> None:
+    async def polled() -> bool:
+        return bool(front.asked_by) and front.polls > 1
+
+    deadline_s = time.monotonic() + 20
+    while not server.run(polled()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
