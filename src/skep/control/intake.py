@@ -7,7 +7,6 @@ import structlog
 
 from skep.control.catalog import Author, Catalog
 from skep.control.documents import SpecDocument, spec_of
-from skep.control.groups import fingerprint
 from skep.control.journal import Journal
 from skep.control.topology import Place, Topology
 from skep.control.validate import Validator
@@ -23,6 +22,13 @@ log = structlog.get_logger()
 
 TRIES = 10
 """A spec that two people change at the same moment is read again and written again this often."""
+
+
+_ROLL_OF_ONE = (
+    "this spec needs a new machine for it: replacing it would lose the Swarm. Add managers first (3 logical IDs, the "
+    "properties as they are), or keep the properties as they are"
+)
+"""semantics.md N4, N7."""
 
 
 class Intake:
@@ -70,25 +76,28 @@ class Intake:
         raise ConflictError(f"{spec.key} was changed {TRIES} times while it was being written; try again")
 
     async def _refuse_harm(self, parsed: Sequence[ParsedSpec]) -> None:
-        """What is well-formed and would lose the Swarm. A single manager can't be rolled (semantics.md N4, N7)."""
+        """What is well-formed and would lose a Swarm."""
         refusals = []
         for spec in (p.spec for p in parsed):
             before = await self._catalog.get(spec.key)
-            if isinstance(spec, GroupSpec) and before is not None and not before.removed:
-                refusals += self._roll_of_one(spec, before)
+            old = spec_of(before.spec) if before is not None and not before.removed else None
+            if isinstance(spec, GroupSpec) and isinstance(old, GroupSpec):
+                refusals += self._harm(spec, old)
         if refusals:
             raise RefusedError("\n".join(refusals))
 
-    def _roll_of_one(self, spec: GroupSpec, before: SpecDocument) -> list[str]:
-        membership, old = self._topology.membership(spec), spec_of(before.spec)
-        if membership is None or membership.role is not Role.MANAGER or not isinstance(old, GroupSpec):
+    def _harm(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
+        if self._topology.role(old) is not Role.MANAGER:
             return []
-        if old.allocation.count != 1 or fingerprint(old) == fingerprint(spec):
+        if self._topology.role(spec) is not Role.MANAGER:
+            return [f"group {spec.id} holds the managers of a Swarm: its flavor can't be changed to another kind"]
+        if old.allocation.count != 1:
             return []
-        return [
-            f"group {spec.id} has one manager, and this spec needs a new machine for it: replacing it would lose the "
-            "Swarm. Add managers first (3 logical IDs, same properties), or keep the properties as they are"
-        ]
+        if not set(old.allocation.logical_ids) <= set(spec.allocation.logical_ids):
+            return [f"group {spec.id} has one manager, {old.allocation.logical_ids[0]}: without it the Swarm is lost"]
+        if self._topology.needs_new_machines(old, spec):
+            return [f"group {spec.id} has one manager, and {_ROLL_OF_ONE}"]
+        return []
 
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         """Remove what the files name, whatever else they say of it. Keys that are not there are left out."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.groups import fingerprint, replace_sha
 from skep.model.errors import NotFoundError
 from skep.model.machine import Membership
 from skep.model.spec import GroupSpec, Key, Spec
@@ -29,9 +30,9 @@ class Topology:
 
     def places(self, documents: Iterable[SpecDocument]) -> tuple[Place, ...]:
         specs = [(d, spec_of(d.spec)) for d in documents]
-        managers = [d.key.name for d, s in specs if self._role(s) is Role.MANAGER]
+        managers = [d.key.name for d, s in specs if self.role(s) is Role.MANAGER]
         only = managers[0] if len(managers) == 1 else ""
-        return tuple(Place(d.key, self._cluster(s, only), self._role(s), d.removed) for d, s in specs)
+        return tuple(Place(d.key, self._cluster(s, only), self.role(s), d.removed) for d, s in specs)
 
     def machines(self, cluster: str, documents: Sequence[SpecDocument]) -> int:
         """How many machines the groups of a cluster ask for, those that are being removed left out."""
@@ -47,9 +48,17 @@ class Topology:
             return None
         return flavor.membership(spec.flavor.properties) if isinstance(flavor, Joins) else None
 
-    def _role(self, spec: Spec) -> Role | None:
+    def role(self, spec: Spec) -> Role | None:
+        """What the machines of a group are in a Swarm; None for workloads and for groups that join none."""
         membership = self.membership(spec) if isinstance(spec, GroupSpec) else None
         return membership.role if membership else None
+
+    def needs_new_machines(self, old: GroupSpec, new: GroupSpec) -> bool:
+        """Whether machines of the old spec would be OUTDATED under the new one."""
+        return fingerprint(old) != fingerprint(new) and self._replace_sha(old) != self._replace_sha(new)
+
+    def _replace_sha(self, spec: GroupSpec) -> str:
+        return replace_sha(spec, self._plugins.instance(spec.instance.plugin), self._plugins.flavor(spec.flavor.plugin))
 
     def _cluster(self, spec: Spec, only: str) -> str:
         if not isinstance(spec, GroupSpec):
