@@ -25,6 +25,8 @@ def split_reference(image: str) -> tuple[str, str]:
 
 
 class ImageCalls:
+    """Calls about images; streams of tar are bounded in time and outside the limit of calls."""
+
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 

@@ -31,6 +31,8 @@ class _SwarmInfo(Struct, rename="pascal"):
 
 
 class InfoAnswer(Struct, rename="pascal"):
+    """GET /info."""
+
     name: str = ""
     server_version: str = ""
     operating_system: str = ""
@@ -66,10 +68,13 @@ class _Tokens(Struct, rename="pascal"):
 
 
 class SwarmAnswer(Struct, rename="pascal"):
+    """GET /swarm."""
+
     join_tokens: _Tokens
 
 
 def read_tokens(answer: SwarmAnswer) -> JoinTokens:
+    """The join tokens of a Swarm."""
     return JoinTokens(worker=answer.join_tokens.worker, manager=answer.join_tokens.manager)
 
 
@@ -101,6 +106,8 @@ class _ManagerStatus(Struct, rename="pascal"):
 
 
 class NodeAnswer(Struct, rename="pascal"):
+    """One of GET /nodes."""
+
     id: str = field(name="ID")
     version: _Version = _NO_VERSION
     spec: _NodeSpec = field(default_factory=_NodeSpec)
@@ -110,6 +117,7 @@ class NodeAnswer(Struct, rename="pascal"):
 
 
 def read_node(answer: NodeAnswer) -> Node:
+    """A node; what a worker lacks of a manager's part is empty."""
     manager = answer.manager_status
     engine = answer.description.engine
     return Node(
@@ -143,6 +151,8 @@ class _UpdateStatus(Struct, rename="pascal"):
 
 
 class ServiceAnswer(Struct, rename="pascal"):
+    """One of GET /services; the spec is kept whole."""
+
     id: str = field(name="ID")
     spec: dict[str, Any]
     version: _Version = _NO_VERSION
@@ -151,6 +161,7 @@ class ServiceAnswer(Struct, rename="pascal"):
 
 
 def read_service(answer: ServiceAnswer) -> Service:
+    """A service with its live spec."""
     update = answer.update_status or _UpdateStatus()
     return Service(
         id=answer.id,
@@ -187,6 +198,8 @@ class _TaskStatus(Struct, rename="pascal"):
 
 
 class TaskAnswer(Struct, rename="pascal"):
+    """One of GET /tasks."""
+
     id: str = field(name="ID")
     service_id: str = field(name="ServiceID", default="")
     node_id: str = field(name="NodeID", default="")
@@ -197,6 +210,7 @@ class TaskAnswer(Struct, rename="pascal"):
 
 
 def read_task(answer: TaskAnswer) -> Task:
+    """A task; only the ports of host mode are its own."""
     status = answer.status
     ports = (status.port_status.ports if status.port_status else None) or []
     return Task(
@@ -223,6 +237,8 @@ class _NetworkSettings(Struct, rename="pascal"):
 
 
 class ContainerAnswer(Struct, rename="pascal"):
+    """One of GET /containers/json."""
+
     id: str
     names: list[str] | None = None
     image: str = ""
@@ -234,6 +250,7 @@ class ContainerAnswer(Struct, rename="pascal"):
 
 
 def read_container(answer: ContainerAnswer) -> Container:
+    """A container with its address on each network, empty while it does not run."""
     settings = answer.network_settings
     networks = (settings.networks if settings else None) or {}
     return Container(
@@ -254,16 +271,21 @@ def own_name(names: list[str]) -> str:
 
 
 class VolumeAnswer(Struct, rename="pascal"):
+    """One of GET /volumes."""
+
     name: str
     labels: dict[str, str] | None = None
     created_at: str = ""
 
 
 class VolumesAnswer(Struct, rename="pascal"):
+    """GET /volumes."""
+
     volumes: list[VolumeAnswer] | None = None
 
 
 def read_volume(answer: VolumeAnswer) -> Volume:
+    """A volume."""
     return Volume(name=answer.name, labels=answer.labels or {}, created_s=unix_s(answer.created_at))
 
 
@@ -280,6 +302,8 @@ class _Attached(Struct):
 
 
 class NetworkAnswer(Struct, rename="pascal"):
+    """One of GET /networks, or the same of an inspected one, which alone tells who is on it."""
+
     id: str
     name: str
     driver: str = ""
@@ -290,6 +314,7 @@ class NetworkAnswer(Struct, rename="pascal"):
 
 
 def read_network(answer: NetworkAnswer) -> Network:
+    """A network; the addresses are those that were told."""
     pools = (answer.ipam.config if answer.ipam else None) or []
     addresses = (attached.address.partition("/")[0] for attached in (answer.containers or {}).values())
     return Network(
@@ -303,11 +328,14 @@ def read_network(answer: NetworkAnswer) -> Network:
 
 
 class ImageAnswer(Struct, rename="pascal"):
+    """One of GET /images/json."""
+
     id: str
     repo_tags: list[str] | None = None
 
 
 def read_images(answers: list[ImageAnswer]) -> Mapping[str, str]:
+    """Name with tag to ID; untagged images have no name."""
     return {tag: answer.id for answer in answers for tag in answer.repo_tags or [] if tag != "<none>:<none>"}
 
 

@@ -259,4 +259,5 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def filters_query(filters: Mapping[str, Sequence[str]] | None) -> list[tuple[str, str]]:
+    """The query that the engine's lists take filters in; none for no filters."""
     return [("filters", json.dumps({name: list(values) for name, values in filters.items()}))] if filters else []

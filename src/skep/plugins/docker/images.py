@@ -28,6 +28,7 @@ def check_held(images: Sequence[str], host: Mapping[str, str]) -> None:
 
 
 async def copy_images(source: Engine, target: Engine, images: Sequence[str]) -> None:
+    """Stream images from one engine to another; UnavailableError when that takes too long."""
     try:
         async with asyncio.timeout(LOAD_TIMEOUT_S):
             await target.load_images(source.save_images([tagged(image) for image in images]))

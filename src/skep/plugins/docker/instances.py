@@ -39,6 +39,7 @@ EVENTS: Mapping[str, Sequence[str]] = {"type": ["container"], "event": ["start",
 
 
 def host_routes() -> Sequence[Route]:
+    """Those of this host as they are now."""
     return read_routes(Path(ROUTES_FILE).read_text())
 
 

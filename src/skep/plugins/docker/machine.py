@@ -53,6 +53,7 @@ def machine_of(labels: Mapping[str, str]) -> Machine | None:
 
 
 def short_of(request: str) -> str:
+    """The digits of a request that names, folders and hostnames are made of."""
     return hashlib.sha256(request.encode()).hexdigest()[:SHORT_DIGITS]
 
 

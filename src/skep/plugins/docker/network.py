@@ -19,6 +19,8 @@ ROUTES_FILE = "/proc/net/route"
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """One route of the host."""
+
     interface: str
     subnet: IPv4Network
 
@@ -49,6 +51,7 @@ def overlap(subnet: IPv4Network, name: str, networks: Sequence[Network], routes:
 
 
 def subnets_of(network: Network) -> list[IPv4Network]:
+    """A network's IPv4 subnets."""
     parsed = (ipaddress.ip_network(text, strict=False) for text in network.subnets)
     return [subnet for subnet in parsed if isinstance(subnet, IPv4Network)]
 
