@@ -11,9 +11,9 @@ from skep.cli.serve import SettingsCommand, settings_of
 @click.command(cls=SettingsCommand)
 @PRINTS
 def down(form: str, **flags: str | None) -> None:
-    """Remove every machine, network and volume of this controller, found by its labels, and forget all specs.
+    """Remove all that is this controller's.
 
-    Refused while a server runs on the state directory, for it would make them again.
+    Every machine, network and volume is found by its labels, and all specs are forgotten. Refused while a server runs on the state directory, for it would make them again.
 
     \b
     Example:

@@ -29,9 +29,9 @@ def _help(setting: Any) -> str:
 
 @click.command(cls=SettingsCommand)
 def serve(**flags: str | None) -> None:
-    """Run the controller: keep everything as it was applied, until stopped.
+    """Run the controller until stopped.
 
-    A second one on the same state directory is refused, and told who holds it.
+    It keeps everything as it was applied. A second one on the same state directory is refused, and told who holds it.
 
     \b
     Examples:

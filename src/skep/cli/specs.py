@@ -21,7 +21,10 @@ PLAN_FAILED = 255
 @PRINTS
 @connected
 def apply(client: Client, names: tuple[str, ...], adopt: bool, wait: bool, timeout_s: float, form: str) -> None:
-    """Make what the files say so: groups of machines and workloads, at once and in any order.
+    """Make it as the files say.
+
+    Groups of machines and workloads may come at once and in any order. It returns once all is stored;
+    --wait stays until all is done.
 
     \b
     Examples:
@@ -40,7 +43,9 @@ def apply(client: Client, names: tuple[str, ...], adopt: bool, wait: bool, timeo
 @PRINTS
 @connected
 def delete(client: Client, names: tuple[str, ...], cascade: bool, wait: bool, timeout_s: float, form: str) -> None:
-    """Remove what the files name: workloads, then workers, then managers.
+    """Remove what the files name.
+
+    Workloads go first, then workers, then managers.
 
     \b
     Examples:

@@ -18,7 +18,9 @@ IMAGE_S = 900.0
 @PRINTS_WIDE
 @connected
 def status(client: Client, form: str) -> None:
-    """Show who answers, and every group and workload; -o wide also shows their members.
+    """Show every group and workload.
+
+    Also who answers and, with -o wide, all members.
 
     \b
     Examples:
@@ -46,7 +48,7 @@ def _status_lines(found: View, wide: bool) -> list[str]:
 @PRINTS
 @connected
 def version(client: Client, form: str) -> None:
-    """Show the version of this command and of the server, if one answers."""
+    """Show the versions of client and server."""
     try:
         server = client.get("/v1/status")["server"]["version"]
     except NoServer:
@@ -60,9 +62,10 @@ def version(client: Client, form: str) -> None:
 @PRINTS
 @connected
 def image(client: Client, which: str, form: str) -> None:
-    """Make an image on this host's engine that no registry is needed for.
+    """Make an image that needs no registry.
 
-    `node` is what a machine runs: a Docker Engine. `example` is the web server of the examples.
+    It is made on this host's engine. `node` is what a machine runs: a Docker Engine.
+    `example` is the web server of the examples.
 
     \b
     Example:
