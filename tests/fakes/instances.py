@@ -147,7 +147,10 @@ class SimInstances:
         return machine.id
 
     async def boot(self, spec: InstanceSpec) -> str:
-        return (await self._made(spec, "boot")).id
+        """Returns when the machine's engine answers, as the docker plugin does."""
+        machine = await self._made(spec, "boot")
+        await self._come_up(machine)
+        return machine.id
 
     async def _made(self, spec: InstanceSpec, act: str) -> Machine:
         """The machine of this request, made now if there is none. A caller that goes away leaves it as it is."""
@@ -158,6 +161,8 @@ class SimInstances:
         if kernel.happens(kernel.faults.refuse):
             raise UnavailableError("provision refused: out of capacity")
         machine = self._of_request(spec) or self._machines.add(spec)
+        if machine.life is Life.STOPPED:
+            self._set_out(machine)
         await kernel.clock.sleep(kernel.spread(kernel.timings.provision_s / 2))
         return machine
 
@@ -169,17 +174,26 @@ class SimInstances:
     async def _run_init(self, machine: Machine, spec: InstanceSpec) -> None:
         """Once per disk; Init is kept there, so that a machine that is started again runs what was left undone."""
         async with machine.lock:
-            try:
-                async with asyncio.timeout(120):
-                    await machine.up.wait()
-            except TimeoutError as error:
-                raise UnavailableError(f"{machine.id} did not come up within 120 s") from error
-            if machine.life is Life.GONE:
-                raise UnavailableError(f"{machine.id} went away while it was made")
+            await self._come_up(machine)
             if not machine.init_done:
                 machine.init_runs += 1
                 await run_script(machine.host, spec.init, self._machines.holder)
                 machine.init_done = True
+
+    async def _come_up(self, machine: Machine) -> None:
+        try:
+            async with asyncio.timeout(120):
+                await machine.up.wait()
+        except TimeoutError as error:
+            raise UnavailableError(f"{machine.id} did not come up within 120 s") from error
+        if machine.life is Life.GONE:
+            raise UnavailableError(f"{machine.id} went away while it was made")
+
+    def _set_out(self, machine: Machine) -> None:
+        """A stopped machine boots with its disk."""
+        machine.life = Life.PENDING
+        self._machines.turned(machine, "starting", by_us=True)
+        self._kernel.later(self._kernel.spread(self._kernel.timings.boot_s), self._machines.booted, machine)
 
     async def destroy(self, instance: str) -> None:
         await self._act("destroy", self._kernel.timings.destroy_s)
@@ -201,9 +215,7 @@ class SimInstances:
         await self._act("start", self._kernel.timings.provision_s / 2)
         machine = self._known(instance)
         if machine.life is Life.STOPPED:
-            machine.life = Life.PENDING
-            self._machines.turned(machine, "starting", by_us=True)
-            self._kernel.later(self._kernel.spread(self._kernel.timings.boot_s), self._machines.booted, machine)
+            self._set_out(machine)
             await self._run_init(machine, machine.spec)
         self._answer("start", instance)
 

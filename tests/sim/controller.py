@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -13,12 +13,14 @@ from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options
 from skep.control.core import World as Ports
 from skep.control.hub import Hub
+from skep.model.errors import StaleTermError
 from skep.model.view import KeyView
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
 from skep.plugins.registry import PluginRegistry
 from skep.specs.source import SourceFile
 from tests.fakes.kernel import Faults
+from tests.sim.faults import Gate, GatedClock, GatedEngines, GatedStore, gated_instances
 from tests.sim.loop import SimClock
 from tests.sim.world import World, keeps_quorum, one_init
 
@@ -28,6 +30,36 @@ class PlainSecrets:
 
     def keyed_hash(self, value: str) -> str:
         return hashlib.sha256(value.encode()).hexdigest()
+
+
+class Life:
+    """One controller process: a core, its task and its gate to the world."""
+
+    def __init__(self, core: Core, gate: Gate) -> None:
+        self.core, self.gate = core, gate
+        self.task = asyncio.create_task(core.run("sim"), name="core")
+
+    async def ready(self) -> bool:
+        """Whether it came so far that it takes requests."""
+        waiting = asyncio.create_task(self.core.ready.wait())
+        dying = asyncio.create_task(self.gate.dead.wait())
+        await asyncio.wait({self.task, waiting, dying}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        dying.cancel()
+        return self.core.ready.is_set() and not self.gate.dead.is_set()
+
+    async def kill(self) -> None:
+        """Nothing is said or finished. What had ended it before is raised, unless its term was over."""
+        self.gate.die()
+        self.task.cancel()
+        try:
+            await self.task
+        except asyncio.CancelledError:
+            return
+        except BaseExceptionGroup as group:
+            other = group.split(StaleTermError)[1]
+            if other is not None:
+                raise other from None
 
 
 @dataclass
@@ -41,17 +73,23 @@ class Simulation:
     core: Core | None = None
     ending: set[str] = field(default_factory=set)
 
-    def build(self) -> Core:
-        hub = Hub()
-        clusters = ClusterBook(self.store, self.world.engines, hub.wake_cluster)
+    def begin(self, crash_at: int = 0) -> Life:
+        """A new controller process; it takes over the term of any other one."""
+        gate = Gate(self.world, crash_at)
+        return Life(self._build(gate), gate)
+
+    def _build(self, gate: Gate) -> Core:
+        hub, store, clock = Hub(), GatedStore(self.store, gate), GatedClock(self.clock, gate)
+        engines, machines = GatedEngines(self.world, gate), gated_instances(self.world, gate)
+        clusters = ClusterBook(store, engines, hub.wake_cluster)
         flavors = {
-            "flavor-swarm": SwarmFlavor(clusters, self.world.engines, self.clock, self.random),
+            "flavor-swarm": SwarmFlavor(clusters, engines, clock, self.random),
             "flavor-vanilla": VanillaFlavor(),
         }
-        instances = {"instance-sim": self.world.instances}
+        instances = {"instance-sim": machines}
         ports = Ports(
-            store=self.store,
-            clock=self.clock,
+            store=store,
+            clock=clock,
             rng=self.random,
             plugins=PluginRegistry(instances, flavors),
             watched=instances,
@@ -64,31 +102,23 @@ class Simulation:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Core]:
         """A controller that runs inside the block; leaving it is a crash: nothing is said or finished."""
-        core = self.core = self.build()
-        task = asyncio.create_task(core.run("sim"), name="core")
+        life = self.begin()
+        self.core = life.core
         try:
-            waiting = asyncio.create_task(core.ready.wait())
-            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            yield core
-            if task.done():
-                task.result()
+            await life.ready()
+            yield life.core
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             self.core = None
+            await life.kill()
 
     async def apply(self, *documents: object) -> None:
         assert self.core is not None
-        text = "\n---\n".join(json.dumps(document) for document in documents)
-        await self.core.apply([SourceFile("sim", text)], "sim", False)
+        await self.core.apply([SourceFile("sim", texts(documents))], "sim", False)
 
     async def delete(self, *documents: dict[str, object]) -> None:
         assert self.core is not None
-        text = "\n---\n".join(json.dumps(document) for document in documents)
         self.ending |= {str(d["ID"]) for d in documents if "ID" in d}
-        await self.core.delete([SourceFile("sim", text)], "sim", False)
+        await self.core.delete([SourceFile("sim", texts(documents))], "sim", False)
 
     async def views(self) -> tuple[KeyView, ...]:
         assert self.core is not None
@@ -108,6 +138,11 @@ class Simulation:
     def describe(self, views: tuple[KeyView, ...]) -> str:
         lines = [f"{v.key} gen {v.generation}/{v.observed_generation} {v.ready}/{v.desired} {v}" for v in views]
         return "\n".join([*lines, *self.world.kernel.history[-40:]])
+
+
+def texts(documents: Iterable[object]) -> str:
+    """As one YAML stream."""
+    return "\n---\n".join(json.dumps(document) for document in documents)
 
 
 def simulation(seed: int, faults: Faults | None = None) -> Simulation:

@@ -45,6 +45,8 @@ class Actions:
             await act()
         except SkepError as caught:
             error = caught
+            if isinstance(caught, BugError):
+                log.error("an action broke a promise", key=str(key), request=request, error=str(caught))
         except Exception as caught:
             log.exception("an action failed in a way that nobody planned for", key=str(key), request=request)
             error = BugError(f"internal error ({type(caught).__name__}); the log has the details")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from skep.control.documents import SpecDocument, decode, encode, record_path, spec_path
+from skep.control.documents import SpecDocument, decode, encode, spec_path
 from skep.model.errors import NotFoundError
 from skep.model.spec import Key, Kind
 from skep.model.state import Revision
@@ -80,14 +80,13 @@ class Catalog:
         return document
 
     async def forget(self, key: Key, generation: int) -> bool:
-        """Drop spec and record, unless a newer generation was accepted meanwhile; False when it was."""
+        """Drop the spec, unless a newer generation was accepted meanwhile; False when it was."""
         stored = await self._store.get(spec_path(key))
         if stored is None:
             return True
         if decode(SpecDocument, stored.value).generation != generation:
             return False
         self._decoded.pop(stored.key, None)
-        await self._store.delete(record_path(key))
         await self._store.delete(spec_path(key), version=stored.version)
         return True
 

@@ -23,6 +23,11 @@ class ClusterBook:
     def __init__(self, store: Store, engines: Engines, changed: Callable[[str], None]) -> None:
         self._store, self._engines, self._changed = store, engines, changed
         self._last_good: dict[str, str] = {}
+        self._term: int | None = None
+
+    def begin(self, term: int) -> None:
+        """From now on documents are written under this term only."""
+        self._term = term
 
     async def names(self) -> tuple[str, ...]:
         return tuple(decode(ClusterState, s.value).name for s in await self._store.list("cluster/"))
@@ -88,7 +93,7 @@ class ClusterBook:
 
     async def forget(self, name: str) -> None:
         """The cluster's last manager is gone."""
-        await self._store.delete(cluster_path(name))
+        await self._store.delete(cluster_path(name), term=self._term)
         self._last_good.pop(name, None)
         self._changed(name)
 
@@ -100,7 +105,8 @@ class ClusterBook:
             if stored is not None and after == before:
                 return after
             try:
-                await self._store.put(cluster_path(name), encode(after), version=stored.version if stored else 0)
+                version = stored.version if stored else 0
+                await self._store.put(cluster_path(name), encode(after), version=version, term=self._term)
             except ConflictError:
                 continue
             self._changed(name)

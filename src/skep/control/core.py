@@ -100,6 +100,7 @@ class Core:
     def _begin(self, group: asyncio.TaskGroup, term: int) -> None:
         world, options = self._world, self._options
         self._records = Records(world.store, world.clock, term)
+        world.clusters.begin(term)
         actions = Actions(group, world.clock, world.hub.wake)
         controllers = {}
         for kind, level in self._levels().items():

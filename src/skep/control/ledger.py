@@ -15,6 +15,10 @@ from skep.planning.backoff import create_delay_s, start_delay_s
 NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
 
+LISTING_AGE_S = 10.0
+"""W16, W17: plugins may answer from a cache. What was done is waited for so long before a listing that does not show it
+is believed; InfraKit polls as often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -59,9 +63,10 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
         if entry.request in sight.running:
             entries.append(entry)
         elif _is_open(entry, outcome, sight, ledger):
-            kept = replace(entry, phase=Phase.AWAITED) if outcome and not outcome.error else entry
+            done = outcome is not None and outcome.error is None
+            kept = replace(entry, phase=Phase.AWAITED) if done else entry
             entries.append(kept)
-            if _is_due(kept, failures, sight, now_s):
+            if not done and _is_due(kept, failures, sight, now_s):
                 resume.append(kept)
     kept_failures = tuple(f for f in failures.values() if _still_matters(f, sight))
     return Settled(Ledger(tuple(entries), kept_failures, applied), tuple(resume))
@@ -70,10 +75,20 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
 def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger) -> bool:
     """Whether an action that does not run must stay on the books."""
     if outcome is not None and outcome.error is None:
-        return sight.began_s < outcome.ended_s
+        return sight.began_s < outcome.ended_s + LISTING_AGE_S and not _shows(entry, sight)
     if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error)):
         return _is_wanted(entry, sight, ledger)
     return outcome is None and entry.kind in REMOVALS and _is_seen(entry.member, sight)
+
+
+def _shows(entry: Entry, sight: Sight) -> bool:
+    """Whether a listing has caught up with what was done. Members that carry no request are known by their slot."""
+    members = sight.observed.members
+    if entry.kind in REMOVALS:
+        return sight.observed.complete and not _is_seen(entry.member, sight)
+    if entry.kind is ActionKind.CREATE:
+        return any(m.request == entry.request or (not m.request and m.slot == entry.slot) for m in members)
+    return True
 
 
 def _may_have_acted(error: Exception | None) -> bool:
@@ -99,14 +114,10 @@ def _is_seen(member: str, sight: Sight) -> bool:
 
 
 def _is_due(entry: Entry, failures: Mapping[tuple[str, ActionKind], Failure], sight: Sight, now_s: float) -> bool:
-    if entry.phase is Phase.AWAITED or (entry.kind is ActionKind.CREATE and not _may_create(sight)):
+    if entry.kind is ActionKind.CREATE and sight.desired.hold:
         return False
     failure = failures.get((subject(entry), entry.kind))
     return failure is None or failure.retry_s <= now_s
-
-
-def _may_create(sight: Sight) -> bool:
-    return not sight.desired.hold
 
 
 def _remember(

@@ -31,4 +31,4 @@ class Level(Protocol):
         """`world` are all documents, this one included. What is not there yet is a hold, not an error."""
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
-        """The key is gone with all its members; drop what was kept for it."""
+        """All members of the key are gone; drop what was kept for it. May be asked again."""

@@ -210,17 +210,18 @@ class GroupActuator:
         spec = groups.instance_spec(group.spec, entry)
         if isinstance(group.instance, Bootable):
             await advance(Phase.PROVISION)
-            await self._boot(group, group.instance, spec)
+            await self._boot(group, group.instance, spec, advance)
         await advance(Phase.PREPARE)
         prepared = await self._prepared(group, spec)
         await advance(Phase.PROVISION)
         await group.instance.provision(prepared)
 
-    async def _boot(self, group: Group, instance: Bootable, spec: InstanceSpec) -> None:
+    async def _boot(self, group: Group, instance: Bootable, spec: InstanceSpec, advance: Advance) -> None:
         machine = await instance.boot(spec)
         if group.spec.images and isinstance(instance, HoldsImages):
             outdated = await instance.outdated_images(machine, group.spec.images)
             if outdated:
+                await advance(Phase.PROVISION)
                 await instance.load_images(machine, outdated)
 
     async def _prepared(self, group: Group, spec: InstanceSpec) -> InstanceSpec:
@@ -239,15 +240,16 @@ class GroupActuator:
             raise BugError(f"{member.id} is stopped, and its plugin can't start machines")
         await plugin.start(member.id)
 
-    async def update(self, desired: Desired, member: Member, entry: Entry) -> None:
+    async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         group = self._group
         if not isinstance(group.instance, HoldsImages):
             raise BugError(f"nothing of {member.id} can be mended in place")
         outdated = await group.instance.outdated_images(member.id, group.spec.images)
         if outdated:
+            await advance(Phase.BEGUN)
             await group.instance.load_images(member.id, outdated)
 
-    async def adopt(self, desired: Desired, member: Member) -> None:
+    async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None:
         raise BugError("machines carry tags or are not ours: there is nothing to adopt")
 
     async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:

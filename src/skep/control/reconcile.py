@@ -122,12 +122,15 @@ class Reconciler:
         observed = self._sickness.timed(key, await resolved.actuator.observe(resolved.desired), began_s)
         sight = Sight(resolved.desired, observed, began_s, running, outcomes)
         settled = ledgers.settle(ledger, sight, self._clock.monotonic_s(), self._rng.random())
-        return observed, settled, set(outcomes)
+        awaited = {e.request for e in settled.ledger.entries if e.phase is Phase.AWAITED}
+        return observed, settled, set(outcomes) - awaited
 
     async def _finish(self, document: SpecDocument, world: Sequence[SpecDocument]) -> Turn:
+        """What was kept beside the spec goes first: after a crash in between, the spec brings this turn back."""
+        await self._level.forgotten(document, world)
+        await self._records.erase(document.key)
         if not await self._catalog.forget(document.key, document.generation):
             return Turn(recheck_after_s=0.0)
-        await self._level.forgotten(document, world)
         self._drop(document.key)
         self._journal.say(document.key, "Removed", "nothing of it is left")
         await self._journal.flush()
@@ -197,9 +200,9 @@ async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Ad
         case ActionKind.START:
             await actuator.start(desired, member)
         case ActionKind.UPDATE:
-            await actuator.update(desired, member, entry)
+            await actuator.update(desired, member, entry, advance)
         case ActionKind.ADOPT:
-            await actuator.adopt(desired, member)
+            await actuator.adopt(desired, member, advance)
         case ActionKind.DRAIN | ActionKind.DESTROY:
             await actuator.remove(desired, member, entry, advance)
 

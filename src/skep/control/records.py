@@ -42,18 +42,22 @@ class Records:
         async with self._locks.setdefault(record.key, asyncio.Lock()):
             if record.key not in self._cache:
                 raise ConflictError(f"the record of {record.key} changed since it was read")
-            await self._put(replace(record, ledger=_with_phases(record.ledger, self._cache[record.key][0].ledger)))
+            before = self._cache[record.key][0]
+            merged = replace(record, ledger=_with_phases(record.ledger, before.ledger))
+            if merged != before:
+                await self._put(merged)
 
     async def advance(self, key: Key, request: str, phase: Phase) -> None:
-        """Write down the phase that an action is about to attempt; StaleTermError forbids the attempt."""
+        """Write down the phase that an action is about to attempt; StaleTermError forbids the attempt.
+
+        Written even where nothing changes: only the store can tell whether this term still holds.
+        """
         async with self._locks.setdefault(key, asyncio.Lock()):
             record = await self.read(key)
             await self._put(replace(record, ledger=ledgers.advance(record.ledger, request, phase)))
 
     async def _put(self, record: Record) -> None:
-        before, version = self._cache[record.key]
-        if record == before:
-            return
+        version = self._cache[record.key][1]
         value = encode_record(record, self._clock.monotonic_s(), self._clock.wall_s())
         try:
             version = await self._store.put(record_path(record.key), value, version=version, term=self._term)
@@ -61,6 +65,11 @@ class Records:
             self._cache.pop(record.key, None)
             raise
         self._cache[record.key] = (record, version)
+
+    async def erase(self, key: Key) -> None:
+        """Nothing of the key is left to be remembered."""
+        await self._store.delete(record_path(key), term=self._term)
+        self.forget(key)
 
     def forget(self, key: Key) -> None:
         self._cache.pop(key, None)

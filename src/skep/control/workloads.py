@@ -109,7 +109,7 @@ class SwarmWorkloads:
     ) -> str:
         """Which machines a workload that was never created waits for; empty when it waits no longer."""
         waited_s = self._clock.wall_s() - document.history[0].when_s if document.history else NODES_WAIT_S
-        if engine is None or record.ledger.applied or waited_s >= NODES_WAIT_S:
+        if engine is None or record.ledger.applied or not 0 <= waited_s < NODES_WAIT_S:
             return ""
         expected = self._topology.machines(cluster, world)
         ready = sum(node.state == "ready" for node in await engine.nodes())
@@ -210,10 +210,10 @@ class ServiceActuator:
     async def start(self, desired: Desired, member: Member) -> None:
         raise BugError("services are never stopped")
 
-    async def update(self, desired: Desired, member: Member, entry: Entry) -> None:
-        await self._apply(desired.fingerprint)
+    async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
+        await self._apply(desired.fingerprint, advance)
 
-    async def _apply(self, fingerprint: str) -> None:
+    async def _apply(self, fingerprint: str, advance: Advance) -> None:
         """Set the whole spec on the service's newest version."""
         workload, engine = self._ready()
         spec = services.labelled(workload.rendered, fingerprint)
@@ -221,6 +221,7 @@ class ServiceActuator:
             found = await self._find(engine, workload)
             if found is None:
                 return
+            await advance(Phase.BEGUN)
             try:
                 await engine.update_service(found.id, found.version, _over(found.spec, spec))
             except ConflictError:
@@ -229,8 +230,8 @@ class ServiceActuator:
             return
         raise UnavailableError(f"service {workload.spec.name} changed {TRIES} times while it was being updated")
 
-    async def adopt(self, desired: Desired, member: Member) -> None:
-        await self._apply(desired.fingerprint)
+    async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None:
+        await self._apply(desired.fingerprint, advance)
 
     async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         workload = self._workload

@@ -152,7 +152,8 @@ async def _way(clusters: Clusters, state: ClusterState, role: Role, logical_id: 
         return Way(logical_id)
     engine = await clusters.manager(state.name)
     nodes = [node for node in await engine.nodes() if node.manager_addr and node.reachability == "reachable"]
-    others = [node for node in nodes if node.addr != logical_id]
+    # Asked again for the founder itself, the script finds that it has joined; there is nobody else to be named.
+    others = [node for node in nodes if node.addr != logical_id] or nodes
     if not others:
         raise NotReadyError(f"the cluster {state.name or 'that there is'} has no manager that can be joined")
     tokens = await engine.join_tokens()
