@@ -80,11 +80,17 @@ class Intake:
         refusals = []
         for spec in (p.spec for p in parsed):
             before = await self._catalog.get(spec.key)
-            old = spec_of(before.spec) if before is not None and not before.removed else None
-            if isinstance(spec, GroupSpec) and isinstance(old, GroupSpec):
-                refusals += self._harm(spec, old)
+            old = spec_of(before.spec) if before is not None else None
+            if before is not None and isinstance(spec, GroupSpec) and isinstance(old, GroupSpec):
+                refusals += self._half_gone(old) if before.removed else self._harm(spec, old)
         if refusals:
             raise RefusedError("\n".join(refusals))
+
+    def _half_gone(self, old: GroupSpec) -> list[str]:
+        """Managers whose cluster is removed leave without ceremony (N16): those that are left may be no majority."""
+        if self._topology.role(old) is not Role.MANAGER:
+            return []
+        return [f"group {old.id} is being removed, and its Swarm with it: apply it again when it is gone"]
 
     def _harm(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
         if self._topology.role(old) is not Role.MANAGER:
