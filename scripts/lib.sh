@@ -59,8 +59,9 @@ make_venv() {
   rm -f "$folder/stamp"
   "$python" -c 'import ensurepip' 2>/dev/null || need_packages python3-venv
   [[ -x $folder/bin/python && -x $folder/bin/pip ]] || "$python" -m venv --clear "$folder"
-  "$folder/bin/pip" install -qq --disable-pip-version-check --require-hashes -r requirements-uv.lock
-  install_locked "$folder" "$lock"
+  "$folder/bin/pip" install -qq --disable-pip-version-check --require-hashes -r requirements-uv.lock ||
+    die "uv could not be installed from the package index; pip's reason is above."
+  install_locked "$folder" "$lock" || die "$lock could not be installed from the package index; uv's reason is above."
   "$folder/bin/python" -m compileall -q src
   printf '%s' "$stamp" >"$folder/stamp"
 }
@@ -71,10 +72,8 @@ install_locked() {
   index=$("$folder/bin/pip" config get global.index-url 2>/dev/null || true)
   index=${PIP_INDEX_URL:-$index}
   if [[ -n $index ]]; then export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; fi
-  export VIRTUAL_ENV=$folder
-  "$folder/bin/uv" pip install --quiet --no-config --require-hashes --compile-bytecode -r "$lock"
-  "$folder/bin/uv" pip install --quiet --no-config --no-deps --no-build-isolation --editable .
-  unset VIRTUAL_ENV
+  VIRTUAL_ENV=$folder "$folder/bin/uv" pip install --quiet --no-config --require-hashes --compile-bytecode -r "$lock" &&
+    VIRTUAL_ENV=$folder "$folder/bin/uv" pip install --quiet --no-config --no-deps --no-build-isolation --editable .
 }
 
 # --- Debian packages --------------------------------------------------------------------------------------------
