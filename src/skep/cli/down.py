@@ -1,5 +1,7 @@
 """`down`: everything of this controller, taken back without a server."""
 
+from collections.abc import Sequence
+
 import click
 
 from skep.cli.failures import spoken
@@ -13,7 +15,8 @@ from skep.cli.serve import SettingsCommand, settings_of
 def down(form: str, **flags: str | None) -> None:
     """Remove all that is this controller's.
 
-    Every machine, network and volume is found by its labels, and all specs are forgotten. Refused while a server runs on the state directory, for it would make them again.
+    Every machine, network and volume is found by its labels, and all specs are forgotten.
+    Refused while a server runs on the state directory, for it would make them again.
 
     \b
     Example:
@@ -23,4 +26,9 @@ def down(form: str, **flags: str | None) -> None:
 
     with spoken():
         removed = tear_down(settings_of(flags))
-    emit(list(removed), form, lambda: show(Table(("REMOVED",), tuple((one,) for one in removed))))
+    emit(list(removed), form, lambda: _lines(removed))
+
+
+def _lines(removed: Sequence[str]) -> list[str]:
+    table = Table(("REMOVED",), tuple((one,) for one in removed))
+    return show(table) if removed else ["There was nothing to remove."]

@@ -54,6 +54,7 @@ def waits(command: Command) -> Command:
 
 
 def files(command: Command) -> Command:
+    """`-f`, as often as wanted and at least once."""
     return click.option(
         "-f",
         "--file",

@@ -29,6 +29,8 @@ class Line:
 
 
 class Progress(Protocol):
+    """Where the wait shows how far things are."""
+
     def show(self, lines: Sequence[Line]) -> None: ...
     def say(self, text: str) -> None:
         """Something that concerns no key; repeated, it is said once."""
@@ -73,6 +75,7 @@ class LiveProgress:
 
 @contextmanager
 def open_progress() -> Iterator[Progress]:
+    """The way of showing that standard error is good for."""
     if not sys.stderr.isatty():
         yield PlainProgress()
         return

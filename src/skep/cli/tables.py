@@ -28,6 +28,7 @@ BY_KIND = {"group": GROUPS, "workload": WORKLOADS}
 
 
 def keys(views: Sequence[View], columns: Sequence[Column]) -> Table:
+    """A line for each group or workload."""
     return Table(tuple(name for name, _ in columns), tuple(tuple(cell(view) for _, cell in columns) for view in views))
 
 
@@ -54,6 +55,7 @@ def members(views: Sequence[View]) -> Table:
 
 
 def conditions(view: View) -> Table:
+    """A line for each statement about a key."""
     rows = tuple(
         (one["type"], str(one["status"]), one["reason"], moment(one["sinceSeconds"]), one["message"])
         for one in view["conditions"]
@@ -81,6 +83,7 @@ def facts(view: View) -> list[str]:
 
 
 def changes(found: Iterable[Mapping[str, Any]]) -> Table:
+    """What became of each key's spec."""
     rows = tuple((one["key"], one["change"], str(one["generation"])) for one in found)
     return Table(("KEY", "CHANGE", "GENERATION"), rows)
 
@@ -96,6 +99,7 @@ def plans(found: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def history(revisions: Iterable[Mapping[str, Any]]) -> Table:
+    """A line for each revision."""
     rows = tuple(
         (str(one["generation"]), moment(one["whenSeconds"]), "removed" if one["removed"] else "applied", one["who"])
         for one in revisions
@@ -104,5 +108,6 @@ def history(revisions: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def events(found: Iterable[Mapping[str, Any]]) -> Table:
+    """A line for each event."""
     rows = tuple((str(e["seq"]), moment(e["atSeconds"]), e["key"], e["reason"], e["message"]) for e in found)
     return Table(("SEQ", "TIME", "KEY", "REASON", "MESSAGE"), rows)

@@ -30,20 +30,28 @@ class FileBody(Body):
 
 
 class ApplyBody(Body):
+    """All files are stored, or none. adopt: take over what exists and lacks our labels."""
+
     files: list[FileBody]
     adopt: bool = False
 
 
 class PlanBody(Body):
+    """What an apply of these files would do."""
+
     files: list[FileBody]
 
 
 class DeleteBody(Body):
+    """What the files name is removed. cascade: also what needs it."""
+
     files: list[FileBody]
     cascade: bool = False
 
 
 class ScaleBody(Body):
+    """How many members it shall have."""
+
     count: Annotated[int, Field(ge=0)]
 
 
