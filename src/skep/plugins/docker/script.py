@@ -14,6 +14,15 @@ owner=$(stat -c %u:%g $folder)
 rm -f $folder/done $folder/failed $folder/e.sock /var/run/docker.pid
 mount -o remount,rw /sys 2>/dev/null
 
+# The engine's settings live as long as its data: a container that is made anew must find its labels again.
+kept=/var/lib/docker/skep-etc
+mkdir -p $kept
+if [ ! -L /etc/docker ]; then
+    cp -a /etc/docker/. $kept/ 2>/dev/null
+    rm -rf /etc/docker
+    ln -s $kept /etc/docker
+fi
+
 # What containers in here use shall count as this machine's.
 parent=
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
