@@ -176,13 +176,16 @@ class DockerInstances:
             await self._forget(machine)
 
     async def _forget(self, machine: Machine) -> None:
-        """Remove the machine with its disk, and its network with the last machine that is on it."""
+        """Remove the machine, its network with the last machine that is on it, and its disk.
+
+        The disk is last: it is what the machine is known by, so that the next finishes what was cut off.
+        """
         if await self._containers.find(machine.name):
             await self._engine.remove_container(machine.name)
-        async with self._networks.lock:
-            await self._engine.remove_volume(machine.name)
-            await self._networks.remove_unused(machine.network)
         self._folder(machine.name).remove()
+        async with self._networks.lock:
+            await self._networks.remove_unused(machine.network, but_for=machine.name)
+            await self._engine.remove_volume(machine.name)
 
     async def remove_everything(self) -> tuple[str, ...]:
         """Containers, volumes and networks that carry our label, workloads on this engine too, and all folders.

@@ -63,12 +63,12 @@ class Networks:
             item.address for item in records if item and item.network == network and item.name != machine
         }
 
-    async def remove_unused(self, name: str) -> None:
-        """Remove a network of ours that no machine is on or belongs to."""
+    async def remove_unused(self, name: str, but_for: str) -> None:
+        """Remove a network of ours that no machine is on or belongs to, but for the one that is being removed."""
         records = [
             machine_of(volume.labels) for volume in await self._engine.volumes({CONTROLLER_LABEL: self._controller})
         ]
-        if any(machine and machine.network == name for machine in records):
+        if any(machine and machine.network == name and machine.name != but_for for machine in records):
             return
         for network in await self._engine.networks():
             if network.name == name and network.labels.get(CONTROLLER_LABEL) == self._controller:
