@@ -1,0 +1,50 @@
+"""An intake on a store of its own, with the plugins of the simulated world."""
+
+from random import Random
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.catalog import Catalog
+from skep.control.clusters import ClusterBook
+from skep.control.intake import Intake
+from skep.control.journal import Journal
+from skep.control.topology import Topology
+from skep.control.validate import Validator
+from skep.model.spec import Key
+from skep.plugins.flavor_swarm import SwarmFlavor
+from skep.plugins.flavor_vanilla import VanillaFlavor
+from skep.plugins.registry import PluginRegistry
+from skep.specs.source import SourceFile
+from tests.sim.controller import texts
+from tests.sim.loop import SimClock
+from tests.sim.world import World
+
+
+class Desk:
+    """`woken` are the keys that were woken, in order."""
+
+    def __init__(self) -> None:
+        self.store, clock = MemoryStore(), SimClock()
+        world = World(clock, Random(1))
+        clusters = ClusterBook(self.store, world.engines, lambda name: None)
+        flavors = {
+            "flavor-swarm": SwarmFlavor(clusters, world.engines, clock),
+            "flavor-vanilla": VanillaFlavor(),
+        }
+        plugins = PluginRegistry({"instance-sim": world.instances}, flavors)
+        self.woken: list[Key] = []
+        self.topology = Topology(plugins)
+        self.catalog = Catalog(self.store, 10)
+        journal = Journal(self.store, clock, 100)
+        uids = iter(range(1000))
+        validator = Validator(plugins)
+        self.intake = Intake(
+            self.catalog, self.topology, validator, journal, clock, lambda: f"uid-{next(uids)}", self.woken.append
+        )
+
+    async def apply(self, *documents: object) -> list[tuple[str, str, int]]:
+        changes = await self.intake.apply([file(*documents)], "ann", False)
+        return [(c.key, c.change, c.generation) for c in changes]
+
+
+def file(*documents: object) -> SourceFile:
+    return SourceFile("file", texts(documents))

@@ -1,0 +1,82 @@
+"""Accepted specs: generations, lives of a name, history."""
+
+import pytest
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.catalog import Author, Catalog
+from skep.model.errors import NotFoundError
+from skep.model.spec import Kind
+from tests.control.values import WEB, WORKERS
+
+ANN = Author("ann", 5.0)
+
+
+def catalog(history: int = 10) -> Catalog:
+    return Catalog(MemoryStore(), history)
+
+
+async def test_each_accepted_change_is_a_new_generation_and_no_change_is_none() -> None:
+    """W51."""
+    specs = catalog()
+    generations = [(await specs.write(WEB, text, ANN, uid="u")).generation for text in (b"1", b"1", b"2", b"1")]
+    assert generations == [1, 1, 2, 3]
+
+
+async def test_history_keeps_who_and_when_and_no_more_than_asked_for() -> None:
+    """W48."""
+    specs = catalog(history=3)
+    for n in range(5):
+        document = await specs.write(WEB, b"%d" % n, Author(f"user {n}", float(n)), uid="u")
+    assert [(r.generation, r.who, r.when_s, r.spec) for r in document.history] == [
+        (5, "user 4", 4.0, b"4"),
+        (4, "user 3", 3.0, b"3"),
+        (3, "user 2", 2.0, b"2"),
+    ]
+
+
+async def test_a_name_that_comes_back_has_another_life() -> None:
+    """W22."""
+    specs = catalog()
+    first = await specs.write(WEB, b"1", ANN, uid="u1")
+    second = await specs.write(WEB, b"2", ANN, uid="u2")
+    removed = await specs.mark_removed(WEB, ANN)
+    third = await specs.write(WEB, b"2", ANN, uid="u3")
+    assert [d.uid for d in (first, second, removed, third)] == ["u1", "u1", "u1", "u3"]
+    assert (removed.removed, third.removed, third.generation) == (True, False, 4)
+
+
+async def test_removal_is_marked_once() -> None:
+    specs = catalog()
+    await specs.write(WEB, b"1", ANN, uid="u1")
+    assert await specs.mark_removed(WEB, ANN) == await specs.mark_removed(WEB, Author("bob", 9.0))
+
+
+async def test_what_is_not_there_can_be_neither_removed_nor_required() -> None:
+    specs = catalog()
+    with pytest.raises(NotFoundError):
+        await specs.mark_removed(WEB, ANN)
+    with pytest.raises(NotFoundError, match="there is no workload web"):
+        await specs.require(WEB)
+
+
+async def test_a_spec_that_was_accepted_meanwhile_is_not_forgotten() -> None:
+    specs = catalog()
+    await specs.write(WEB, b"1", ANN, uid="u1")
+    removed = await specs.mark_removed(WEB, ANN)
+    again = await specs.write(WEB, b"1", ANN, uid="u2")
+    assert not await specs.forget(WEB, removed.generation)
+    assert await specs.get(WEB) == again
+    assert await specs.forget(WEB, again.generation)
+    assert await specs.get(WEB) is None
+    assert await specs.forget(WEB, again.generation)
+
+
+async def test_documents_are_listed_by_kind_and_never_from_an_old_life() -> None:
+    specs = catalog()
+    for key in (WEB, WORKERS):
+        await specs.write(key, b"1", ANN, uid="u1")
+    assert [d.key for d in await specs.list()] == [WORKERS, WEB]
+    assert [d.key for d in await specs.list(Kind.WORKLOAD)] == [WEB]
+    await specs.forget(WEB, 1)
+    await specs.write(WEB, b"1", ANN, uid="u2")
+    assert [d.uid for d in await specs.list(Kind.WORKLOAD)] == ["u2"]

@@ -1,0 +1,145 @@
+"""What is known of a cluster, and the way to a manager of it."""
+
+import asyncio
+from random import Random
+
+import pytest
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.clusters import ClusterBook
+from skep.model.errors import NotReadyError, StaleTermError
+from skep.model.machine import InstanceSpec
+from skep.model.state import ClusterManager
+from tests.fakes.instances import Machine
+from tests.sim.loop import SimClock, run
+from tests.sim.world import World
+
+INIT = "docker swarm init --advertise-addr {address}\n"
+JOIN = "docker swarm join --token {token} --advertise-addr {address} {manager}:2377\n"
+ADDRESSES = ("10.9.0.10", "10.9.0.11", "10.9.0.12")
+
+
+class Town:
+    """A Swarm of three managers, and a book that knows nothing of them yet. `changed` are the clusters told of."""
+
+    def __init__(self) -> None:
+        self.clock, self.store = SimClock(), MemoryStore()
+        self.world = World(self.clock, Random(1))
+        self.changed: list[str] = []
+        self.book = ClusterBook(self.store, self.world.engines, self.changed.append)
+
+    async def machine(self, address: str, init: str) -> Machine:
+        spec = InstanceSpec(b"{}", {"skep.request": address}, init.format(address=address), address)  # type: ignore[arg-type]
+        return self.world.machines[await self.world.instances.provision(spec)]
+
+    async def build(self) -> list[Machine]:
+        first = await self.machine(ADDRESSES[0], INIT)
+        tokens = await self.world.engine(first).join_tokens()
+        join = JOIN.replace("{token}", tokens.manager).replace("{manager}", ADDRESSES[0])
+        return [first, *[await self.machine(address, join) for address in ADDRESSES[1:]]]
+
+    def known(self, *machines: Machine) -> tuple[ClusterManager, ...]:
+        return tuple(ClusterManager(m.host.address, f"sim://{m.id}") for m in machines)
+
+
+def in_town(body: object) -> None:
+    async def main() -> None:
+        await body(Town())  # type: ignore[operator]
+
+    run(main)
+
+
+def test_of_all_who_claim_it_at_once_one_founds_the_cluster() -> None:
+    """semantics.md N9."""
+
+    async def body(town: Town) -> None:
+        states = await asyncio.gather(*(town.book.claim_bootstrap("managers", a) for a in ADDRESSES))
+        assert len({s.bootstrap for s in states}) == 1
+        assert (await town.book.claim_bootstrap("managers", "another")).bootstrap == states[0].bootstrap
+
+    in_town(body)
+
+
+def test_the_id_is_learned_from_the_founder_only() -> None:
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        await town.book.claim_bootstrap("managers", ADDRESSES[0])
+        assert (await town.book.learn("managers", town.known(machines[1]))).id == ""
+        [swarm] = town.world.swarms()
+        assert (await town.book.learn("managers", town.known(*machines))).id == swarm.id
+        assert (await town.book.claim_bootstrap("managers", "another")).bootstrap == ADDRESSES[0]
+
+    in_town(body)
+
+
+def test_an_observation_that_tells_nothing_new_writes_nothing() -> None:
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        await town.book.claim_bootstrap("managers", ADDRESSES[0])
+        await town.book.learn("managers", town.known(*machines))
+        told = len(town.changed)
+        await town.book.learn("managers", town.known(*machines))
+        assert len(town.changed) == told == 3
+
+    in_town(body)
+
+
+def test_a_manager_that_answers_with_a_quorum_is_found() -> None:
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        await town.book.claim_bootstrap("managers", ADDRESSES[0])
+        await town.book.learn("managers", town.known(*machines))
+        for lost, found in ((machines[0], machines[1]), (machines[1], None)):
+            town.world.stop(lost)
+            await town.clock.sleep(20.0)
+            if found is not None:
+                assert (await town.book.manager("managers")).endpoint == f"sim://{found.id}"
+                assert (await town.book.manager("")).endpoint == f"sim://{found.id}"
+        with pytest.raises(NotReadyError, match="no manager of cluster managers answers with a quorum"):
+            await town.book.manager("managers")
+
+    in_town(body)
+
+
+def test_a_manager_of_another_swarm_is_not_ours() -> None:
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        await town.book.claim_bootstrap("managers", ADDRESSES[0])
+        await town.book.learn("managers", town.known(*machines[:1]))
+        stranger = await town.machine("10.9.0.20", INIT)
+        await town.book.learn("managers", town.known(stranger))
+        with pytest.raises(NotReadyError):
+            await town.book.manager("managers")
+
+    in_town(body)
+
+
+def test_why_there_is_no_cluster_to_speak_of_is_said() -> None:
+    async def body(town: Town) -> None:
+        with pytest.raises(NotReadyError, match="no manager group has been applied"):
+            await town.book.state("")
+        with pytest.raises(NotReadyError, match="cluster managers has no managers yet"):
+            await town.book.state("managers")
+        await town.book.claim_bootstrap("managers", "a")
+        with pytest.raises(NotReadyError, match="is not formed yet"):
+            await town.book.manager("managers")
+        await town.book.claim_bootstrap("others", "b")
+        with pytest.raises(NotReadyError, match="several clusters \\(managers, others\\)"):
+            await town.book.state("")
+
+    in_town(body)
+
+
+def test_a_controller_whose_term_is_over_writes_nothing_of_a_cluster() -> None:
+    """Else it might forget the cluster that its successor is founding, which then would be founded twice."""
+
+    async def body(town: Town) -> None:
+        town.book.begin(await town.store.acquire("old"))
+        await town.book.claim_bootstrap("managers", "a")
+        await town.store.acquire("new")
+        for late in (town.book.forget("managers"), town.book.learn("managers", (ClusterManager("a", "sim://a"),))):
+            with pytest.raises(StaleTermError):
+                await late
+        assert (await town.book.state("managers")).bootstrap == "a"
+
+    in_town(body)

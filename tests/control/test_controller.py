@@ -1,0 +1,276 @@
+"""The loop in virtual time: who has a turn when (semantics.md W1-W3, W6)."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import pairwise
+from random import Random
+
+import pytest
+from structlog.testing import capture_logs
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.catalog import Author, Catalog
+from skep.control.controller import ERROR_CAP_S, Controller
+from skep.control.reconcile import Turn
+from skep.model.errors import BugError, StaleTermError, UnavailableError
+from skep.model.spec import Key, Kind
+from tests.control.values import WEB, WORKERS
+from tests.sim.loop import SimClock, run
+
+RESYNC_S = 30.0
+OTHER = Key(Kind.WORKLOAD, "other")
+
+
+class Turns:
+    """Stands where the reconciler does: notes who has a turn, and does what a test says."""
+
+    def __init__(self, clock: SimClock) -> None:
+        self._clock = clock
+        self.times: dict[Key, list[float]] = {}
+        self.at_once: Counter[Key] = Counter()
+        self.most_at_once = 0
+        self.does: Callable[[Key], Awaitable[Turn]] = self._nothing
+
+    async def _nothing(self, key: Key) -> Turn:
+        return Turn()
+
+    async def reconcile(self, key: Key) -> Turn:
+        self.times.setdefault(key, []).append(self._clock.monotonic_s())
+        self.at_once[key] += 1
+        self.most_at_once = max(self.most_at_once, self.at_once[key])
+        try:
+            return await self.does(key)
+        finally:
+            self.at_once[key] -= 1
+
+    def count(self, key: Key = WEB) -> int:
+        return len(self.times.get(key, ()))
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = SimClock()
+        self.turns = Turns(self.clock)
+        self.catalog = Catalog(MemoryStore(), 10)
+        self.controller = Controller(
+            Kind.WORKLOAD,
+            self.turns,  # type: ignore[arg-type]
+            self.catalog,
+            self.clock,
+            Random(1),
+            RESYNC_S,
+        )
+
+    async def add(self, *keys: Key) -> None:
+        for key in keys:
+            await self.catalog.write(key, b"{}", Author("ann", 0.0), uid="u")
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.controller.run())
+        await self.clock.sleep(1.0)
+        yield task
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def on_a_bench(body: Callable[[Bench], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await body(Bench())
+
+    run(main)
+
+
+def test_the_start_looks_at_every_key_of_its_kind() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB, OTHER, WORKERS)
+        async with bench.running():
+            assert set(bench.turns.times) == {WEB, OTHER}
+
+    on_a_bench(body)
+
+
+def test_a_hundred_wake_ups_during_a_turn_are_one_further_turn() -> None:
+    """W2."""
+
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+        blocked = asyncio.Event()
+
+        async def wait(key: Key) -> Turn:
+            await blocked.wait()
+            return Turn()
+
+        bench.turns.does = wait
+        async with bench.running():
+            for _ in range(100):
+                bench.controller.wake(WEB)
+                await asyncio.sleep(0)
+            blocked.set()
+            await bench.clock.sleep(5.0)
+            assert (bench.turns.count(), bench.turns.most_at_once) == (2, 1)
+
+    on_a_bench(body)
+
+
+def test_a_burst_of_wake_ups_of_an_idle_key_is_at_most_two_turns() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+        async with bench.running():
+            for _ in range(100):
+                bench.controller.wake(WEB)
+            await bench.clock.sleep(5.0)
+            assert bench.turns.count() == 2
+
+    on_a_bench(body)
+
+
+def test_without_any_event_each_key_is_looked_at_every_resync() -> None:
+    """W6: 30 s, 10 % to either side."""
+
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+        async with bench.running():
+            await bench.clock.sleep(20 * RESYNC_S)
+        times = bench.turns.times[WEB]
+        gaps = [late - early for early, late in pairwise(times)]
+        assert 18 <= len(gaps) <= 23
+        assert all(0.9 * RESYNC_S <= gap <= 1.1 * RESYNC_S for gap in gaps)
+        assert len(set(gaps)) > 10
+
+    on_a_bench(body)
+
+
+def test_a_turn_says_when_time_alone_may_change_the_answer() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+
+        async def soon(key: Key) -> Turn:
+            return Turn(recheck_after_s=1.0)
+
+        bench.turns.does = soon
+        async with bench.running():
+            await bench.clock.sleep(9.2)
+            assert bench.turns.count() == 10
+
+    on_a_bench(body)
+
+
+@pytest.mark.parametrize("error", [UnavailableError("no answer"), BugError("no"), ValueError("surprise")])
+def test_a_failing_key_backs_off_alone(error: Exception) -> None:
+    """W3."""
+
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB, OTHER)
+
+        async def fail(key: Key) -> Turn:
+            if key == WEB:
+                raise error
+            return Turn(recheck_after_s=1.0)
+
+        bench.turns.does = fail
+        async with bench.running():
+            await bench.clock.sleep(300.0)
+        times = bench.turns.times[WEB]
+        gaps = [late - early for early, late in pairwise(times)]
+        assert all(later >= earlier for earlier, later in pairwise(gaps[:8]))
+        assert max(gaps) <= ERROR_CAP_S * 1.1
+        assert len(gaps) < 25
+        assert bench.turns.count(OTHER) > 250
+
+    with capture_logs() as logs:
+        on_a_bench(body)
+    assert logs
+
+
+def test_success_ends_the_back_off() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+        answers = iter([False] * 6 + [True, False])
+
+        async def sometimes(key: Key) -> Turn:
+            if next(answers, True):
+                return Turn(recheck_after_s=1.0)
+            raise UnavailableError("no answer")
+
+        bench.turns.does = sometimes
+        async with bench.running():
+            await bench.clock.sleep(60.0)
+        times = bench.turns.times[WEB]
+        assert times[8] - times[7] == pytest.approx(0.12)
+
+    with capture_logs():
+        on_a_bench(body)
+
+
+def test_a_key_that_is_over_is_no_longer_looked_at_until_it_comes_back() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+
+        async def over(key: Key) -> Turn:
+            await bench.catalog.forget(WEB, 1)
+            return Turn(over=True)
+
+        bench.turns.does = over
+        async with bench.running():
+            await bench.clock.sleep(100.0)
+            assert bench.turns.count() == 1
+            bench.controller.wake_all()
+            await bench.clock.sleep(1.0)
+            assert bench.turns.count() == 1
+            bench.controller.wake(WEB)
+            await bench.clock.sleep(1.0)
+            assert bench.turns.count() == 2
+
+    on_a_bench(body)
+
+
+def test_a_key_that_comes_back_during_its_last_turn_gets_another() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+
+        async def over(key: Key) -> Turn:
+            if bench.turns.count() == 1:
+                bench.controller.wake(WEB)
+            return Turn(over=True)
+
+        bench.turns.does = over
+        async with bench.running():
+            await bench.clock.sleep(5.0)
+            assert bench.turns.count() == 2
+
+    on_a_bench(body)
+
+
+def test_all_ends_when_the_term_is_over() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB, OTHER)
+
+        async def stale(key: Key) -> Turn:
+            if key == WEB:
+                raise StaleTermError("another controller has taken over")
+            return Turn(recheck_after_s=0.1)
+
+        bench.turns.does = stale
+        with pytest.raises(ExceptionGroup) as caught:
+            await bench.controller.run()
+        assert caught.group_contains(StaleTermError)
+        turns = bench.turns.count(OTHER)
+        bench.controller.wake(OTHER)
+        await bench.clock.sleep(60.0)
+        assert bench.turns.count(OTHER) == turns
+
+    on_a_bench(body)
+
+
+def test_keys_of_another_kind_are_not_woken() -> None:
+    async def body(bench: Bench) -> None:
+        async with bench.running():
+            bench.controller.wake(WORKERS)
+            await bench.clock.sleep(1.0)
+            assert not bench.turns.times
+
+    on_a_bench(body)

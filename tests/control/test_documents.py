@@ -1,0 +1,31 @@
+"""Documents in the store: there and back, and none of a newer skep."""
+
+import msgspec
+import pytest
+
+from skep.control.documents import SpecDocument, decode, decode_record, encode, encode_record
+from skep.model.errors import RefusedError
+from skep.model.state import ClusterManager, ClusterState, Event, Record, Revision
+from tests.control.values import WEB, WORKERS, creation, failure, ledger
+
+DOCUMENTS = (
+    SpecDocument(WEB, "u1", 2, False, b'{"Name":"web"}', (Revision(2, "uid 0", 1.5, b"{}"),), adopt=True),
+    ClusterState("managers", "id", "10.0.0.1", (ClusterManager("10.0.0.1", "unix:///x"),)),
+    Event(7, 1.5, "workload/web", "Created", "generation 1"),
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: type(d).__name__)
+def test_a_document_comes_back_as_it_was(document: SpecDocument | ClusterState | Event) -> None:
+    assert decode(type(document), encode(document)) == document
+
+
+def test_a_record_comes_back_as_it_was() -> None:
+    record = Record(WORKERS, 3, (), ledger(creation("r1", "a"), failures=(failure(),)), "i@sha256:1", "i")
+    assert decode_record(encode_record(record, 10.0, 1000.0), 10.0, 1000.0, 300.0) == record
+
+
+def test_a_document_of_a_newer_skep_is_refused() -> None:
+    newer = msgspec.json.encode({"format": 2, "body": {"whatever": True}})
+    with pytest.raises(RefusedError, match="format 2, and this skep knows format 1"):
+        decode(ClusterState, newer)

@@ -1,0 +1,183 @@
+"""What is accepted, what is refused, and who is told."""
+
+import asyncio
+
+import pytest
+
+from skep.model.errors import InvalidError, NotFoundError, RefusedError
+from skep.model.spec import Key
+from tests.control.desk import Desk, file
+from tests.control.values import WEB, WORKERS
+from tests.sim.controller import group, managers, workers, workload
+from tests.sim.loop import run
+
+MANAGERS = Key.parse("group/managers")
+
+
+def at_a_desk(body: object) -> None:
+    """In virtual time, as the clock of the desk is."""
+
+    async def main() -> None:
+        await body(Desk())  # type: ignore[operator]
+
+    run(main)
+
+
+def test_changes_are_stored_told_and_wake_their_keys_and_the_same_again_does_nothing() -> None:
+    async def body(desk: Desk) -> None:
+        assert await desk.apply(workers(2), managers(1)) == [
+            ("group/workers", "created", 1),
+            ("group/managers", "created", 1),
+        ]
+        assert await desk.apply(workers(3), managers(1)) == [
+            ("group/workers", "configured", 2),
+            ("group/managers", "unchanged", 1),
+        ]
+        assert desk.woken == [WORKERS, MANAGERS, WORKERS]
+
+    at_a_desk(body)
+
+
+def test_nothing_is_accepted_when_one_document_is_wrong_and_every_fault_is_told() -> None:
+    async def body(desk: Desk) -> None:
+        wrong = group("b", {"Size": 1}, "manager", Colour="red")
+        with pytest.raises(InvalidError) as caught:
+            await desk.apply(workers(2), wrong)
+        paths = [fault.path for fault in caught.value.faults]
+        assert paths == ["Properties.Flavor.Properties.Type", "Properties.Instance.Properties.Colour"]
+        assert await desk.catalog.list() == ()
+
+    at_a_desk(body)
+
+
+def test_a_plugin_that_is_not_there_is_a_fault() -> None:
+    async def body(desk: Desk) -> None:
+        wrong = workers(1)
+        wrong["Properties"]["Instance"]["Plugin"] = "instance-cloud"  # type: ignore[index]
+        with pytest.raises(InvalidError, match="no instance plugin 'instance-cloud'; there are: instance-sim"):
+            await desk.apply(wrong)
+
+    at_a_desk(body)
+
+
+def test_an_empty_file_is_a_fault() -> None:
+    async def body(desk: Desk) -> None:
+        with pytest.raises(InvalidError, match="holds no group and no workload"):
+            await desk.apply()
+
+    at_a_desk(body)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (managers(1, Note="two"), "one manager, and"),
+        (group("managers", {"LogicalIDs": ["10.9.0.99"]}, "manager"), "without it the Swarm is lost"),
+        (workers(1) | {"ID": "managers"}, "can't be changed to another kind"),
+    ],
+)
+def test_what_would_lose_the_only_manager_is_refused(spec: dict[str, object], words: str) -> None:
+    """semantics.md N4, N7."""
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(1))
+        with pytest.raises(RefusedError, match=words):
+            await desk.apply(spec, workload())
+        assert [d.key for d in await desk.catalog.list()] == [MANAGERS]
+
+    at_a_desk(body)
+
+
+def test_three_managers_may_be_rolled_and_one_may_become_three() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(1))
+        await desk.apply(managers(3))
+        assert await desk.apply(managers(3, Note="two")) == [("group/managers", "configured", 3)]
+
+    at_a_desk(body)
+
+
+def test_managers_do_not_come_back_before_they_are_gone() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(3), workers(1))
+        await desk.intake.remove(WORKERS, "ann", False)
+        await desk.intake.remove(MANAGERS, "ann", False)
+        with pytest.raises(RefusedError, match="apply it again when it is gone"):
+            await desk.apply(managers(3))
+        assert await desk.apply(workers(1)) == [("group/workers", "created", 3)]
+
+    at_a_desk(body)
+
+
+def test_managers_are_not_removed_under_those_who_live_on_their_cluster() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(1), workers(1), workload())
+        with pytest.raises(RefusedError, match="group/workers, workload/web would lose their cluster"):
+            await desk.intake.remove(MANAGERS, "ann", False)
+        assert not any(d.removed for d in await desk.catalog.list())
+        change = await desk.intake.remove(MANAGERS, "ann", True)
+        assert (change.key, change.change) == ("group/managers", "removed")
+        assert all(d.removed for d in await desk.catalog.list())
+
+    at_a_desk(body)
+
+
+def test_everything_may_go_together_and_what_is_not_there_is_left_out() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(1), workers(1))
+        changes = await desk.intake.delete([file(managers(1), workers(1), workload())], "ann", False)
+        assert [c.key for c in changes] == ["group/managers", "group/workers"]
+        with pytest.raises(NotFoundError, match="no workload web"):
+            await desk.intake.remove(WEB, "ann", False)
+
+    at_a_desk(body)
+
+
+def test_scaling_changes_the_count_and_nothing_else() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(workers(1), workload(count=2, image="web:2"))
+        assert (await desk.intake.scale(WORKERS, 4, "ann")).generation == 2
+        assert (await desk.intake.scale(WEB, 7, "ann")).generation == 2
+        assert await desk.apply(workers(4), workload(count=7, image="web:2")) == [
+            ("group/workers", "unchanged", 2),
+            ("workload/web", "unchanged", 2),
+        ]
+
+    at_a_desk(body)
+
+
+@pytest.mark.parametrize(
+    ("documents", "key", "words"),
+    [
+        ([managers(3)], MANAGERS, "sized by its LogicalIDs"),
+        ([{"Name": "web", "Image": "web:1", "Mode": "global"}], WEB, "one container on each node, and no count"),
+    ],
+)
+def test_what_has_no_count_is_not_scaled(documents: list[object], key: Key, words: str) -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(*documents)
+        with pytest.raises(RefusedError, match=words):
+            await desk.intake.scale(key, 3, "ann")
+
+    at_a_desk(body)
+
+
+def test_what_is_being_removed_is_not_scaled_and_no_count_is_negative() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(workers(1), workload())
+        await desk.intake.remove(WORKERS, "ann", False)
+        with pytest.raises(RefusedError, match="is being removed"):
+            await desk.intake.scale(WORKERS, 3, "ann")
+        with pytest.raises(InvalidError):
+            await desk.intake.scale(WEB, -1, "ann")
+
+    at_a_desk(body)
+
+
+def test_two_who_change_one_spec_at_once_both_succeed() -> None:
+    async def body(desk: Desk) -> None:
+        await asyncio.gather(*(desk.apply(workload(count=n)) for n in range(1, 6)))
+        document = await desk.catalog.require(WEB)
+        assert (document.generation, len(document.history)) == (5, 5)
+
+    at_a_desk(body)

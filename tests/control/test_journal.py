@@ -1,0 +1,66 @@
+"""Events: numbered for ever, kept up to a number, written down when the store is there."""
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.journal import Journal
+from skep.model.errors import UnavailableError
+from tests.control.values import WEB
+from tests.sim.loop import SimClock, run
+
+
+class Moody(MemoryStore):
+    """Writes fail while it is away."""
+
+    away = False
+
+    async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
+        if self.away:
+            raise UnavailableError("the disk is full")
+        return await super().put(key, value, version=version, term=term)
+
+
+async def loaded(store: MemoryStore, kept: int = 3) -> Journal:
+    journal = Journal(store, SimClock(), kept)
+    await journal.load()
+    return journal
+
+
+def test_the_next_controller_goes_on_counting() -> None:
+    async def body() -> None:
+        store = MemoryStore()
+        journal = await loaded(store)
+        for n in range(5):
+            journal.say(WEB, "Missing", f"event {n}")
+        await journal.flush()
+        again = await loaded(store)
+        assert [e.message for e in again.since(0)] == ["event 2", "event 3", "event 4"]
+        assert again.say(WEB, "Missing", "one more").seq == 6
+        assert [e.seq for e in again.since(4)] == [5, 6]
+
+    run(body)
+
+
+def test_no_more_events_are_stored_than_are_kept() -> None:
+    async def body() -> None:
+        store = MemoryStore()
+        journal = await loaded(store)
+        for n in range(10):
+            journal.say(WEB, "Missing", f"event {n}")
+            await journal.flush()
+        assert len(await store.list("event/")) == 3
+
+    run(body)
+
+
+def test_what_could_not_be_written_is_written_later() -> None:
+    async def body() -> None:
+        store = Moody()
+        journal = await loaded(store)
+        store.away = True
+        journal.say(WEB, "Missing", "event 1")
+        await journal.flush()
+        store.away = False
+        journal.say(WEB, "Missing", "event 2")
+        await journal.flush()
+        assert [e.message for e in (await loaded(store)).since(0)] == ["event 1", "event 2"]
+
+    run(body)

@@ -1,0 +1,70 @@
+"""Which key lives on which cluster."""
+
+from skep.model.spec import Key
+from skep.model.state import Role
+from tests.control.desk import Desk
+from tests.sim.controller import group, managers, workers, workload
+from tests.sim.loop import run
+
+
+def placed(*documents: object, removed: tuple[str, ...] = ()) -> dict[str, tuple[str, Role | None]]:
+    async def main() -> dict[str, tuple[str, Role | None]]:
+        desk = Desk()
+        await desk.apply(*documents)
+        for key in removed:
+            await desk.intake.remove(Key.parse(key), "ann", True)
+        return {p.key.name: (p.cluster, p.role) for p in desk.topology.places(await desk.catalog.list())}
+
+    return run(main)
+
+
+def elsewhere(document: dict[str, object], cluster: str) -> dict[str, object]:
+    """The same group on a cluster that it names."""
+    document["Properties"]["Flavor"]["Properties"]["Cluster"] = cluster  # type: ignore[index]
+    return document
+
+
+def test_managers_are_their_own_cluster_and_the_only_one_need_not_be_named() -> None:
+    assert placed(managers(1), workers(1), workload()) == {
+        "managers": ("managers", Role.MANAGER),
+        "workers": ("managers", Role.WORKER),
+        "web": ("managers", None),
+    }
+
+
+def test_without_managers_nobody_has_a_place_yet() -> None:
+    assert placed(workers(1), workload()) == {"workers": ("", Role.WORKER), "web": ("", None)}
+
+
+def test_of_several_clusters_one_has_to_be_named() -> None:
+    others = group("others", {"LogicalIDs": ["10.9.1.1"]}, "manager")
+    found = placed(
+        managers(1), others, elsewhere(workers(1), "others"), workload(), workload("two") | {"Cluster": "managers"}
+    )
+    assert {name: cluster for name, (cluster, _) in found.items()} == {
+        "managers": "managers",
+        "others": "others",
+        "workers": "others",
+        "web": "",
+        "two": "managers",
+    }
+
+
+def test_managers_that_are_being_removed_are_still_where_the_others_live() -> None:
+    assert placed(managers(1), workload(), removed=("group/managers",))["web"] == ("managers", None)
+
+
+def test_groups_of_another_flavor_join_nothing() -> None:
+    plain = workers(1)
+    plain["Properties"]["Flavor"] = {"Plugin": "flavor-vanilla"}  # type: ignore[index]
+    assert placed(managers(1), plain)["workers"] == ("", None)
+
+
+def test_machines_are_counted_by_cluster_without_those_that_are_to_go() -> None:
+    async def main() -> int:
+        desk = Desk()
+        await desk.apply(managers(3), workers(4), group("more", {"Size": 5}, "worker"), workload(count=9))
+        await desk.intake.remove(Key.parse("group/more"), "ann", False)
+        return desk.topology.machines("managers", await desk.catalog.list())
+
+    assert run(main) == 7
