@@ -34,7 +34,9 @@ BOUND_S = 900.0
 QUIET_S = 180.0
 MEMORY_S = 150.0
 """An act for a spec that was replaced may still be under way so long after."""
-HISTORY_TAIL = 60
+RESYNC_S = 35.0
+"""By then every key was looked at, whatever events were lost."""
+HISTORY_TAIL = 100
 
 
 def run_seed(seed: int) -> list[str]:
@@ -189,6 +191,8 @@ class Scenario:
     async def _doze(self) -> None:
         """The controller stops for a while; another takes its term; then it goes on, as if nothing had been."""
         old = self._life
+        if not old.core.ready.is_set():
+            return
         old.gate.pause()
         await self._sleep(self.rng.uniform(0.0, 5.0))
         self._life = self.sim.begin(self._crash_at())
@@ -273,6 +277,7 @@ class Scenario:
 
     async def _arrive(self) -> None:
         deadline_s = self._now_s() + BOUND_S
+        await self._sleep(RESYNC_S)
         while wrong := await self._missing():
             await self._insist()
             if self._now_s() > deadline_s:
@@ -348,7 +353,9 @@ class Scenario:
         allowed = max(size for at_s, size in self._sizes[newest.group])
         leaving = self._leaving(newest.group)
         there = [m.id for m in self.sim.world.group(newest.group) if m.id not in leaving]
-        return f"{len(there)} machines in {newest.group}, {allowed} are allowed" if len(there) > allowed else None
+        if len(there) <= allowed:
+            return None
+        return f"{len(there)} machines in {newest.group} ({', '.join(there)}), {allowed} are allowed"
 
     def _leaving(self, group: str) -> set[str]:
         stored = self.sim.store._documents.get(f"record/group/{group}")

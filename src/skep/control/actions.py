@@ -22,8 +22,14 @@ class Actions:
         self._outcomes: dict[Key, dict[str, Outcome]] = {}
 
     def start(self, key: Key, request: str, act: Callable[[], Awaitable[None]]) -> None:
+        """While the core is ending nothing is started: the entry stays in the ledger for the next one."""
+        running = self._run(key, request, act)
+        try:
+            self._group.create_task(running, name=f"{key} {request}")
+        except RuntimeError:
+            running.close()
+            return
         self._running.setdefault(key, set()).add(request)
-        self._group.create_task(self._run(key, request, act), name=f"{key} {request}")
 
     def running(self, key: Key) -> frozenset[str]:
         return frozenset(self._running.get(key, ()))

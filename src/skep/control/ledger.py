@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from skep.model.errors import NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
-from skep.model.state import Desired, Entry, Failure, Ledger, Life, Observed, Phase
+from skep.model.state import Desired, Entry, Failure, Ledger, Life, Member, Observed, Phase, Role
 from skep.planning.backoff import create_delay_s, start_delay_s
 
 NOT_READY_RETRY_S = 1.0
@@ -76,7 +76,7 @@ def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger
     """Whether an action that does not run must stay on the books."""
     if outcome is not None and outcome.error is None:
         return sight.began_s < outcome.ended_s + LISTING_AGE_S and not _shows(entry, sight)
-    if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error)):
+    if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error) or _made(entry, sight)):
         return _is_wanted(entry, sight, ledger)
     return outcome is None and entry.kind in REMOVALS and _is_seen(entry.member, sight)
 
@@ -99,14 +99,25 @@ def _may_have_acted(error: Exception | None) -> bool:
 def _is_wanted(entry: Entry, sight: Sight, ledger: Ledger) -> bool:
     """A creation for a spec that has changed, or a slot that is not wanted any more, is not asked for again: what it
     has made so far shows in a listing, and the planner undoes it."""
-    desired = sight.desired
+    desired, made = sight.desired, _made(entry, sight)
+    if made is not None and not desired.removed and desired.role is Role.MANAGER:
+        # A manager that never joined can't be told from one that does not answer: it is let finish, then undone.
+        return True
     if desired.removed or entry.fingerprint != desired.fingerprint:
+        return False
+    if made is not None and made.sick_s >= desired.limits.startup_s:
         return False
     if desired.slots is not None:
         return entry.slot in desired.slots
     leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
     alive = [m for m in sight.observed.members if m.life is not Life.GONE and m.id not in leaving]
     return any(m.request == entry.request for m in alive) or len(alive) < desired.size + desired.max_surge
+
+
+def _made(entry: Entry, sight: Sight) -> Member | None:
+    """What a creation has made so far; a machine may be there and its Init not through."""
+    alive = (m for m in sight.observed.members if m.life is not Life.GONE)
+    return next((m for m in alive if m.request and m.request == entry.request), None)
 
 
 def _is_seen(member: str, sight: Sight) -> bool:

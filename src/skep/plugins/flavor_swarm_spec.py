@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -46,7 +47,9 @@ class SwarmProperties(Properties):
             yield from _label_faults(str(name), str(value), f"EngineLabels.{name}")
 
 
+@lru_cache(maxsize=1024)
 def read_swarm(properties: RawJson) -> SwarmProperties:
+    """Read once: every turn of every key asks for those of all groups."""
     return read(properties, SwarmProperties)
 
 
