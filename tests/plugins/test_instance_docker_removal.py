@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from skep.model.engine import Container, Network, Volume
-from skep.model.errors import UnavailableError
+from skep.model.errors import NotFoundError, UnavailableError
+from skep.model.json import RawJson
+from skep.model.machine import InstanceSpec
 from skep.plugins.docker.folder import Folder
 from skep.plugins.docker.instances import DockerInstances
 from skep.plugins.docker.machine import Machine
@@ -24,6 +26,14 @@ class EngineOf:
     silent_at: int = 99
     removals: int = 0
     there: set[str] = field(default_factory=lambda: {"container", "volume", "network"})
+    volume_goes_when_the_engine_answers: bool = False
+
+    def engine(self, endpoint: str) -> "EngineOf":
+        return self
+
+    async def info(self) -> None:
+        if self.volume_goes_when_the_engine_answers:
+            self.there.discard("volume")
 
     async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         found = [Container("c", MACHINE.name, "i", "running", LABELS, 1.0)]
@@ -52,18 +62,26 @@ class EngineOf:
         self._remove("network")
 
 
+def plugin_on(engine: EngineOf, state_dir: Path) -> DockerInstances:
+    async def no_image() -> str:
+        raise NotFoundError("no image")
+
+    clock = SimpleNamespace(monotonic_s=lambda: 0.0)
+    return DockerInstances(engine, engine, "me", state_dir, no_image, clock, routes=list)
+
+
+def folder_in(state_dir: Path, machine: str = MACHINE.name) -> Folder:
+    folder = Folder.of(state_dir, machine)
+    folder.make()
+    folder.write_tags({"a": "b"})
+    return folder
+
+
 @pytest.mark.parametrize("silent_at", range(3))
 async def test_a_removal_that_was_cut_off_is_finished_by_the_next(tmp_path: Path, silent_at: int) -> None:
     engine = EngineOf(silent_at)
-    folder = Folder.of(tmp_path, MACHINE.name)
-    folder.make()
-    folder.write_tags({"a": "b"})
-
-    async def no_image() -> str:
-        raise AssertionError("nothing is made here")
-
-    clock = SimpleNamespace()
-    plugin = DockerInstances(engine, SimpleNamespace(), "me", tmp_path, no_image, clock, routes=list)
+    plugin = plugin_on(engine, tmp_path)
+    folder_in(tmp_path)
     with pytest.raises(UnavailableError):
         await plugin.destroy(MACHINE.name)
     assert [one.id for one in await plugin.describe({})] == [MACHINE.name]
@@ -71,3 +89,26 @@ async def test_a_removal_that_was_cut_off_is_finished_by_the_next(tmp_path: Path
     await plugin.destroy(MACHINE.name)
     assert engine.there == set()
     assert list((tmp_path / "m").iterdir()) == []
+
+
+async def test_the_folder_of_a_machine_that_others_removed_goes_when_the_next_is_made(tmp_path: Path) -> None:
+    engine = EngineOf()
+    kept, gone = folder_in(tmp_path), folder_in(tmp_path, "skep-me-ba9876543210")
+    tags_alone = Folder.of(tmp_path, "skep-me-00000000000a")
+    tags_alone.write_tags({"a": "b"})
+    assert Folder.all(tmp_path) == {kept, gone, tags_alone}
+    with pytest.raises(NotFoundError, match="no image"):
+        await plugin_on(engine, tmp_path).boot(InstanceSpec(RawJson(b"{}"), {}))
+    assert Folder.all(tmp_path) == {kept}
+
+
+async def test_a_machine_whose_disk_goes_while_it_starts_is_not_left_without_one(tmp_path: Path) -> None:
+    """The engine makes an empty volume where a container names one that is not there."""
+    engine = EngineOf()
+    plugin = plugin_on(engine, tmp_path)
+    folder_in(tmp_path).socket.touch()
+    engine.volume_goes_when_the_engine_answers = True
+    with pytest.raises(NotFoundError, match="disk of machine skep-me-0123456789ab was removed"):
+        await plugin.start(MACHINE.name)
+    assert engine.there == set()
+    assert Folder.all(tmp_path) == set()

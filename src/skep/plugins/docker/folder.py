@@ -15,6 +15,8 @@ from skep.plugins.docker.machine import SHORT_DIGITS
 SOCKET_PATH_MAX = 107
 """Bytes in the path of a unix socket on Linux."""
 
+TAGS_SUFFIX = ".tags.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -31,6 +33,13 @@ class Folder:
                 f"the state directory's path is too long: {folder.socket} has more than {SOCKET_PATH_MAX} bytes"
             )
         return folder
+
+    @classmethod
+    def all(cls, state_dir: Path) -> "set[Folder]":
+        """Those that there are, and those of which only the tags are left."""
+        place = state_dir / "m"
+        names = {path.name.removesuffix(TAGS_SUFFIX) for path in place.iterdir()} if place.is_dir() else set()
+        return {cls(place / name) for name in names}
 
     @property
     def socket(self) -> Path:
@@ -66,7 +75,7 @@ class Folder:
 
     @property
     def _tags_file(self) -> Path:
-        return self.path.with_suffix(".tags.json")
+        return self.path.with_suffix(TAGS_SUFFIX)
 
     def write_tags(self, tags: Mapping[str, str]) -> None:
         _write(self._tags_file, msgspec.json.encode(dict(tags)))

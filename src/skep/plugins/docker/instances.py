@@ -95,6 +95,10 @@ class DockerInstances:
         async with self._networks.lock:
             await self._networks.ensure(WantedNetwork(machine.network, IPv4Network(machine.subnet)))
         await self._containers.run(machine)
+        if machine.name not in await self._machines():
+            # The engine made an empty volume in its place, by which nobody would know the machine.
+            await self._forget(machine)
+            raise NotFoundError(f"the disk of machine {machine.name} was removed while it was being started")
 
     async def _make(self, name: str, spec: InstanceSpec) -> None:
         """An address that turns out to be taken is given up for the next, unless the logical ID is the address."""
@@ -114,6 +118,7 @@ class DockerInstances:
 
     async def _remember(self, name: str, spec: InstanceSpec, tried: set[str]) -> Machine:
         """Write the machine down on a new volume, before anything else of it is made."""
+        await self._clear_folders()
         wanted = self._wanted(spec.properties)
         image = wanted.image or await self._node_image()
         own = as_address(spec.logical_id)
@@ -136,6 +141,16 @@ class DockerInstances:
             )
             await self._engine.create_volume(name, machine.labels(self._controller))
         return machine
+
+    async def _clear_folders(self) -> None:
+        """Of machines that were removed with their disks by others than us.
+
+        Folders are listed first: a machine is remembered before it has one, so none that is being made is taken.
+        """
+        folders = Folder.all(self._state_dir)
+        kept = {self._folder(name) for name in await self._machines()}
+        for folder in folders - kept:
+            folder.remove()
 
     async def _machines(self) -> dict[str, Machine]:
         """All that are remembered, by name."""
