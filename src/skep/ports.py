@@ -269,10 +269,12 @@ class Joins(Protocol):
     def membership(self, properties: RawJson) -> Membership: ...
 
     async def strays(
-        self, properties: RawJson, group: str, instances: Sequence[InstanceDescription]
+        self, properties: RawJson, group: str, instances: Sequence[InstanceDescription], *, removed: bool = False
     ) -> Sequence[InstanceDescription]:
         """Members of the cluster that came from this group and whose machine is none of `instances`: life GONE,
-        with an ID, tags and logical ID that `drain` understands. NotReadyError while the cluster can't be asked."""
+        with an ID, tags and logical ID that `drain` understands. Those that the cluster still believes in are left
+        out, unless the group is being `removed`. NotReadyError while there is no cluster, UnavailableError while it
+        is silent."""
 
 
 class Plugins(Protocol):

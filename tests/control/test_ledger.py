@@ -7,7 +7,7 @@ import pytest
 from skep.control.ledger import LISTING_AGE_S, Outcome, Sight, advance, begin, forgive, settle
 from skep.model.errors import NotReadyError, RejectedError, UnavailableError
 from skep.model.plan import Action, ActionKind, Reason
-from skep.model.state import EVERYTHING, Entry, Life, Phase
+from skep.model.state import EVERYTHING, Entry, Life, Phase, Role
 from tests.control.values import act, creation, desired, failure, ledger, member, sight
 
 NOW_S = 100.5
@@ -15,6 +15,8 @@ DONE = Outcome("r1", 99.0)
 SILENCE = Outcome("r1", 99.0, UnavailableError("no answer"))
 NOT_YET = Outcome("r1", 99.0, NotReadyError("no manager"))
 REFUSED = Outcome("r1", 99.0, RejectedError("no"))
+
+BLIND = sight(silent=frozenset({EVERYTHING}))
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,31 @@ ROWS = (
         False,
         Phase.AWAITED,
     ),
-    Row("a removal that failed is planned anew", act(ActionKind.DRAIN), sight(member(), outcomes=(SILENCE,)), False),
+    Row(
+        "after silence a removal goes on later", act(ActionKind.DRAIN), sight(member(), outcomes=(SILENCE,)), stays=True
+    ),
+    Row(
+        "a removal that was refused is planned anew", act(ActionKind.DRAIN), sight(member(), outcomes=(REFUSED,)), False
+    ),
+    Row(
+        "what a refused creation has made is finished later",
+        creation(),
+        sight(member(request="r1", healthy=False), outcomes=(REFUSED,)),
+        stays=True,
+    ),
+    Row(
+        "unless it never comes to serve",
+        creation(),
+        sight(member(request="r1", healthy=False, sick_s=600.0), outcomes=(REFUSED,)),
+        stays=False,
+    ),
+    Row(
+        "half a manager is finished even for an old spec",
+        creation(slot="a", fingerprint="f0"),
+        sight(member(slot="a", request="r1", healthy=False), wanted=desired(slots=("a",), role=Role.MANAGER)),
+        stays=True,
+        again=True,
+    ),
     Row("a start that was cut off is planned anew", act(ActionKind.START), sight(member()), stays=False),
     Row("an update that ended is done", act(ActionKind.UPDATE), sight(member(), outcomes=(DONE,)), stays=False),
 )

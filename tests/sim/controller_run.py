@@ -114,7 +114,8 @@ class Scenario:
         """Never so many managers that only a run-book helps."""
         for machine in self._some_machine():
             swarm = machine.host.swarm
-            if swarm is None or _may_vanish(swarm, machine, self.sim.world.machines):
+            staying = set(self.sim.world.machines) - self._leaving("managers")
+            if swarm is None or _may_vanish(swarm, machine, staying):
                 self.sim.world.vanish(machine)
 
     async def _sicken(self) -> None:
@@ -379,7 +380,7 @@ class Scenario:
 
 
 def _may_vanish(swarm: SimSwarm, machine: Machine, machines: Collection[str]) -> bool:
-    """Whether a majority of the managers would keep their disks."""
+    """Whether a majority of the managers would keep their disks, those left out that we are removing ourselves."""
     raft = [node.host.name for node in swarm.raft()]
     left = [name for name in raft if name in machines and name != machine.id]
     return machine.id not in raft or len(left) >= len(raft) // 2 + 1

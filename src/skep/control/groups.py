@@ -1,11 +1,10 @@
 """A group spec as the planner sees it: pure functions."""
 
-from skep.planning.confighash import config_sha
-
 from skep.model.json import RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
 from skep.model.spec import GroupSpec, PluginRef
 from skep.model.state import Entry, Health, Life, Member, Role
+from skep.planning.confighash import config_sha
 from skep.ports import FlavorPlugin, InstancePlugin, Lasting
 
 GROUP_TAG = "infrakit.group"

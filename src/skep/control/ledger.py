@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from skep.model.errors import NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
-from skep.model.state import Desired, Entry, Failure, Ledger, Life, Member, Observed, Phase, Role
+from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, Member, Observed, Phase, Role
 from skep.planning.backoff import create_delay_s, start_delay_s
 
 NOT_READY_RETRY_S = 1.0
@@ -73,12 +73,19 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
 
 
 def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger) -> bool:
-    """Whether an action that does not run must stay on the books."""
+    """Whether an action that does not run must stay on the books; while nobody answers nothing is known to have ended."""
+    if _is_blind(sight):
+        return entry.kind is ActionKind.CREATE or entry.kind in REMOVALS
     if outcome is not None and outcome.error is None:
         return sight.began_s < outcome.ended_s + LISTING_AGE_S and not _shows(entry, sight)
     if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error) or _made(entry, sight)):
         return _is_wanted(entry, sight, ledger)
-    return outcome is None and entry.kind in REMOVALS and _is_seen(entry.member, sight)
+    begun = outcome is None or _may_have_acted(outcome.error)
+    return begun and entry.kind in REMOVALS and _is_seen(entry.member, sight)
+
+
+def _is_blind(sight: Sight) -> bool:
+    return EVERYTHING in sight.observed.silent
 
 
 def _shows(entry: Entry, sight: Sight) -> bool:
@@ -92,7 +99,10 @@ def _shows(entry: Entry, sight: Sight) -> bool:
 
 
 def _may_have_acted(error: Exception | None) -> bool:
-    """W26: after silence, a creation is unknown, not failed; it is asked for again under the same request."""
+    """W26: after silence, a creation is unknown, not failed; it is asked for again under the same request.
+
+    So is a removal: what was begun for its place may be there already.
+    """
     return isinstance(error, UnavailableError | NotReadyError)
 
 
@@ -125,7 +135,7 @@ def _is_seen(member: str, sight: Sight) -> bool:
 
 
 def _is_due(entry: Entry, failures: Mapping[tuple[str, ActionKind], Failure], sight: Sight, now_s: float) -> bool:
-    if entry.kind is ActionKind.CREATE and sight.desired.hold:
+    if _is_blind(sight) or (entry.kind is ActionKind.CREATE and sight.desired.hold):
         return False
     failure = failures.get((subject(entry), entry.kind))
     return failure is None or failure.retry_s <= now_s

@@ -152,14 +152,16 @@ class GroupActuator:
             return Observed(silent=frozenset({EVERYTHING}))
         if group.place.role is Role.MANAGER:
             await self._learn_managers(group, listed)
-        strays = await self._strays(group, listed)
-        self._seen = {d.id: d for d in (*listed, *strays)}
         silent = set()
+        strays: Sequence[InstanceDescription] = ()
+        healths: Sequence[MemberHealth] = [UNKNOWN_HEALTH] * len(listed)
         try:
+            strays = await self._strays(group, listed)
             healths = await self._healths(group, listed)
         except (UnavailableError, NotReadyError):
-            healths = [UNKNOWN_HEALTH] * len(listed)
-            silent = {HEALTH} if listed else set()
+            # Of a group that is being removed nobody can say then that nothing of it is left.
+            silent = {HEALTH} if listed or group.place.removed else set()
+        self._seen = {d.id: d for d in (*listed, *strays)}
         drifts = await asyncio.gather(*(self._drift(group, d) for d in listed))
         source = group.spec.instance.plugin
         members = [
@@ -183,9 +185,10 @@ class GroupActuator:
     async def _strays(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[InstanceDescription]:
         if not isinstance(group.flavor, Joins) or group.ends:
             return ()
+        properties = group.spec.flavor.properties
         try:
-            return await group.flavor.strays(group.spec.flavor.properties, group.spec.id, listed)
-        except (NotReadyError, UnavailableError):
+            return await group.flavor.strays(properties, group.spec.id, listed, removed=group.place.removed)
+        except NotReadyError:
             return ()
 
     async def _healths(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:

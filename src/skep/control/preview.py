@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from skep.specs.canonical import to_json
-
 from skep.control.catalog import Catalog
 from skep.control.documents import SpecDocument
 from skep.control.reconcile import Reconciler
@@ -12,6 +10,7 @@ from skep.model.plan import Action, Plan
 from skep.model.spec import Kind, Spec
 from skep.model.view import ActionView, PlanView
 from skep.planning.explain import explain_action, explain_note
+from skep.specs.canonical import to_json
 
 
 class Preview:

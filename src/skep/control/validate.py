@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Sequence
 
-from skep.specs.source import ParsedSpec
-
 from skep.model.errors import Fault, InvalidError, NotFoundError
 from skep.model.spec import GroupSpec
 from skep.ports import Plugins
+from skep.specs.source import ParsedSpec
 
 
 class Validator:

@@ -102,10 +102,11 @@ class SwarmFlavor:
             raise
 
     async def strays(
-        self, properties: RawJson, group: str, instances: Sequence[InstanceDescription]
+        self, properties: RawJson, group: str, instances: Sequence[InstanceDescription], *, removed: bool = False
     ) -> Sequence[InstanceDescription]:
         wanted = read_swarm(properties)
-        return list(strays_of(group, instances, await self._nodes(wanted, {GROUP_TAG: group})))
+        nodes = await self._nodes(wanted, {GROUP_TAG: group})
+        return list(strays_of(group, instances, nodes, removed=removed))
 
     async def drain(
         self, properties: RawJson, instance: InstanceDescription, request: DrainRequest, advance: Advance

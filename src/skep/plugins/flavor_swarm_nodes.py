@@ -69,19 +69,24 @@ def _because(node: Node) -> str:
 
 
 def strays_of(
-    group: str, instances: Sequence[InstanceDescription], nodes: Sequence[Node]
+    group: str, instances: Sequence[InstanceDescription], nodes: Sequence[Node], *, removed: bool = False
 ) -> Iterator[InstanceDescription]:
     """Nodes from this group that are down and stand for none of its machines (semantics.md N19, N20).
 
-    A machine that was destroyed a moment ago still has a ready node, which is down three missed beats later.
+    A machine that was destroyed a moment ago still has a ready node, which is down three missed beats later. A group
+    that is `removed` does not live so long, and none of its nodes shall stay.
     """
     counted = {nodes_of(instance, nodes)[0].id for instance in instances if nodes_of(instance, nodes)}
     for node in nodes:
-        if node.engine_labels.get(GROUP_LABEL) == group and node.state == "down" and node.id not in counted:
+        if (
+            node.engine_labels.get(GROUP_LABEL) == group
+            and (removed or node.state == "down")
+            and node.id not in counted
+        ):
             yield InstanceDescription(
                 id=f"{STRAY}{node.id}",
                 logical_id=node.engine_labels.get(LOGICAL_ID_LABEL),
                 tags={GROUP_TAG: group, ASSOCIATION: node.engine_labels.get(ASSOCIATION, "")},
                 life=Life.GONE,
-                detail=f"node {node.hostname} is down and has no machine",
+                detail=f"node {node.hostname} is {node.state} and has no machine",
             )
