@@ -95,14 +95,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = SqliteStore(settings.state_dir / "skep.db")
     stack.push_async_callback(store.close)
-    engines, hub, clock = DockerEngines(settings.call_limit), Hub(), SystemClock()
+    engines, hub, clock = DockerEngines(settings.call_limit, settings.engine_timeout_s), Hub(), SystemClock()
     stack.push_async_callback(engines.close)
     engine = engines.engine(_endpoint(settings))
     clusters = ClusterBook(store, engines, hub.wake_cluster)
     # One for the whole process: it asks a registry once, and builds once for all machines that boot side by side.
     images = NodeImages(engine, settings.pull_timeout_s)
     instances: dict[str, InstancePlugin] = {
-        "instance-docker": await _docker_instances(settings, engine, engines, images, clock)
+        "instance-docker": await _docker_instances(settings, engine, engines, images)
     }
     flavors: dict[str, FlavorPlugin] = {
         "flavor-swarm": SwarmFlavor(clusters, engines, clock),
@@ -138,7 +138,7 @@ def _options(settings: Settings) -> Options:
 
 
 async def _docker_instances(
-    settings: Settings, engine: DockerEngine, engines: DockerEngines, images: NodeImages, clock: SystemClock
+    settings: Settings, engine: DockerEngine, engines: DockerEngines, images: NodeImages
 ) -> InstancePlugin:
     try:
         await check_for_machines(engine)
@@ -148,14 +148,14 @@ async def _docker_instances(
     async def node_image() -> str:
         return await images.ensure(settings.node_image)
 
-    return DockerInstances(engine, engines, settings.controller, settings.state_dir, node_image, clock)
+    return DockerInstances(engine, engines, settings.controller, settings.state_dir, node_image, SystemClock())
 
 
 async def _tear_down(settings: Settings) -> tuple[str, ...]:
     async with AsyncExitStack() as stack:
         store = SqliteStore(settings.state_dir / "skep.db")
         stack.push_async_callback(store.close)
-        engines = DockerEngines(settings.call_limit)
+        engines = DockerEngines(settings.call_limit, settings.engine_timeout_s)
         stack.push_async_callback(engines.close)
         removed = await _remove_machines(settings, engines)
         for document in await store.list(""):
@@ -170,5 +170,5 @@ async def _remove_machines(settings: Settings, engines: DockerEngines) -> tuple[
     except NotFoundError:
         return ()
     images = NodeImages(engine, settings.pull_timeout_s)
-    instances = await _docker_instances(settings, engine, engines, images, SystemClock())
+    instances = await _docker_instances(settings, engine, engines, images)
     return await instances.remove_everything() if isinstance(instances, DockerInstances) else ()

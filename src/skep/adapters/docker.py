@@ -10,7 +10,7 @@ from msgspec import Struct
 from skep.adapters import docker_read as read
 from skep.adapters.docker_images import ImageCalls
 from skep.adapters.docker_swarm import SwarmCalls
-from skep.adapters.docker_wire import ACT_TIMEOUT_S, Lane, Request, Wire, filters_query, lines
+from skep.adapters.docker_wire import ACT_TIMEOUT_S, READ_TIMEOUT_S, Lane, Request, Wire, filters_query, lines
 from skep.model.engine import Container, EngineEvent, EngineInfo, Network, Volume
 from skep.model.errors import ConflictError, NotFoundError, UnavailableError
 from skep.model.json import JsonObject
@@ -28,9 +28,9 @@ class _Created(Struct):
 class DockerEngine(SwarmCalls, ImageCalls):
     """One Docker Engine; closed by its owner. Made by DockerEngines, or by hand for a single one."""
 
-    def __init__(self, endpoint: str, parallel: int = 0) -> None:
+    def __init__(self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         """`parallel` calls at once; 0 is two for each core. InvalidError for an endpoint that is not spoken."""
-        self._wire = Wire(endpoint, parallel)
+        self._wire = Wire(endpoint, parallel, read_timeout_s)
 
     @property
     def endpoint(self) -> str:
@@ -136,14 +136,15 @@ def _label_filters(labels: Mapping[str, str]) -> list[tuple[str, str]]:
 class DockerEngines:
     """Engines by endpoint, one connection pool each. Closed by its owner."""
 
-    def __init__(self, parallel: int = 0) -> None:
-        self._parallel = parallel
+    def __init__(self, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+        """Both for each engine: calls at once (0 is two for each core), and how long a question may take."""
+        self._parallel, self._read_timeout_s = parallel, read_timeout_s
         self._engines: dict[str, DockerEngine] = {}
 
     def engine(self, endpoint: str) -> DockerEngine:
         """InvalidError for a scheme that is not spoken."""
         if endpoint not in self._engines:
-            self._engines[endpoint] = DockerEngine(endpoint, self._parallel)
+            self._engines[endpoint] = DockerEngine(endpoint, self._parallel, self._read_timeout_s)
         return self._engines[endpoint]
 
     async def close(self) -> None:

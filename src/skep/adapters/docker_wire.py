@@ -104,11 +104,12 @@ class Request:
 class Wire:
     """One engine's connection. Everything it raises is a SkepError worded with what was tried and on what."""
 
-    def __init__(self, endpoint: str, parallel: int = 0) -> None:
+    def __init__(self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         """`parallel` calls at once in each lane; 0 is two for each core, where an engine's throughput ends.
 
         InvalidError for an endpoint that is not spoken.
         """
+        self._read_timeout_s = read_timeout_s
         count = parallel or 2 * (os.cpu_count() or 1)
         self.endpoint = endpoint
         self._base_url = base_url(endpoint)
@@ -135,7 +136,7 @@ class Wire:
 
     async def _negotiate(self) -> str:
         what = "ask for the API version"
-        async with asyncio.timeout(READ_TIMEOUT_S):
+        async with asyncio.timeout(self._read_timeout_s):
             async with self._client()._query("version", versioned_api=False) as response, response:
                 answer = msgspec.json.decode(await response.read())
         if not isinstance(answer, dict) or "ApiVersion" not in answer:
@@ -155,7 +156,7 @@ class Wire:
 
     async def raw(self, what: str, path: str, query: Query = NO_QUERY) -> bytes:
         """GET, as it comes."""
-        return await self._call(Request(what, "GET", path, query), READ_TIMEOUT_S, Lane.READ)
+        return await self._call(Request(what, "GET", path, query), self._read_timeout_s, Lane.READ)
 
     async def act(
         self,
