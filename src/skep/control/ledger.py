@@ -73,7 +73,7 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
 
 
 def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger) -> bool:
-    """Whether an action that does not run must stay on the books; while nobody answers nothing is known to have ended."""
+    """Whether an action that does not run must stay on the books; nothing has ended while nobody answers."""
     if _is_blind(sight):
         return entry.kind is ActionKind.CREATE or entry.kind in REMOVALS
     if outcome is not None and outcome.error is None:
