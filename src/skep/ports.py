@@ -196,12 +196,16 @@ class InstancePlugin(Protocol):
 
 @runtime_checkable
 class Startable(Protocol):
+    """Instance plugins whose machines can be stopped and keep their disk."""
+
     async def start(self, instance: str) -> None:
         """Start a stopped machine with its disk; one that runs is success."""
 
 
 @runtime_checkable
 class Bootable(Protocol):
+    """Instance plugins that can make a machine before it is known how it joins."""
+
     async def boot(self, spec: InstanceSpec) -> str:
         """As provision, but Init is withheld until a provision with the same request: machines boot side by side
         while the cluster that they shall join is made."""
@@ -209,12 +213,16 @@ class Bootable(Protocol):
 
 @runtime_checkable
 class Reachable(Protocol):
+    """Instance plugins that know the way to their machines' engines."""
+
     async def endpoint(self, instance: str) -> str | None:
         """The URL of the machine's engine; None when it can't be known."""
 
 
 @runtime_checkable
 class HoldsImages(Protocol):
+    """Instance plugins that can bring images of this host to their machines."""
+
     async def outdated_images(self, instance: str, images: Sequence[str]) -> Sequence[str]:
         """Those of `images` that this host's engine has and the machine lacks, or has in another build."""
 
@@ -223,12 +231,16 @@ class HoldsImages(Protocol):
 
 @runtime_checkable
 class Lasting(Protocol):
+    """Plugins some of whose properties can be changed on a machine in place."""
+
     def lasting(self, properties: RawJson) -> RawJson:
         """The properties without what can be changed on a machine in place: a change of the rest needs a new one."""
 
 
 @runtime_checkable
 class Watchable(Protocol):
+    """Instance plugins that tell of changes as they happen."""
+
     def changes(self) -> AsyncIterator[str]:
         """The group tag of machines that changed, as it happens; empty when all may have (after a gap)."""
 

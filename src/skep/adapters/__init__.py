@@ -1,0 +1,1 @@
+"""Talking to the world: each file speaks one wire. May import model, ports and specs; never control."""

@@ -51,22 +51,27 @@ def spec_of(document: bytes) -> Spec:
 
 
 def spec_path(key: Key) -> str:
+    """Where the accepted spec of a key is kept."""
     return f"spec/{key}"
 
 
 def record_path(key: Key) -> str:
+    """Where the record of a key is kept."""
     return f"record/{key}"
 
 
 def cluster_path(name: str) -> str:
+    """Where what is known of a cluster is kept."""
     return f"cluster/{name}"
 
 
 def event_path(seq: int) -> str:
+    """Where an event is kept; the paths sort as the numbers do."""
     return f"event/{seq:020d}"
 
 
 def encode(document: SpecDocument | ClusterState | Event) -> bytes:
+    """The bytes that `decode` reads."""
     return _encode(document)
 
 
@@ -82,6 +87,7 @@ def decode(kind: type[T], value: bytes) -> T:
 
 
 def encode_record(record: Record, monotonic_s: float, wall_s: float) -> bytes:
+    """The bytes that `decode_record` reads; BugError for a record that has grown beyond its limit."""
     value = _encode(_shifted(record, wall_s - monotonic_s))
     if len(value) > RECORD_BYTES_MAX:
         raise BugError(f"the record of {record.key} has {len(value)} bytes, more than {RECORD_BYTES_MAX}")

@@ -61,6 +61,7 @@ def instance_spec(spec: GroupSpec, entry: Entry) -> InstanceSpec:
 
 
 def member(description: InstanceDescription, health: MemberHealth, drift: tuple[str, ...], source: str) -> Member:
+    """A machine as the planner sees it: what its plugin says, what its flavor says, and what of it has drifted."""
     return Member(
         id=description.id,
         slot=description.logical_id,

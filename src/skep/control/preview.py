@@ -14,6 +14,8 @@ from skep.specs.canonical import to_json
 
 
 class Preview:
+    """Asks the reconcilers what they would do; changes nothing."""
+
     def __init__(self, catalog: Catalog, reconciler: Callable[[Kind], Reconciler]) -> None:
         self._catalog, self._reconciler = catalog, reconciler
 

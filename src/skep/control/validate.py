@@ -9,6 +9,8 @@ from skep.specs.source import ParsedSpec
 
 
 class Validator:
+    """Asks the plugins that the specs name."""
+
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
 

@@ -146,6 +146,7 @@ def _endpoints(workload: Workload, tasks: list[Task], nodes: Mapping[str, Node])
 
 
 def history_view(document: SpecDocument, keyed_hash: Callable[[str], str]) -> tuple[RevisionView, ...]:
+    """The revisions that are kept, newest first."""
     return tuple(
         RevisionView(r.generation, r.who, r.when_s, r.removed, shown_spec(r.spec, keyed_hash)) for r in document.history
     )

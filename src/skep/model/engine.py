@@ -102,6 +102,8 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
+    """A named volume of one engine. `created_s` is wall time."""
+
     name: str
     labels: Mapping[str, str]
     created_s: float

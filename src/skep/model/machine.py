@@ -12,6 +12,8 @@ NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
+    """Something outside the machine that it is given, such as a disk; instance plugins know the types."""
+
     id: str
     type: str
 

@@ -21,6 +21,8 @@ class Reason(StrEnum):
 
 
 class ActionKind(StrEnum):
+    """What can be done to a member: a closed list."""
+
     CREATE = "create"
     ADOPT = "adopt"
     START = "start"
@@ -62,6 +64,8 @@ class NoteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
+    """One thing left undone. `subject` is a member or slot, empty for the whole key; `detail` is in words."""
+
     kind: NoteKind
     subject: str = ""
     detail: str = ""

@@ -115,4 +115,5 @@ def keep_order(desired: Desired, member: Member) -> tuple[bool, int, bool, float
 
 
 def health_known(observed: Observed) -> bool:
+    """Whether anybody could say how the members are."""
     return HEALTH not in observed.silent

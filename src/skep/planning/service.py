@@ -134,6 +134,7 @@ def pruned(value: Json) -> Json:
 
 
 def is_empty(value: Json) -> bool:
+    """What the engine does not store: nothing, zero, false, and containers of nothing."""
     return value is None or value is False or value in (0, "") or (isinstance(value, Mapping | list) and not value)
 
 

@@ -40,6 +40,8 @@ Amount = Annotated[int | str, BeforeValidator(_amount)]
 
 
 class AllocationPart(Properties):
+    """`Properties.Allocation`: how many, or who."""
+
     size: Annotated[int, Field(ge=0, le=COUNT_MAX)] | None = None
     logical_ids: Annotated[tuple[Annotated[str, refusing(_logical_id_fault)], ...], Field(max_length=COUNT_MAX)] = ()
 
@@ -55,11 +57,15 @@ class AllocationPart(Properties):
 
 
 class PluginPart(Properties):
+    """A plugin by name, and properties that only it understands."""
+
     plugin: Name
     properties: RawProperties = "null"
 
 
 class UpdatingPart(Properties):
+    """`Properties.Updating`: how far a roll may stray from the size."""
+
     max_surge: Amount | None = None
     max_unavailable: Amount | None = None
 
@@ -70,6 +76,8 @@ class UpdatingPart(Properties):
 
 
 class GroupPart(Properties):
+    """`Properties` of a group."""
+
     allocation: AllocationPart
     instance: PluginPart
     flavor: PluginPart
@@ -89,6 +97,8 @@ class GroupPart(Properties):
 
 
 class GroupDocument(Properties):
+    """A group as it is written."""
+
     kind: Literal["group"] = "group"
     id: Name
     properties: GroupPart

@@ -80,6 +80,8 @@ Label = Annotated[str, refusing(label_fault)]
 
 
 class PortPart(Properties):
+    """An entry of `Ports`."""
+
     target: Annotated[int, Field(ge=1, le=65535)]
     published: Annotated[int, Field(ge=0, le=65535)] = 0
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
@@ -90,6 +92,8 @@ class PortPart(Properties):
 
 
 class MountPart(Properties):
+    """An entry of `Mounts`."""
+
     type: Literal["volume", "bind", "tmpfs"] | None = None
     target: Annotated[str, refusing(_path_fault)]
     source: str = ""
@@ -119,17 +123,23 @@ def _source_faults(type_: object, source: str) -> Iterator[Fault]:
 
 
 class LimitsPart(Properties):
+    """`Resources.Limits`: what the container may use at most."""
+
     cpus: Cpus = 0.0
     memory: Memory = 0
     pids: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
 class ReservationsPart(Properties):
+    """`Resources.Reservations`: what a node must have free for it."""
+
     cpus: Cpus = 0.0
     memory: Memory = 0
 
 
 class ResourcesPart(Properties):
+    """`Resources` of each container."""
+
     limits: LimitsPart = LimitsPart()
     reservations: ReservationsPart = ReservationsPart()
 
@@ -144,6 +154,8 @@ class ResourcesPart(Properties):
 
 
 class HealthCheckPart(Properties):
+    """`HealthCheck`, as Docker knows it."""
+
     test: Annotated[tuple[str, ...], Short(shorthands.health_test)]
     interval: CheckTime = 0.0
     timeout: CheckTime = 0.0
@@ -171,6 +183,8 @@ def _test_fault(test: tuple[object, ...]) -> str:
 
 
 class FilePart(Properties):
+    """An entry of `Secrets` or `Configs`."""
+
     source: Annotated[str, Field(min_length=1)]
     target: str = ""
     uid: Annotated[str, refusing(_id_fault)] = "0"
@@ -185,6 +199,8 @@ Files = tuple[Annotated[FilePart, Short(shorthands.file_ref)], ...]
 
 
 class WorkloadDocument(Properties):
+    """A workload as it is written."""
+
     kind: Literal["workload"] = "workload"
     name: Name
     image: Image
