@@ -15,20 +15,19 @@ from skep.control.core import Core
 from skep.control.documents import RECORD_BYTES_MAX, decode
 from skep.model.errors import ConflictError, RefusedError, UnavailableError
 from skep.model.plan import REMOVALS, NoteKind
-from skep.model.state import Life as MachineLife
 from skep.model.state import Record
-from skep.model.view import KeyView
 from skep.specs.source import SourceFile
 from tests.fakes.instances import Machine
 from tests.fakes.kernel import Faults
 from tests.fakes.swarm import SimSwarm
-from tests.sim.controller import Life, Simulation, simulation, texts
+from tests.sim.arrival import in_short, wrong_in
+from tests.sim.controller import Life, Simulation, managers, simulation, texts, workers, workload
 from tests.sim.loop import run
-from tests.sim.scenario import BAD_IMAGE, IMAGES, Document, Wishes, drawn_faults
+from tests.sim.scenario import BAD_IMAGE, IMAGES, Document, Wishes, drawn_faults, size_of, surge_of
 
 T = TypeVar("T")
 
-FAULTY_S = (90.0, 300.0)
+FAULTY_S = (60.0, 210.0)
 BOUND_S = 900.0
 """Three of the longest back-offs in a row."""
 QUIET_S = 180.0
@@ -36,21 +35,37 @@ MEMORY_S = 150.0
 """An act for a spec that was replaced may still be under way so long after."""
 RESYNC_S = 35.0
 """By then every key was looked at, whatever events were lost."""
-HISTORY_TAIL = 100
+HISTORY_TAIL = 80
 
 
 def run_seed(seed: int) -> list[str]:
     """The history of the seed's world."""
     scenario = Scenario(seed)
+    _run(scenario, scenario.main, f"seed {seed}; alone: SKEP_SIM_SEED={seed} pytest tests/sim/test_controller_sim.py\n")
+    return scenario.sim.world.kernel.history
+
+
+def run_crash(crash_at: int) -> bool:
+    """A small cluster comes up, and its first controller dies at this act; False when it did not act so often."""
+    scenario = Scenario(1)
+    died: list[bool] = []
+
+    async def main() -> None:
+        died.append(await scenario.crash_once(crash_at))
+
+    _run(scenario, main, f"crash at act {crash_at}")
+    return died[0]
+
+
+def _run(scenario: "Scenario", main: Callable[[], Awaitable[None]], name: str) -> None:
     with structlog.testing.capture_logs() as logs:
         try:
-            run(scenario.main, max_virtual_s=7200.0)
+            run(main, max_virtual_s=7200.0)
         except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {error}\n{scenario.tail()}") from error
+            raise AssertionError(f"{name}: {error}\n{scenario.tail()}") from error
     wrong = [*scenario.sim.world.violations, *map(str, filter(_is_bug, logs))]
     if wrong:
-        raise AssertionError(f"seed {seed}: {wrong[0]}\n{scenario.tail()}")
-    return scenario.sim.world.kernel.history
+        raise AssertionError(f"{name}: {wrong[0]}\n{scenario.tail()}")
 
 
 def _is_bug(line: MutableMapping[str, Any]) -> bool:
@@ -67,12 +82,16 @@ class Scenario:
         self._sizes: dict[str, list[tuple[float, int]]] = {}
         self._later: list[asyncio.Task[None]] = []
         self._life: Life
+        self._restless = True
 
-    async def main(self) -> None:
+    def _prepare(self) -> None:
         world = self.sim.world
         world.host_images.update({image: f"sha256:{image}" for image in (*IMAGES, BAD_IMAGE)})
         world.registry.update({image: f"sha256:{image}" for image in IMAGES if self.rng.random() < 0.5})
         world.watch(self._too_many)
+
+    async def main(self) -> None:
+        self._prepare()
         self._life = self.sim.begin(self._crash_at())
         try:
             await self._suffer()
@@ -83,6 +102,23 @@ class Scenario:
             for task in self._later:
                 task.cancel()
             await self._life.kill()
+
+    async def crash_once(self, crash_at: int) -> bool:
+        """semantics.md F3: whatever act it dies at, exactly what is wanted is there in the end."""
+        self._restless = False
+        self._prepare()
+        first = self._life = self.sim.begin(crash_at)
+        self.wishes.documents = {"managers": managers(1), "workers": workers(1), "web0": workload("web0", 2)}
+        try:
+            await self._apply(*self.wishes.documents.values())
+            await self._sleep(RESYNC_S)
+            died = first.gate.dead.is_set()
+            await self._calm()
+            await self._arrive()
+            await self._rest()
+        finally:
+            await self._life.kill()
+        return died
 
     def tail(self) -> str:
         return "\n".join(self.sim.world.kernel.history[-HISTORY_TAIL:])
@@ -262,7 +298,7 @@ class Scenario:
 
     def _crash_at(self) -> int:
         """Before or after one of its first acts; or not so."""
-        return self.rng.choice([1, -1]) * self.rng.randint(1, 80) if self.rng.random() < 0.5 else 0
+        return self.rng.choice([1, -1]) * self.rng.randint(1, 80) if self._restless and self.rng.random() < 0.5 else 0
 
     # --- phase two --------------------------------------------------------------------------------------------------
 
@@ -298,27 +334,10 @@ class Scenario:
         views = await self._life.core.views()
         late = [v for v in views if not v.converged]
         if late:
-            return "\n".join(map(_in_short, late))
+            return "\n".join(map(in_short, late))
         if {v.name for v in views} != set(self.wishes.documents):
             return f"there are {[v.key for v in views]}"
-        return self._wrong_in_the_world()
-
-    def _wrong_in_the_world(self) -> str:
-        world, documents = self.sim.world, self.wishes.documents
-        sizes = {name: _size(d) for name, d in documents.items() if "ID" in d}
-        there = {name: len(world.group(name)) for name in sizes}
-        if there != sizes or sum(there.values()) != len(world.machines):
-            return f"machines {there} of {sizes}, {len(world.machines)} in all"
-        if any(m.life is not MachineLife.RUNNING for m in world.machines.values()):
-            return "a machine does not run"
-        [swarm] = world.swarms()
-        if len(swarm.nodes) != len(world.machines) or any(n.state != "ready" for n in swarm.nodes.values()):
-            return f"nodes {[(n.host.name, n.state) for n in swarm.nodes.values()]}"
-        counts = {name: d["Count"] for name, d in documents.items() if "Count" in d}
-        if {s.name for s in swarm.services.listed()} != set(counts):
-            return f"services {[s.name for s in swarm.services.listed()]}"
-        running = {name: world.running(name) for name in counts}
-        return f"running {running} of {counts}" if running != counts else ""
+        return wrong_in(self.sim.world, self.wishes.documents)
 
     async def _rest(self) -> None:
         """Converged is the end of it: nothing is done any more, and nothing is written down."""
@@ -340,7 +359,7 @@ class Scenario:
     def _remember_size(self, document: Document) -> None:
         if "ID" in document:
             sizes = self._sizes.setdefault(str(document["ID"]), [])
-            sizes.append((self._now_s(), _size(document) + _surge(document)))
+            sizes.append((self._now_s(), size_of(document) + surge_of(document)))
             while len(sizes) > 1 and sizes[1][0] < self._now_s() - MEMORY_S:
                 sizes.pop(0)
 
@@ -384,24 +403,3 @@ def _may_vanish(swarm: SimSwarm, machine: Machine, machines: Collection[str]) ->
     raft = [node.host.name for node in swarm.raft()]
     left = [name for name in raft if name in machines and name != machine.id]
     return machine.id not in raft or len(left) >= len(raft) // 2 + 1
-
-
-def _size(document: Document) -> int:
-    properties: Any = document["Properties"]
-    allocation = properties["Allocation"]
-    return len(allocation["LogicalIDs"]) if "LogicalIDs" in allocation else allocation["Size"]
-
-
-def _surge(document: Document) -> int:
-    properties: Any = document["Properties"]
-    pets = "LogicalIDs" in properties["Allocation"]
-    return 0 if pets else properties.get("Updating", {}).get("MaxSurge", 1)
-
-
-def _in_short(view: KeyView) -> str:
-    members = [(m.id, m.slot, m.life, m.health, m.doing, m.detail) for m in view.members]
-    conditions = [(c.type.value, c.status, c.reason, c.message) for c in view.conditions]
-    return (
-        f"{view.key} generation {view.observed_generation}/{view.generation} ready {view.ready}/{view.desired} "
-        f"removed={view.removed} doing={view.doing} waiting={view.waiting} members={members} conditions={conditions}"
-    )

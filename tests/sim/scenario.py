@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from tests.fakes.kernel import Faults
 from tests.sim.controller import group, workload
@@ -89,3 +90,17 @@ def drawn_faults(rng: Random) -> Faults:
         return rng.uniform(0.0, most) if rng.random() < 0.4 else 0.0
 
     return Faults(refuse=chance(0.15), lose=chance(0.15), slow=chance(0.1), silent=chance(0.15), stale=chance(0.15))
+
+
+def size_of(document: Document) -> int:
+    """Machines of a group."""
+    properties: Any = document["Properties"]
+    allocation = properties["Allocation"]
+    return len(allocation["LogicalIDs"]) if "LogicalIDs" in allocation else allocation["Size"]
+
+
+def surge_of(document: Document) -> int:
+    """How many more there may be during a roll; one is the default."""
+    properties: Any = document["Properties"]
+    pets = "LogicalIDs" in properties["Allocation"]
+    return 0 if pets else properties.get("Updating", {}).get("MaxSurge", 1)
