@@ -35,6 +35,9 @@ INIT_WAIT_S = 60.0
 ADDRESS_ATTEMPTS = 5
 """An address can be taken by a container that is not ours between looking and starting."""
 RECONNECT_S = 1.0
+LISTED_S = 0.3
+"""Docker Engine 20.10 tells of a container's end some milliseconds before its listing does: whoever looked at once saw
+it run, and again only at the next resync."""
 EVENTS: Mapping[str, Sequence[str]] = {"type": ["container"], "event": ["start", "die", "destroy"]}
 
 
@@ -270,6 +273,8 @@ class DockerInstances:
         while True:
             try:
                 async for event in self._engine.events(filters):
+                    if event.action == "die":
+                        await self._clock.sleep(LISTED_S)
                     yield event.attributes.get(GROUP_TAG, "")
             except UnavailableError:
                 await self._clock.sleep(RECONNECT_S)
