@@ -96,6 +96,8 @@ class Orchestrator:
                     self._fail(service, task, "failed", "task: non-zero exit (255)")
                 elif not task.wanted:
                     self._stop(service, task)
+                elif task.state == "preparing":
+                    self._start(service, task, node)
 
     def node_removed(self, node_id: str) -> None:
         for service in self._services.values():
@@ -224,7 +226,7 @@ class Orchestrator:
             self._kernel.later(self._kernel.spread(self._kernel.timings.task_start_s), self._start, service, task, node)
 
     def _start(self, service: SimService, task: SimTask, node: "SimNode") -> None:
-        if task.over or not node.host.alive:
+        if task.state != "preparing" or not node.host.alive:
             return
         if not holds(node.host.images, task.image):
             self._fail(service, task, "rejected", f"No such image: {task.image}")

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
@@ -19,9 +19,9 @@ from skep.model.state import Record
 from skep.specs.source import SourceFile
 from tests.fakes.instances import Machine
 from tests.fakes.kernel import Faults
-from tests.fakes.swarm import SimSwarm
 from tests.sim.arrival import in_short, wrong_in
 from tests.sim.controller import Life, Simulation, managers, simulation, texts, workers, workload
+from tests.sim.harm import change_by_hand, is_coincidence, may_vanish
 from tests.sim.loop import run
 from tests.sim.scenario import BAD_IMAGE, IMAGES, Document, Wishes, drawn_faults, size_of, surge_of
 
@@ -63,7 +63,9 @@ def _run(scenario: "Scenario", main: Callable[[], Awaitable[None]], name: str) -
             run(main, max_virtual_s=7200.0)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}\n{scenario.tail()}") from error
-    wrong = [*scenario.sim.world.violations, *map(str, filter(_is_bug, logs))]
+    kernel = scenario.sim.world.kernel
+    broken = [line for line in kernel.violations if not is_coincidence(line, kernel.history)]
+    wrong = [*broken, *map(str, filter(_is_bug, logs))]
     if wrong:
         raise AssertionError(f"{name}: {wrong[0]}\n{scenario.tail()}")
 
@@ -151,7 +153,7 @@ class Scenario:
         for machine in self._some_machine():
             swarm = machine.host.swarm
             staying = set(self.sim.world.machines) - self._leaving("managers")
-            if swarm is None or _may_vanish(swarm, machine, staying):
+            if swarm is None or may_vanish(swarm, machine, staying):
                 self.sim.world.vanish(machine)
 
     async def _sicken(self) -> None:
@@ -176,22 +178,7 @@ class Scenario:
         self.sim.world.kill_task(self.rng.choice(["web0", "web1", "web2"]))
 
     async def _by_hand(self) -> None:
-        """Somebody uses docker service update, or rm."""
-        services = [(s, known) for s in self.sim.world.swarms() for known in s.services.listed() if s.leader]
-        if not services:
-            return
-        swarm, found = self.rng.choice(services)
-        spec = swarm.services.named(found.id).spec
-        how = self.rng.choice(["replicas", "image", "remove"])
-        if how == "remove":
-            swarm.services.remove(found.id)
-        elif how == "replicas":
-            mode = {"Replicated": {"Replicas": self.rng.randint(0, 6)}}
-            swarm.services.update(found.id, found.version, {**spec, "Mode": mode})
-        else:
-            container = {**spec["TaskTemplate"]["ContainerSpec"], "Image": self.rng.choice(IMAGES)}
-            template = {**spec["TaskTemplate"], "ContainerSpec": container}
-            swarm.services.update(found.id, found.version, {**spec, "TaskTemplate": template})
+        change_by_hand(self.sim.world, self.rng)
 
     async def _change(self) -> None:
         await self._apply(self.wishes.changed())
@@ -396,10 +383,3 @@ class Scenario:
             await do()
 
         self._later.append(asyncio.create_task(later(), name="later"))
-
-
-def _may_vanish(swarm: SimSwarm, machine: Machine, machines: Collection[str]) -> bool:
-    """Whether a majority of the managers would keep their disks, those left out that we are removing ourselves."""
-    raft = [node.host.name for node in swarm.raft()]
-    left = [name for name in raft if name in machines and name != machine.id]
-    return machine.id not in raft or len(left) >= len(raft) // 2 + 1
