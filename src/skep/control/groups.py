@@ -1,5 +1,8 @@
 """A group spec as the planner sees it: pure functions."""
 
+from functools import lru_cache
+
+from skep.control.abilities import can
 from skep.model.json import RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
 from skep.model.spec import GroupSpec, PluginRef
@@ -26,9 +29,10 @@ def replace_sha(spec: GroupSpec, instance: InstancePlugin, flavor: FlavorPlugin)
 
 
 def _lasting(plugin: InstancePlugin | FlavorPlugin, ref: PluginRef) -> RawJson:
-    return plugin.lasting(ref.properties) if isinstance(plugin, Lasting) else ref.properties
+    return plugin.lasting(ref.properties) if can(plugin, Lasting) else ref.properties
 
 
+@lru_cache(maxsize=4096)
 def _sha(instance: PluginRef, instance_properties: RawJson, flavor: PluginRef, flavor_properties: RawJson) -> str:
     return config_sha(instance.plugin, instance_properties, flavor.plugin, flavor_properties)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skep.control import groups
+from skep.control.abilities import can
 from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
@@ -98,7 +99,7 @@ class Machines:
             limits=self._limits,
         )
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s)
-        poll_s = None if isinstance(group.instance, Watchable) else self._poll_s
+        poll_s = None if can(group.instance, Watchable) else self._poll_s
         return Resolved(desired, record, actuator, group.place.cluster, poll_s)
 
     def _group(self, document: SpecDocument, places: Sequence[Place]) -> Group:
@@ -123,7 +124,7 @@ class Machines:
 
     async def _hold(self, group: Group) -> str:
         """Workers whose machines can't boot ahead are made only when there is a manager to join."""
-        if group.place.role is not Role.WORKER or isinstance(group.instance, Bootable):
+        if group.place.role is not Role.WORKER or can(group.instance, Bootable):
             return ""
         try:
             await self._clusters.manager(group.place.cluster)
@@ -172,7 +173,7 @@ class GroupActuator:
 
     async def _learn_managers(self, group: Group, listed: Sequence[InstanceDescription]) -> None:
         """Tell the cluster's document where its managers' engines are."""
-        if not isinstance(group.instance, Reachable):
+        if not can(group.instance, Reachable):
             return
         running = [d for d in listed if d.life in (Life.RUNNING, Life.PENDING)]
         endpoints = await asyncio.gather(*(group.instance.endpoint(d.id) for d in running))
@@ -183,7 +184,7 @@ class GroupActuator:
             await self._clusters.learn(group.place.cluster, known)
 
     async def _strays(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[InstanceDescription]:
-        if not isinstance(group.flavor, Joins) or group.ends:
+        if not can(group.flavor, Joins) or group.ends:
             return ()
         properties = group.spec.flavor.properties
         try:
@@ -197,7 +198,7 @@ class GroupActuator:
     async def _drift(self, group: Group, description: InstanceDescription) -> tuple[str, ...]:
         """Images that a running machine lacks; a machine that does not answer is not asked again in this turn."""
         holds = group.spec.images and description.life is Life.RUNNING and not group.place.removed
-        if not holds or not isinstance(group.instance, HoldsImages):
+        if not holds or not can(group.instance, HoldsImages):
             return ()
         try:
             outdated = await group.instance.outdated_images(description.id, group.spec.images)
@@ -211,7 +212,7 @@ class GroupActuator:
         if group.place.role is Role.MANAGER and entry.slot:
             await self._clusters.claim_bootstrap(group.place.cluster, entry.slot)
         spec = groups.instance_spec(group.spec, entry)
-        if isinstance(group.instance, Bootable):
+        if can(group.instance, Bootable):
             await advance(Phase.PROVISION)
             await self._boot(group, group.instance, spec, advance)
         await advance(Phase.PREPARE)
@@ -221,7 +222,7 @@ class GroupActuator:
 
     async def _boot(self, group: Group, instance: Bootable, spec: InstanceSpec, advance: Advance) -> None:
         machine = await instance.boot(spec)
-        if group.spec.images and isinstance(instance, HoldsImages):
+        if group.spec.images and can(instance, HoldsImages):
             outdated = await instance.outdated_images(machine, group.spec.images)
             if outdated:
                 await advance(Phase.PROVISION)
@@ -239,13 +240,13 @@ class GroupActuator:
 
     async def start(self, desired: Desired, member: Member) -> None:
         plugin = self._group.instance
-        if not isinstance(plugin, Startable):
+        if not can(plugin, Startable):
             raise BugError(f"{member.id} is stopped, and its plugin can't start machines")
         await plugin.start(member.id)
 
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         group = self._group
-        if not isinstance(group.instance, HoldsImages):
+        if not can(group.instance, HoldsImages):
             raise BugError(f"nothing of {member.id} can be mended in place")
         outdated = await group.instance.outdated_images(member.id, group.spec.images)
         if outdated:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from skep.control.abilities import can
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.groups import fingerprint, replace_sha
 from skep.model.errors import NotFoundError
@@ -10,6 +11,9 @@ from skep.model.machine import Membership
 from skep.model.spec import GroupSpec, Key, Spec
 from skep.model.state import Role
 from skep.ports import Joins, Plugins
+
+KNOWN_MAX = 4096
+"""Texts of specs whose answers are kept: more than a controller has keys, and a few revisions of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +27,26 @@ class Place:
 
 
 class Topology:
-    """Holds no state but the plugins; every question is about the documents that are handed in."""
+    """Every question is about the documents that are handed in; only what flavors said of a text is remembered."""
 
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
+        self._known: dict[bytes, tuple[Role | None, str | None]] = {}
 
     def places(self, documents: Iterable[SpecDocument]) -> tuple[Place, ...]:
-        specs = [(d, spec_of(d.spec)) for d in documents]
-        managers = [d.key.name for d, s in specs if self.role(s) is Role.MANAGER]
+        facts = [(d, self._facts(d.spec)) for d in documents]
+        managers = [d.key.name for d, (role, _) in facts if role is Role.MANAGER]
         only = managers[0] if len(managers) == 1 else ""
-        return tuple(Place(d.key, self._cluster(s, only), self.role(s), d.removed) for d, s in specs)
+        return tuple(Place(d.key, only if named is None else named, role, d.removed) for d, (role, named) in facts)
+
+    def _facts(self, document: bytes) -> tuple[Role | None, str | None]:
+        """Its role and the cluster that it names, None for the only one; asked of the flavor once for each text."""
+        if document not in self._known:
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            spec = spec_of(document)
+            self._known[document] = (self.role(spec), self._named_cluster(spec))
+        return self._known[document]
 
     def machines(self, cluster: str, documents: Sequence[SpecDocument]) -> int:
         """How many machines the groups of a cluster ask for, those that are being removed left out."""
@@ -46,7 +60,7 @@ class Topology:
             flavor = self._plugins.flavor(spec.flavor.plugin)
         except NotFoundError:
             return None
-        return flavor.membership(spec.flavor.properties) if isinstance(flavor, Joins) else None
+        return flavor.membership(spec.flavor.properties) if can(flavor, Joins) else None
 
     def role(self, spec: Spec) -> Role | None:
         """What the machines of a group are in a Swarm; None for workloads and for groups that join none."""
@@ -60,12 +74,12 @@ class Topology:
     def _replace_sha(self, spec: GroupSpec) -> str:
         return replace_sha(spec, self._plugins.instance(spec.instance.plugin), self._plugins.flavor(spec.flavor.plugin))
 
-    def _cluster(self, spec: Spec, only: str) -> str:
+    def _named_cluster(self, spec: Spec) -> str | None:
         if not isinstance(spec, GroupSpec):
-            return spec.cluster or only
+            return spec.cluster or None
         membership = self.membership(spec)
         if membership is None:
             return ""
         if membership.role is Role.MANAGER:
             return membership.cluster or spec.id
-        return membership.cluster or only
+        return membership.cluster or None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import structlog
 
+from skep.control.abilities import can
 from skep.control.clusters import ClusterBook
 from skep.model.errors import SkepError
 from skep.model.spec import Key, Kind
@@ -27,7 +28,7 @@ class Watch:
     async def run(self, plugins: Mapping[str, InstancePlugin], wake_all: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as group:
             for name, plugin in plugins.items():
-                if isinstance(plugin, Watchable):
+                if can(plugin, Watchable):
                     group.create_task(self._machines(plugin, wake_all), name=f"watch {name}")
             streams: dict[str, asyncio.Task[None]] = {}
             while True:

@@ -89,6 +89,7 @@ class Departure:
         await self._update(node, lambda now: now.availability == "drain", availability="drain")
         await self._advance(Phase.WAIT)
         if not await self._comes_true(lambda: self._is_empty(node), wait_s):
+            await self._advance(Phase.WAIT)  # ten minutes have passed: another controller may act by now
             await self._update(node, lambda now: now.availability == "active", availability="active")
             raise RejectedError(
                 f"tasks still ran on node {node.hostname} {wait_s:.0f} s after its drain; it serves again. "
