@@ -190,6 +190,7 @@ class _PortStatuses(Struct, rename="pascal"):
 
 
 class _TaskStatus(Struct, rename="pascal"):
+    timestamp: str = ""
     state: str = ""
     message: str = ""
     err: str = ""
@@ -225,6 +226,7 @@ def read_task(answer: TaskAnswer) -> Task:
         container_id=status.container_status.container_id if status.container_status else "",
         spec_version=answer.spec_version.index,
         ports=tuple((port.published_port, port.target_port) for port in ports if port.publish_mode == "host"),
+        since_s=unix_s(status.timestamp) if status.timestamp else 0.0,
     )
 
 

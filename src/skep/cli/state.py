@@ -37,8 +37,10 @@ class State:
 
 def state_of(view: View) -> State:
     """Ready only when the controller has acted on the newest generation and all is as wanted (W50, W51)."""
-    if not view["removed"] and view["observedGeneration"] < view["generation"]:
-        return State("Pending", f"generation {view['generation']} is not looked at yet")
+    if view["observedGeneration"] < view["generation"]:
+        return State(
+            "Removing" if view["removed"] else "Pending", f"generation {view['generation']} is not looked at yet"
+        )
     if view["converged"] and not view["removed"]:
         return State("Ready")
     found = {condition["type"]: condition for condition in view["conditions"]}

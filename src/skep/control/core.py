@@ -178,7 +178,7 @@ class Core:
     async def view(self, key: Key) -> KeyView:
         document = await self._catalog.require(key)
         await self._refresh(key)
-        return await described(await self._key_view(document), self._running(key.kind).seen(key))
+        return await described(await self._key_view(document), self._running(key.kind).seen(key), self._now())
 
     def _now(self) -> Now:
         return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())

@@ -97,7 +97,7 @@ def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, no
     )
 
 
-async def described(view: KeyView, seen: Seen | None) -> KeyView:
+async def described(view: KeyView, seen: Seen | None, now: Now) -> KeyView:
     """A workload's view with one row for each task, and the addresses at which it answers."""
     if seen is None or not isinstance(seen.actuator, ServiceActuator):
         return view
@@ -105,7 +105,7 @@ async def described(view: KeyView, seen: Seen | None) -> KeyView:
     nodes = await _nodes(actuator.workload)
     tasks = [t for t in actuator.tasks if t.desired_state == "running"]
     tasks.sort(key=lambda t: (t.slot, t.node_id, t.id))
-    members = tuple(_task_view(view.name, t, nodes.get(t.node_id)) for t in tasks)
+    members = tuple(_task_view(view.name, t, nodes.get(t.node_id), now) for t in tasks)
     return replace(view, members=members, endpoints=_endpoints(actuator.workload, tasks, nodes))
 
 
@@ -118,7 +118,7 @@ async def _nodes(workload: Workload) -> Mapping[str, Node]:
         return {}
 
 
-def _task_view(workload: str, task: Task, node: Node | None) -> MemberView:
+def _task_view(workload: str, task: Task, node: Node | None, now: Now) -> MemberView:
     running = task.state == "running"
     return MemberView(
         id=task.id[:12],
@@ -127,6 +127,7 @@ def _task_view(workload: str, task: Task, node: Node | None) -> MemberView:
         health=(Health.HEALTHY if running else Health.UNKNOWN).value,
         running=int(running),
         node=node.hostname if node else task.node_id,
+        age_s=max(0.0, now.wall_s - task.since_s) if task.since_s else 0.0,
         address=next((f"{node.addr}:{published}" for published, _ in task.ports if node), ""),
         detail=task.error,
     )

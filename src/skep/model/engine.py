@@ -71,7 +71,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task of a service. `ports` are (published, target) pairs of host mode."""
+    """A task of a service. `ports` are (published, target) pairs of host mode; `since_s` is when it came to its state."""
 
     id: str
     service_id: str
@@ -84,6 +84,7 @@ class Task:
     container_id: str
     spec_version: int
     ports: tuple[tuple[int, int], ...] = ()
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
