@@ -1,15 +1,21 @@
 """Fixtures for every test. Tests marked `docker` share one real engine and run on one worker."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import settings
 
 from skep.adapters.docker import DockerEngine
 from skep.adapters.node_image import ensure_node_image
 from tests.engines import newer
 from tests.engines.host import HostEngine, host_engine
+
+# The same examples in every run: a suite that fails by chance tells the wrong person. SKEP_EXAMPLES=2000 explores.
+settings.register_profile("suite", derandomize="SKEP_EXAMPLES" not in os.environ)
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

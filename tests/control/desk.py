@@ -37,8 +37,16 @@ class Desk:
         journal = Journal(self.store, clock, 100)
         uids = iter(range(1000))
         validator = Validator(plugins)
+        self.failed: set[Key] = set()
         self.intake = Intake(
-            self.catalog, self.topology, validator, journal, clock, lambda: f"uid-{next(uids)}", self.woken.append
+            self.catalog,
+            self.topology,
+            validator,
+            journal,
+            clock,
+            lambda: f"uid-{next(uids)}",
+            self.woken.append,
+            self.failed.__contains__,
         )
 
     async def apply(self, *documents: object) -> list[tuple[str, str, int]]:

@@ -38,6 +38,15 @@ def test_changes_are_stored_told_and_wake_their_keys_and_the_same_again_does_not
     at_a_desk(body)
 
 
+def test_a_revision_that_the_cluster_gave_up_is_new_when_it_is_applied_again() -> None:
+    async def body(desk: Desk) -> None:
+        await desk.apply(workload())
+        desk.failed.add(WEB)
+        assert await desk.apply(workload()) == [("workload/web", "configured", 2)]
+
+    at_a_desk(body)
+
+
 def test_nothing_is_accepted_when_one_document_is_wrong_and_every_fault_is_told() -> None:
     async def body(desk: Desk) -> None:
         wrong = group("b", {"Size": 1}, "manager", Colour="red")

@@ -186,6 +186,7 @@ SERVICES = [
     Row(
         "a revision that the cluster paused has failed too", service(), "s=s1!u", "", (N.REVISION_FAILED,), applied=NEW
     ),
+    Row("a new generation of a paused revision is tried again", service(), "s=s1!u", "update s1 Outdated"),
     Row("the next revision is applied", service(), "s=s1~u", "update s1 Outdated", applied=OLD),
     Row("a service of an unknown health is updated", service(), "s=s1~.", "update s1 Outdated", silent="health"),
     Row("a second service of the name goes", service(), "s=s1 s=s2", "drain s2 Surplus"),

@@ -122,3 +122,21 @@ def test_three_managers_form_one_swarm_and_are_never_fewer_than_a_majority() -> 
         assert len(sim.world.group("managers")) == 3
 
     simulated(body)
+
+
+def test_a_revision_that_the_swarm_gave_up_is_tried_again_when_it_is_applied_again() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        sim.world.mark_bad("web:2")
+        await sim.apply(workload(image="web:2"))
+        await sim.until(lambda views: any("RevisionFailed" in c.reason for v in views for c in v.conditions), 120)
+        acts = sum(sim.world.acts.values())
+        await sim.clock.sleep(120)
+        assert sum(sim.world.acts.values()) == acts
+        for swarm in sim.world.swarms():
+            swarm.services.bad_images.clear()
+        await sim.apply(workload(image="web:2"))
+        await sim.converged(120)
+        assert sim.world.running("web") == 5
+
+    simulated(body)

@@ -45,11 +45,14 @@ class Catalog:
             known = self._decoded[stored.key] = (stored.version, decode(SpecDocument, stored.value))
         return known[1]
 
-    async def write(self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False) -> SpecDocument:
-        """Accept a spec: generation + 1, or 1 under a new `uid`. The same spec as now is no new generation."""
+    async def write(
+        self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False, again: bool = False
+    ) -> SpecDocument:
+        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless it shall be `again`."""
         stored = await self._store.get(spec_path(key))
         before = decode(SpecDocument, stored.value) if stored else None
-        if before is not None and not before.removed and before.spec == spec and before.adopt == adopt:
+        same = before is not None and not before.removed and before.spec == spec and before.adopt == adopt
+        if before is not None and same and not again:
             return before
         generation = before.generation + 1 if before else 1
         document = SpecDocument(

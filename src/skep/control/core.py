@@ -27,6 +27,7 @@ from skep.control.views import Now, described, history_view, key_view, shown_spe
 from skep.control.watch import Watch
 from skep.control.workloads import SwarmWorkloads
 from skep.model.errors import UnavailableError
+from skep.model.plan import NoteKind
 from skep.model.spec import Key, Kind
 from skep.model.state import Event, Limits, Record
 from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
@@ -80,6 +81,7 @@ class Core:
             world.clock,
             lambda: f"{world.rng.getrandbits(64):016x}",
             world.hub.wake,
+            self._has_failed,
         )
         self._reconcilers: dict[Kind, Reconciler] = {}
         self._records: Records | None = None
@@ -179,6 +181,10 @@ class Core:
         document = await self._catalog.require(key)
         await self._refresh(key)
         return await described(await self._key_view(document), self._running(key.kind).seen(key), self._now())
+
+    def _has_failed(self, key: Key) -> bool:
+        seen = self._reconcilers[key.kind].seen(key) if key.kind in self._reconcilers else None
+        return seen is not None and any(n.kind is NoteKind.REVISION_FAILED for n in seen.plan.notes)
 
     def _now(self) -> Now:
         return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())

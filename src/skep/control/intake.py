@@ -32,7 +32,11 @@ _ROLL_OF_ONE = (
 
 
 class Intake:
-    """All writing of specs. `wake` is called for each key that changed."""
+    """All writing of specs. `wake` is called for each key that changed.
+
+    `has_failed` tells whether the cluster has given up a key's revision: then the same spec is a new one, to be tried
+    again.
+    """
 
     def __init__(
         self,
@@ -43,9 +47,11 @@ class Intake:
         clock: Clock,
         uid: Callable[[], str],
         wake: Callable[[Key], None],
+        has_failed: Callable[[Key], bool],
     ) -> None:
         self._catalog, self._topology, self._validator = catalog, topology, validator
         self._journal, self._clock, self._uid, self._wake = journal, clock, uid, wake
+        self._has_failed = has_failed
 
     async def read(self, files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
         """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault."""
@@ -62,11 +68,11 @@ class Intake:
         return tuple([await self._accept(p.spec, who, adopt) for p in parsed])
 
     async def _accept(self, spec: Spec, who: str, adopt: bool = False) -> ChangeView:
-        author, text = Author(who, self._clock.wall_s()), to_json(spec)
+        author, text, again = Author(who, self._clock.wall_s()), to_json(spec), self._has_failed(spec.key)
         for _ in range(TRIES):
             before = await self._catalog.get(spec.key)
             try:
-                after = await self._catalog.write(spec.key, text, author, uid=self._uid(), adopt=adopt)
+                after = await self._catalog.write(spec.key, text, author, uid=self._uid(), adopt=adopt, again=again)
             except ConflictError:
                 continue
             change = change_of(before, after)

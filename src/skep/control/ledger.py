@@ -173,8 +173,8 @@ def _still_matters(failure: Failure, sight: Sight) -> bool:
 
 
 def forgive(ledger: Ledger) -> Ledger:
-    """A new spec gets its first try at once (semantics.md F5)."""
-    return replace(ledger, failures=())
+    """A new generation gets its first try at once (semantics.md F5), also of what the cluster has undone before."""
+    return replace(ledger, failures=(), applied="")
 
 
 def begin(

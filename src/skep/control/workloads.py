@@ -109,7 +109,8 @@ class SwarmWorkloads:
     ) -> str:
         """Which machines a workload that was never created waits for; empty when it waits no longer."""
         waited_s = self._clock.wall_s() - document.history[0].when_s if document.history else NODES_WAIT_S
-        if engine is None or record.ledger.applied or not 0 <= waited_s < NODES_WAIT_S:
+        is_new = document.generation == 1 and not record.ledger.applied
+        if engine is None or not is_new or not 0 <= waited_s < NODES_WAIT_S:
             return ""
         expected = self._topology.machines(cluster, world)
         ready = sum(node.state == "ready" for node in await engine.nodes())

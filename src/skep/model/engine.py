@@ -71,7 +71,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task of a service. `ports` are (published, target) pairs of host mode; `since_s` is when it came to its state."""
+    """A task of a service. `ports` are (published, target) pairs of host mode; it has its state since `since_s`."""
 
     id: str
     service_id: str

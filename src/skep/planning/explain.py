@@ -29,7 +29,7 @@ _NOTES = {
     NoteKind.HELD: "waiting",
     NoteKind.WAITING_FOR_QUORUM: "waiting for the managers' quorum",
     NoteKind.ROLL_REFUSED: "not rolled to the new spec",
-    NoteKind.REVISION_FAILED: "the Swarm undid or paused this revision; it is not applied again until the spec changes",
+    NoteKind.REVISION_FAILED: "the Swarm undid or paused this revision; apply another, or this one once more",
     NoteKind.REMEDIATION_RESTRICTED: "too many are unhealthy at once, so none is replaced",
     NoteKind.SOURCE_SILENT: "waiting for an answer",
     NoteKind.BACKING_OFF: "will be tried again",

@@ -66,7 +66,7 @@ def _clean_up(draft: Draft) -> None:
 def _mend_in_place(draft: Draft) -> None:
     desired = draft.census.desired
     for member in draft.untouched():
-        outdated = desired.in_place and member in draft.census.outdated
+        outdated = desired.in_place and (member in draft.census.outdated or member.rolled_back)
         if member.foreign:
             draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
         elif _refused_by_cluster(draft.census, member):

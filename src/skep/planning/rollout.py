@@ -1,6 +1,6 @@
 """Moving a group to a new spec without ever having too many or too few (semantics.md W41-W45, N35)."""
 
-from skep.model.plan import NoteKind, Reason
+from skep.model.plan import REMOVALS, NoteKind, Reason
 from skep.model.state import Desired, Role
 from skep.planning.census import is_current, removal_order
 from skep.planning.draft import Draft
@@ -31,7 +31,9 @@ def create_new(draft: Draft) -> None:
     census, desired = draft.census, draft.census.desired
     if desired.slots is not None or not _may_roll(draft):
         return
-    new = len(census.current) + draft.creations + sum(is_current(desired, e) for e in census.creating)
+    going = {a.member for a in draft.actions if a.kind in REMOVALS}
+    staying = sum(m.id not in going for m in census.current)
+    new = staying + draft.creations + sum(is_current(desired, e) for e in census.creating)
     room = desired.size + desired.max_surge - draft.total
     for _ in range(min(room, desired.size - new)):
         draft.create(None, Reason.OUTDATED)
