@@ -24,8 +24,8 @@ def with_skep(lab: Lab, swarm: Swarm, count: int) -> None:
 
 
 def by_hand(lab: Lab, swarm: Swarm, count: int) -> None:
-    """The docker command of the same meaning, and the same look."""
-    arguments = ["--detach", "--quiet", "--no-resolve-image", "--name", NAME, "--replicas", str(count), lab.web_image]
+    """The docker command of the same meaning, which asks a registry for the digest as skep does, and the same look."""
+    arguments = ["--detach", "--name", NAME, "--replicas", str(count), lab.web_image]
     run("docker", "-H", f"unix://{swarm.manager}", "service", "create", *arguments)
     until(lambda: swarm.running(NAME) == count, f"{count} containers by hand")
 

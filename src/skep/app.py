@@ -98,7 +98,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
     engines, hub, clock = DockerEngines(settings.call_limit, settings.engine_timeout_s), Hub(), SystemClock()
     stack.push_async_callback(engines.close)
     engine = engines.engine(_endpoint(settings))
-    clusters = ClusterBook(store, engines, hub.wake_cluster)
+    clusters = ClusterBook(store, engines, clock, hub.wake_cluster)
     # One for the whole process: it asks a registry once, and builds once for all machines that boot side by side.
     images = NodeImages(engine, settings.pull_timeout_s)
     instances: dict[str, InstancePlugin] = {

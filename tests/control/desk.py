@@ -25,7 +25,7 @@ class Desk:
     def __init__(self) -> None:
         self.store, clock = MemoryStore(), SimClock()
         world = World(clock, Random(1))
-        clusters = ClusterBook(self.store, world.engines, lambda name: None)
+        clusters = ClusterBook(self.store, world.engines, clock, lambda name: None)
         flavors = {
             "flavor-swarm": SwarmFlavor(clusters, world.engines, clock),
             "flavor-vanilla": VanillaFlavor(),

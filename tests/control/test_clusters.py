@@ -26,7 +26,7 @@ class Town:
         self.clock, self.store = SimClock(), MemoryStore()
         self.world = World(self.clock, Random(1))
         self.changed: list[str] = []
-        self.book = ClusterBook(self.store, self.world.engines, self.changed.append)
+        self.book = ClusterBook(self.store, self.world.engines, SimClock(), self.changed.append)
 
     async def machine(self, address: str, init: str) -> Machine:
         spec = InstanceSpec(b"{}", {"skep.request": address}, init.format(address=address), address)  # type: ignore[arg-type]

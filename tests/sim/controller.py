@@ -81,7 +81,7 @@ class Simulation:
     def _build(self, gate: Gate) -> Core:
         hub, store, clock = Hub(), GatedStore(self.store, gate), GatedClock(self.clock, gate)
         engines, machines = GatedEngines(self.world, gate), gated_instances(self.world, gate)
-        clusters = ClusterBook(store, engines, hub.wake_cluster)
+        clusters = ClusterBook(store, engines, self.clock, hub.wake_cluster)
         flavors = {
             "flavor-swarm": SwarmFlavor(clusters, engines, clock, self.random),
             "flavor-vanilla": VanillaFlavor(),

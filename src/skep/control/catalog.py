@@ -48,7 +48,7 @@ class Catalog:
     async def write(
         self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False, again: bool = False
     ) -> SpecDocument:
-        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless it shall be `again`."""
+        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless wanted `again`."""
         stored = await self._store.get(spec_path(key))
         before = decode(SpecDocument, stored.value) if stored else None
         same = before is not None and not before.removed and before.spec == spec and before.adopt == adopt

@@ -4,7 +4,7 @@ The document `cluster/NAME` is written by the turns of its manager group and rea
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -12,17 +12,22 @@ import structlog
 from skep.control.documents import cluster_path, decode, encode
 from skep.model.errors import ConflictError, NotReadyError, SkepError
 from skep.model.state import ClusterManager, ClusterState
-from skep.ports import Engine, Engines, Store
+from skep.ports import Clock, Engine, Engines, Store
 
 log = structlog.get_logger()
+
+
+TRUST_S = 5.0
+"""A manager that had a quorum is not asked again for so long, unless a call of it fails: GET /info runs three programs
+on the engine's host, and a workload that converges is looked at every second."""
 
 
 class ClusterBook:
     """Implements ports.Clusters. `changed` is called with a cluster's name when its document has changed."""
 
-    def __init__(self, store: Store, engines: Engines, changed: Callable[[str], None]) -> None:
-        self._store, self._engines, self._changed = store, engines, changed
-        self._last_good: dict[str, str] = {}
+    def __init__(self, store: Store, engines: Engines, clock: Clock, changed: Callable[[str], None]) -> None:
+        self._store, self._engines, self._clock, self._changed = store, engines, clock, changed
+        self._last_good: dict[str, tuple[str, float]] = {}
         self._term: int | None = None
 
     def begin(self, term: int) -> None:
@@ -51,15 +56,25 @@ class ClusterBook:
         if not state.id:
             raise NotReadyError(f"cluster {state.name} is not formed yet")
         endpoints = [m.endpoint for m in state.managers]
-        last = self._last_good.get(state.name)
-        if last in endpoints and await self._answers(last, state.id):
+        last, asked_s = self._last_good.get(state.name, ("", 0.0))
+        if last in endpoints and self._clock.monotonic_s() - asked_s < TRUST_S:
             return self._engines.engine(last)
-        answers = await asyncio.gather(*(self._answers(e, state.id) for e in endpoints))
-        good = next((e for e, ok in zip(endpoints, answers, strict=True) if ok), None)
-        if good is None:
+        good = await self._first_good(last, endpoints, state.id)
+        if not good:
+            self._last_good.pop(state.name, None)
             raise NotReadyError(f"no manager of cluster {state.name} answers with a quorum")
-        self._last_good[state.name] = good
+        self._last_good[state.name] = (good, self._clock.monotonic_s())
         return self._engines.engine(good)
+
+    async def _first_good(self, last: str, endpoints: Sequence[str], cluster_id: str) -> str:
+        if last in endpoints and await self._answers(last, cluster_id):
+            return last
+        answers = await asyncio.gather(*(self._answers(e, cluster_id) for e in endpoints))
+        return next((e for e, ok in zip(endpoints, answers, strict=True) if ok), "")
+
+    def doubt(self, name: str) -> None:
+        """A call of the manager of this cluster failed: ask all of them before the next."""
+        self._last_good.pop(name, None)
 
     async def _answers(self, endpoint: str, cluster_id: str) -> bool:
         try:

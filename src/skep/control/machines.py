@@ -160,6 +160,7 @@ class GroupActuator:
             strays = await self._strays(group, listed)
             healths = await self._healths(group, listed)
         except (UnavailableError, NotReadyError):
+            self._clusters.doubt(group.place.cluster)
             # Of a group that is being removed nobody can say then that nothing of it is left.
             silent = {HEALTH} if listed or group.place.removed else set()
         self._seen = {d.id: d for d in (*listed, *strays)}

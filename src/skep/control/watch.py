@@ -1,7 +1,7 @@
 """Streams of changes that wake keys. They only make skep quick: the resync finds everything without them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -52,9 +52,11 @@ class Watch:
     async def _cluster(self, cluster: str) -> None:
         async def follow() -> None:
             engine = await self._clusters.manager(cluster)
-            events: AsyncIterator[object] = engine.events({"type": ["node", "service"]})
-            async for _ in events:
-                self._wake_cluster(cluster)
+            async for event in engine.events({"type": ["node", "service"]}):
+                if event.type == "service":
+                    self._wake(Key(Kind.WORKLOAD, event.attributes.get("name", "")))
+                else:
+                    self._wake_cluster(cluster)
 
         await self._for_ever(follow)
 

@@ -85,7 +85,7 @@ class SwarmWorkloads:
             hold="" if document.removed else hold,
             limits=self._limits,
         )
-        actuator = ServiceActuator(workload, self._clock, self._rng, self._controller)
+        actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
         return Resolved(desired, record, actuator, cluster)
 
     async def _reach(self, cluster: str) -> tuple[Engine | None, str, bool]:
@@ -146,8 +146,11 @@ class SwarmWorkloads:
 class ServiceActuator:
     """Implements ports.Actuator for one workload spec. `tasks` are those of the last observation, for people."""
 
-    def __init__(self, workload: Workload, clock: Clock, rng: random.Random, controller: str) -> None:
+    def __init__(
+        self, workload: Workload, clusters: ClusterBook, clock: Clock, rng: random.Random, controller: str
+    ) -> None:
         self.workload = self._workload = workload
+        self._clusters = clusters
         self._clock, self._rng, self._controller = clock, rng, controller
         self.tasks: tuple[Task, ...] = ()
 
@@ -161,6 +164,7 @@ class ServiceActuator:
             found = await self._find(workload.engine, workload)
             tasks = await workload.engine.tasks({"service": [found.id]}) if found else ()
         except (UnavailableError, NotFoundError):
+            self._clusters.doubt(workload.cluster)
             return Observed(silent=frozenset({EVERYTHING}))
         self.tasks = tuple(tasks)
         return Observed((self._member(workload, desired, found, tasks),)) if found else Observed()
