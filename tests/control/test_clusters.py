@@ -26,7 +26,7 @@ class Town:
         self.clock, self.store = SimClock(), MemoryStore()
         self.world = World(self.clock, Random(1))
         self.changed: list[str] = []
-        self.book = ClusterBook(self.store, self.world.engines, SimClock(), self.changed.append)
+        self.book = ClusterBook(self.store, self.world.engines, self.clock, self.changed.append)
 
     async def machine(self, address: str, init: str) -> Machine:
         spec = InstanceSpec(b"{}", {"skep.request": address}, init.format(address=address), address)  # type: ignore[arg-type]
@@ -91,12 +91,28 @@ def test_a_manager_that_answers_with_a_quorum_is_found() -> None:
         await town.book.learn("managers", town.known(*machines))
         for lost, found in ((machines[0], machines[1]), (machines[1], None)):
             town.world.stop(lost)
+            town.book.doubt("managers")
             await town.clock.sleep(20.0)
             if found is not None:
                 assert (await town.book.manager("managers")).endpoint == f"sim://{found.id}"
                 assert (await town.book.manager("")).endpoint == f"sim://{found.id}"
         with pytest.raises(NotReadyError, match="no manager of cluster managers answers with a quorum"):
             await town.book.manager("managers")
+
+    in_town(body)
+
+
+def test_a_manager_that_answered_is_trusted_until_a_call_of_it_fails() -> None:
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        await town.book.claim_bootstrap("managers", ADDRESSES[0])
+        await town.book.learn("managers", town.known(*machines))
+        first = (await town.book.manager("managers")).endpoint
+        town.world.stop(machines[0])
+        await town.clock.sleep(20.0)
+        assert (await town.book.manager("managers")).endpoint == first == f"sim://{machines[0].id}"
+        town.book.doubt("managers")
+        assert (await town.book.manager("managers")).endpoint != first
 
     in_town(body)
 

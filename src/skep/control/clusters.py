@@ -17,9 +17,9 @@ from skep.ports import Clock, Engine, Engines, Store
 log = structlog.get_logger()
 
 
-TRUST_S = 5.0
-"""A manager that had a quorum is not asked again for so long, unless a call of it fails: GET /info runs three programs
-on the engine's host, and a workload that converges is looked at every second."""
+TRUST_S = 35.0
+"""A manager that had a quorum is not asked again for so long, a little more than a resync, unless a call of it fails:
+GET /info runs three programs on the engine's host, and a workload that converges is looked at every second."""
 
 
 class ClusterBook:
