@@ -16,6 +16,8 @@ _WHY = {
     Reason.DRIFTED: "it was changed from outside",
 }
 
+_ADOPTED = "it is there already, made by others"
+
 _DEEDS = {
     ActionKind.CREATE: "create",
     ActionKind.ADOPT: "adopt",
@@ -58,7 +60,8 @@ def explain_action(kind: Kind, action: Action) -> str:
     """`create machine 10.20.0.10: one is missing`."""
     subject = _subject(kind, action.slot, action.member)
     what = f" ({', '.join(action.detail)})" if action.detail else ""
-    return f"{_DEEDS[action.kind]} {subject}: {_WHY[action.reason]}{what}"
+    why = _ADOPTED if action.kind is ActionKind.ADOPT else _WHY[action.reason]
+    return f"{_DEEDS[action.kind]} {subject}: {why}{what}"
 
 
 def explain_note(note: Note) -> str:
