@@ -28,7 +28,7 @@ R, A = Reason, ActionKind
             Action(A.UPDATE, R.DRIFTED, None, "m1", ("images",)),
             "update machine m1: it was changed from outside (images)",
         ),
-        (Kind.GROUP, Action(A.ADOPT, R.DRIFTED, None, "m1"), "adopt machine m1: it was changed from outside"),
+        (Kind.GROUP, Action(A.ADOPT, R.DRIFTED, None, "m1"), "adopt machine m1: it is there already, made by others"),
         (
             Kind.WORKLOAD,
             Action(A.UPDATE, R.OUTDATED, "s", "s1", ("Image", "Count")),

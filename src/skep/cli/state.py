@@ -47,7 +47,8 @@ def state_of(view: View) -> State:
     for kind, status, word in TROUBLES:
         condition = found.get(kind)
         if condition is not None and condition["status"] is status:
-            return State(word, _words(condition["reason"], condition["message"]))
+            reason = "" if word == "Waiting" else condition["reason"]
+            return State(word, _words(reason, condition["message"]))
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
 
 
@@ -59,4 +60,4 @@ def _activity(view: View, progressing: View | None) -> str:
 
 
 def _words(reason: str, message: str) -> str:
-    return f"{reason}: {plain(message)}" if message else reason
+    return ": ".join(text for text in (reason, plain(message)) if text)

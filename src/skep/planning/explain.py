@@ -60,7 +60,8 @@ def explain_action(kind: Kind, action: Action) -> str:
     """`create machine 10.20.0.10: one is missing`."""
     subject = _subject(kind, action.slot, action.member)
     what = f" ({', '.join(action.detail)})" if action.detail else ""
-    why = _ADOPTED if action.kind is ActionKind.ADOPT else _WHY[action.reason]
+    adopted = (action.kind, action.reason) == (ActionKind.ADOPT, Reason.DRIFTED)
+    why = _ADOPTED if adopted else _WHY[action.reason]
     return f"{_DEEDS[action.kind]} {subject}: {why}{what}"
 
 
