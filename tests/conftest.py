@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from skep.adapters.docker import DockerEngine
-from skep.adapters.node_image import ensure_node_image
+from skep.adapters.node_image import NodeImages
 from tests.engines import newer
 from tests.engines.host import HostEngine, host_engine
 
@@ -38,7 +38,7 @@ def node_image(host_engine: HostEngine) -> str:
     async def build() -> str:
         engine = DockerEngine(host_engine.endpoint)
         try:
-            return await ensure_node_image(engine, "", pull_timeout_s=5)
+            return await NodeImages(engine, pull_timeout_s=5).ensure()
         finally:
             await engine.close()
 

@@ -67,11 +67,6 @@ class NodeImages:
         return name
 
 
-async def ensure_node_image(engine: Engine, wanted: str, pull_timeout_s: float) -> str:
-    """NodeImages.ensure for one call."""
-    return await NodeImages(engine, pull_timeout_s).ensure(wanted)
-
-
 async def build_example_image(engine: Engine, name: str = EXAMPLE_IMAGE) -> str:
     """An image of busybox alone that answers `hello from HOSTNAME` on port 8080; made only if it is not there."""
     if name not in await engine.image_ids():

@@ -34,9 +34,6 @@ class Records:
             self._cache[key] = (record, stored.version if stored else 0)
         return self._cache[key][0]
 
-    def peek(self, key: Key) -> Record | None:
-        return self._cache[key][0] if key in self._cache else None
-
     async def write(self, record: Record) -> None:
         """Write if anything changed. Phases that actions reached since the record was read are kept."""
         async with self._locks.setdefault(record.key, asyncio.Lock()):
