@@ -18,6 +18,7 @@ from skep.adapters.docker import DockerEngine, DockerEngines
 from skep.adapters.docker_host import check_for_machines, find_engine
 from skep.adapters.node_image import NodeImages, build_example_image
 from skep.adapters.secrets import FileSecrets
+from skep.adapters.store_lock import holder_of
 from skep.adapters.store_sqlite import SqliteStore
 from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options, World
@@ -148,7 +149,20 @@ async def _docker_instances(
     async def node_image() -> str:
         return await images.ensure(settings.node_image)
 
-    return DockerInstances(engine, engines, settings.controller, settings.state_dir, node_image, SystemClock())
+    instances = DockerInstances(engine, engines, settings.controller, settings.state_dir, node_image, SystemClock())
+    await _check_homes(settings, instances)
+    return instances
+
+
+async def _check_homes(settings: Settings, instances: DockerInstances) -> None:
+    """Two servers of one name on one engine would undo each other's machines: RefusedError while the other lives."""
+    for home in await instances.other_homes():
+        holder = holder_of(Path(home))
+        if holder:
+            raise RefusedError(
+                f"the machines of controller {settings.controller} on this engine are kept from {home} by {holder}: "
+                "stop that first, or give this one another name with --controller"
+            )
 
 
 async def _tear_down(settings: Settings) -> tuple[str, ...]:

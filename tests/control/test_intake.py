@@ -47,6 +47,17 @@ def test_a_revision_that_the_cluster_gave_up_is_new_when_it_is_applied_again() -
     at_a_desk(body)
 
 
+def test_what_plugins_find_is_told_together_with_what_can_not_be_read() -> None:
+    async def body(desk: Desk) -> None:
+        nowhere = group("c", {"Size": 1}, "worker")
+        nowhere["Properties"]["Instance"]["Plugin"] = "instance-nowhere"  # type: ignore[index]
+        with pytest.raises(InvalidError) as caught:
+            await desk.apply({"Name": "web", "Image": "web:1", "Count": "five"}, nowhere)
+        assert [fault.path for fault in caught.value.faults] == ["Count", "Properties.Instance.Plugin"]
+
+    at_a_desk(body)
+
+
 def test_nothing_is_accepted_when_one_document_is_wrong_and_every_fault_is_told() -> None:
     async def body(desk: Desk) -> None:
         wrong = group("b", {"Size": 1}, "manager", Colour="red")

@@ -30,6 +30,18 @@ Count: -1
 """
 
 
+def test_neither_a_server_nor_a_removal_from_elsewhere_touches_the_machines_of_a_living_one(
+    world: World, tmp_path: Path
+) -> None:
+    """One name on one engine has one home: from another state directory it is refused while that one lives."""
+    skep, before = world.skep, world.machines()
+    for command in ("down", "serve"):
+        elsewhere = skep.call(command, "--state-dir", str(tmp_path / "other"))
+        assert elsewhere.returncode == 1
+        assert f"are kept from {skep.state} by process" in elsewhere.stderr
+    assert world.machines() == before
+
+
 def test_a_second_server_on_the_same_state_directory_is_told_who_holds_it(world: World) -> None:
     skep = world.skep
     assert skep.server is not None

@@ -32,6 +32,21 @@ class StateLock:
         os.close(self._fd)
 
 
+def holder_of(folder: Path) -> str:
+    """Which process holds this folder now, in words; empty where none does."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _describe(os.pread(descriptor, 4096, 0))
+    finally:
+        os.close(descriptor)
+    return ""
+
+
 def _describe(text: bytes) -> str:
     try:
         held = json.loads(text)

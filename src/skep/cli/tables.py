@@ -37,7 +37,7 @@ def members(views: Sequence[View]) -> Table:
     columns = ("MEMBER", "OF", "SLOT", "NODE", "ADDRESS", "LIFE", "HEALTH", "RUNNING", "AGE", "DETAIL")
     rows = [
         (
-            member["id"][:20],
+            member["id"],
             view["name"],
             member["slot"],
             member["node"],

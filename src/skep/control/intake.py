@@ -16,7 +16,7 @@ from skep.model.state import Role
 from skep.model.view import ChangeView
 from skep.ports import Clock
 from skep.specs.canonical import to_json
-from skep.specs.source import ParsedSpec, SourceFile, parse
+from skep.specs.source import ParsedSpec, SourceFile, parse, read
 
 log = structlog.get_logger()
 
@@ -55,10 +55,10 @@ class Intake:
 
     async def read(self, files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
         """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault."""
-        parsed = parse(files)
+        parsed, faults = read(files)
+        await self._validator.check(parsed, faults)
         if not parsed:
             raise InvalidError([Fault("holds no group and no workload", file=f.name) for f in files])
-        await self._validator.check(parsed)
         await self._refuse_harm(parsed)
         return parsed
 

@@ -14,11 +14,11 @@ class Validator:
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
 
-    async def check(self, parsed: Sequence[ParsedSpec]) -> None:
-        """InvalidError with the faults of all specs; the plugins that are not there are faults too."""
+    async def check(self, parsed: Sequence[ParsedSpec], before: Sequence[Fault] = ()) -> None:
+        """InvalidError with the faults of all specs, after those found `before`; a plugin that is not there is one."""
         faults = [fault for p in parsed if isinstance(p.spec, GroupSpec) for fault in await self._group(p, p.spec)]
-        if faults:
-            raise InvalidError(faults)
+        if before or faults:
+            raise InvalidError([*before, *faults])
 
     async def _group(self, parsed: ParsedSpec, spec: GroupSpec) -> list[Fault]:
         """infrakit-compat.md 1.3: flavor, then instance; both are asked, whatever the first says."""

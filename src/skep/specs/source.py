@@ -42,6 +42,14 @@ class ParsedSpec:
 
 def parse(files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
     """Every spec of every file, in order. InvalidError holds every fault of all of them; an empty result is none."""
+    parsed, faults = read(files)
+    if faults:
+        raise InvalidError(faults)
+    return parsed
+
+
+def read(files: Sequence[SourceFile]) -> tuple[tuple[ParsedSpec, ...], tuple[Fault, ...]]:
+    """The specs that could be read, and every fault of the others: for those who find more faults in the former."""
     faults: list[Fault] = []
     parsed: list[ParsedSpec] = []
     for file in files:
@@ -51,9 +59,7 @@ def parse(files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
     faults += _repeated(parsed)
     if len(parsed) > DOCUMENTS_MAX:
         faults.append(Fault(f"at most {DOCUMENTS_MAX} documents may be given at once, not {len(parsed)}"))
-    if faults:
-        raise InvalidError(faults)
-    return tuple(parsed)
+    return tuple(parsed), tuple(faults)
 
 
 def _parse_file(file: SourceFile) -> tuple[list[ParsedSpec], list[Fault]]:

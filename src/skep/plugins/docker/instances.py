@@ -18,6 +18,7 @@ from skep.plugins.docker.images import check_held, copy_images, outdated, tagged
 from skep.plugins.docker.machine import (
     CONTROLLER_LABEL,
     GROUP_TAG,
+    HOME_TAG,
     RECORD_LABEL,
     REQUEST_TAG,
     Machine,
@@ -140,7 +141,7 @@ class DockerInstances:
                 memory=wanted.memory,
                 cpus=wanted.cpus,
                 logical_id=spec.logical_id,
-                tags=dict(spec.tags),
+                tags={**spec.tags, HOME_TAG: str(self._state_dir)},
             )
             await self._engine.create_volume(name, machine.labels(self._controller))
         return machine
@@ -154,6 +155,11 @@ class DockerInstances:
         kept = {self._folder(name) for name in await self._machines()}
         for folder in folders - kept:
             folder.remove()
+
+    async def other_homes(self) -> tuple[str, ...]:
+        """State directories other than ours to which machines of this controller's name belong."""
+        homes = {machine.tags.get(HOME_TAG, "") for machine in (await self._machines()).values()}
+        return tuple(sorted(homes - {"", str(self._state_dir)}))
 
     async def _machines(self) -> dict[str, Machine]:
         """All that are remembered, by name."""

@@ -18,6 +18,8 @@ REQUEST_TAG = "skep.request"
 SHORT_DIGITS = 12
 """48 bits of a hash: machines of one controller never meet in them."""
 HOSTNAME_MAX = 63
+HOME_TAG = "skep.state-dir"
+"""Which state directory a machine's private folder is in, and whose server therefore keeps it."""
 
 
 class Machine(msgspec.Struct, frozen=True):
