@@ -140,3 +140,23 @@ def test_a_revision_that_the_swarm_gave_up_is_tried_again_when_it_is_applied_aga
         assert sim.world.running("web") == 5
 
     simulated(body)
+
+
+def test_a_workload_waits_until_its_groups_have_brought_its_new_image() -> None:
+    async def body(sim: Simulation) -> None:
+        late: list[str] = []
+        both = [managers(1), workers(2)]
+        for document in both:
+            document["Properties"]["Images"] = ["web:1"]  # type: ignore[index]
+        await sim.apply(*both, workload())
+        await sim.converged(60)
+        sim.world.watch(lambda what, by_us: late.append(what) if "rejected" in what else None)
+        await sim.apply(managers(1), workers(2), workload(image="web:2"))
+        await sim.converged(60)
+        holding = [m for m in sim.world.machines.values() if "web:2" in m.host.images]
+        assert len(holding) == 3
+        order = [line for line in sim.world.kernel.history if "holds web:2" in line or "service web updated" in line]
+        assert "service web updated" in order[-1]
+        assert not late
+
+    simulated(body)

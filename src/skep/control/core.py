@@ -12,7 +12,7 @@ from skep.control.actions import Actions
 from skep.control.catalog import Catalog
 from skep.control.clusters import ClusterBook
 from skep.control.controller import Controller
-from skep.control.documents import SpecDocument
+from skep.control.documents import SpecDocument, spec_of
 from skep.control.hub import Hub
 from skep.control.intake import Intake
 from skep.control.journal import Journal
@@ -28,7 +28,7 @@ from skep.control.watch import Watch
 from skep.control.workloads import SwarmWorkloads
 from skep.model.errors import UnavailableError
 from skep.model.plan import NoteKind
-from skep.model.spec import Key, Kind
+from skep.model.spec import GroupSpec, Key, Kind
 from skep.model.state import Event, Limits, Record
 from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
 from skep.ports import Clock, InstancePlugin, Plugins, Secrets, Store
@@ -136,6 +136,7 @@ class Core:
                 world.rng,
                 options.controller,
                 options.limits,
+                self._image_to_come,
             ),
         }
 
@@ -185,6 +186,21 @@ class Core:
     def _has_failed(self, key: Key) -> bool:
         seen = self._reconcilers[key.kind].seen(key) if key.kind in self._reconcilers else None
         return seen is not None and any(n.kind is NoteKind.REVISION_FAILED for n in seen.plan.notes)
+
+    def _image_to_come(self, cluster: str, image: str, world: Sequence[SpecDocument]) -> str:
+        """Which groups of the cluster have machines that do not hold this image yet, in words; empty when all do."""
+        here = {p.key for p in self._topology.places(world) if p.cluster == cluster and not p.removed}
+        late = [str(d.key) for d in world if d.key in here and self._lacks(d, image)]
+        return f"{', '.join(late)} does not hold {image} yet" if late else ""
+
+    def _lacks(self, document: SpecDocument, image: str) -> bool:
+        spec = spec_of(document.spec)
+        if not isinstance(spec, GroupSpec) or image not in spec.images:
+            return False
+        seen = self._running(Kind.GROUP).seen(document.key)
+        if seen is None or seen.desired.generation != document.generation:
+            return True
+        return any(f"image {image}" in member.drift for member in seen.observed.members)
 
     def _now(self) -> Now:
         return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())

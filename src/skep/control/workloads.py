@@ -25,8 +25,9 @@ TRIES = 10
 """semantics.md N26: an out-of-date version is read again and retried this often, with jitter."""
 
 NODES_WAIT_S = 60.0
-"""A new workload waits so long for the machines that its cluster is still getting: Swarm never moves a running task
-to a node that comes later, so that all of them would stay on the first one."""
+"""A revision waits so long for what its cluster is still getting. Machines, if it is the first: Swarm never moves a
+running task to a node that comes later. Its image, if groups bring it: tasks that start before it is there fail, and
+the Swarm pauses the update."""
 
 UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
 """Update states in which SwarmKit has stopped or undone a revision."""
@@ -45,6 +46,9 @@ class Workload:
     formed: bool
 
 
+ImageToCome = Callable[[str, str, Sequence[SpecDocument]], str]
+
+
 class SwarmWorkloads:
     """Implements control.levels.Level."""
 
@@ -57,7 +61,10 @@ class SwarmWorkloads:
         rng: random.Random,
         controller: str,
         limits: Limits,
+        image_to_come: ImageToCome,
     ) -> None:
+        """`image_to_come` says which groups of a cluster still bring an image to their machines."""
+        self._image_to_come = image_to_come
         self._topology, self._clusters, self._secrets = topology, clusters, secrets
         self._clock, self._rng, self._controller, self._limits = clock, rng, controller, limits
 
@@ -73,7 +80,10 @@ class SwarmWorkloads:
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
         gone = engine is None and all(p.removed for p in places if p.key.name == cluster and p.role is Role.MANAGER)
         workload = Workload(spec, cluster, engine, rendered, document.adopt, gone, formed)
-        hold = hold or missing or await self._nodes_to_come(document, record, engine, cluster, world)
+        hold = hold or missing
+        if not hold and self._is_fresh(document):
+            hold = self._image_to_come(cluster, spec.image, world)
+            hold = hold or await self._nodes_to_come(document, record, engine, cluster, world)
         desired = Desired(
             key=document.key,
             generation=document.generation,
@@ -99,6 +109,11 @@ class SwarmWorkloads:
         except NotReadyError as error:
             return None, str(error), bool(state.id)
 
+    def _is_fresh(self, document: SpecDocument) -> bool:
+        """Whether the newest revision may still wait for what its cluster is getting."""
+        accepted_s = document.history[0].when_s if document.history else 0.0
+        return 0 <= self._clock.wall_s() - accepted_s < NODES_WAIT_S
+
     async def _nodes_to_come(
         self,
         document: SpecDocument,
@@ -108,9 +123,8 @@ class SwarmWorkloads:
         world: Sequence[SpecDocument],
     ) -> str:
         """Which machines a workload that was never created waits for; empty when it waits no longer."""
-        waited_s = self._clock.wall_s() - document.history[0].when_s if document.history else NODES_WAIT_S
         is_new = document.generation == 1 and not record.ledger.applied
-        if engine is None or not is_new or not 0 <= waited_s < NODES_WAIT_S:
+        if engine is None or not is_new:
             return ""
         expected = self._topology.machines(cluster, world)
         ready = sum(node.state == "ready" for node in await engine.nodes())

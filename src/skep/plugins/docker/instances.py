@@ -241,7 +241,7 @@ class DockerInstances:
         return InstanceDescription(
             id=machine.name,
             logical_id=machine.logical_id,
-            tags=machine.tags | dict(folder.tags()),
+            tags={k: v for k, v in (machine.tags | dict(folder.tags())).items() if k != HOME_TAG},
             life=life,
             created_s=container.created_s if container else 0.0,
             detail=folder.failure if life is Life.PENDING else _stopped_detail(container),
