@@ -158,7 +158,7 @@ class Intake:
 
 
 def change_of(before: SpecDocument | None, after: SpecDocument) -> str:
-    """What an apply did: created, configured or unchanged."""
+    """What an apply does, or would do: created, configured or unchanged."""
     if before is None or before.removed:
         return "created"
     return "unchanged" if before.generation == after.generation else "configured"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from skep.control.catalog import Catalog
 from skep.control.documents import SpecDocument
+from skep.control.intake import change_of
 from skep.control.reconcile import Reconciler
 from skep.model.plan import Action, Plan
 from skep.model.spec import Kind, Spec
@@ -28,7 +29,8 @@ class Preview:
 
     async def _one(self, wanted: SpecDocument, before: SpecDocument | None, world: Sequence[SpecDocument]) -> PlanView:
         _, plan = await self._reconciler(wanted.key.kind).preview(wanted, world)
-        return PlanView(str(wanted.key), _change(wanted, before), _actions(plan), tuple(map(explain_note, plan.notes)))
+        actions = tuple(_action(plan, a) for a in plan.actions)
+        return PlanView(str(wanted.key), change_of(before, wanted), actions, tuple(map(explain_note, plan.notes)))
 
 
 def _as_if(spec: Spec, before: SpecDocument | None) -> SpecDocument:
@@ -39,16 +41,6 @@ def _as_if(spec: Spec, before: SpecDocument | None) -> SpecDocument:
     if before is None:
         return SpecDocument(spec.key, "", 1, False, text, ())
     return replace(before, generation=before.generation + 1, removed=False, spec=text)
-
-
-def _change(wanted: SpecDocument, before: SpecDocument | None) -> str:
-    if before is None or before.removed:
-        return "created"
-    return "unchanged" if wanted is before else "configured"
-
-
-def _actions(plan: Plan) -> tuple[ActionView, ...]:
-    return tuple(_action(plan, a) for a in plan.actions)
 
 
 def _action(plan: Plan, action: Action) -> ActionView:
