@@ -13,6 +13,7 @@ from skep.model.engine import (
     Container,
     EngineEvent,
     EngineInfo,
+    Image,
     JoinTokens,
     Network,
     Node,
@@ -124,11 +125,16 @@ class Engine(Protocol):
     async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """All states; those that carry every label (an empty value matches any)."""
 
+    async def container(self, container: str) -> Container | None:
+        """By ID or exact name; None for one that is not there, as the engine itself says now and no cache."""
+
     async def create_container(self, name: str, body: JsonObject) -> str:
         """The ID. ConflictError when the name is taken, NotFoundError when the image is missing."""
 
     async def start_container(self, container: str) -> None: ...
-    async def stop_container(self, container: str, grace_s: int) -> None: ...
+    async def stop_container(self, container: str, grace_s: int | None) -> None:
+        """TERM, and KILL after the grace; None takes the container's own. Not there, or not running, is success."""
+
     async def remove_container(self, container: str) -> None:
         """Kill and remove, with its anonymous volumes; not there is success."""
 
@@ -147,8 +153,15 @@ class Engine(Protocol):
         """`name:tag` to image ID, for all tagged images."""
 
     async def import_image(self, image: str, tar: AsyncIterator[bytes], changes: Sequence[str]) -> str: ...
+    async def image(self, image: str) -> Image | None:
+        """The image as this engine holds it, by `name:tag`, `name@sha256:…` or ID; None where it does not."""
+
     async def pull_image(self, image: str, *, timeout_s: float) -> bool:
         """True when the engine has it now; False when no registry gave it within the time."""
+
+    async def fetch_image(self, image: str) -> None:
+        """Pull it, with this host's docker credentials for its registry. RejectedError with the registry's own words
+        where it refuses (semantics.md W32), UnavailableError where it does not answer."""
 
     def save_images(self, images: Sequence[str]) -> AsyncIterator[bytes]: ...
     async def load_images(self, tar: AsyncIterator[bytes]) -> None: ...
@@ -307,6 +320,9 @@ class Actuator(Protocol):
 
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None: ...
     async def start(self, desired: Desired, member: Member) -> None: ...
+    async def stop(self, desired: Desired, member: Member) -> None:
+        """Let it serve no more, and keep it."""
+
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None: ...
     async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None: ...
     async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:

@@ -6,7 +6,18 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
-from skep.model.engine import Container, EngineEvent, EngineInfo, JoinTokens, Network, Node, Service, Task, Volume
+from skep.model.engine import (
+    Container,
+    EngineEvent,
+    EngineInfo,
+    Image,
+    JoinTokens,
+    Network,
+    Node,
+    Service,
+    Task,
+    Volume,
+)
 from skep.model.errors import ConflictError, Fault, InvalidError, NotFoundError, RejectedError, UnavailableError
 from skep.model.json import JsonObject
 from tests.fakes.host import FakeContainer, Host
@@ -209,6 +220,10 @@ class FakeEngine:
         shown = [container.shown for container in host.containers.values()]
         return [container for container in shown if _carries(container.labels, labels)]
 
+    async def container(self, container: str) -> Container | None:
+        host = await self._reach()
+        return next((c.shown for c in host.containers.values() if container in (c.shown.id, c.shown.name)), None)
+
     async def create_container(self, name: str, body: JsonObject) -> str:
         return await self._act("create container", lambda host: self._create(host, name, body))
 
@@ -230,7 +245,7 @@ class FakeEngine:
     async def start_container(self, container: str) -> None:
         await self._act("start container", lambda host: self._turn(host, container, "running", "start"))
 
-    async def stop_container(self, container: str, grace_s: int) -> None:
+    async def stop_container(self, container: str, grace_s: int | None) -> None:
         await self._act("stop container", lambda host: self._turn(host, container, "exited", "die"))
 
     def _turn(self, host: Host, container: str, state: str, action: str) -> None:
@@ -295,6 +310,17 @@ class FakeEngine:
 
     async def image_ids(self) -> Mapping[str, str]:
         return dict((await self._reach()).images)
+
+    async def image(self, image: str) -> Image | None:
+        host = await self._reach()
+        if not holds(host.images, image):
+            return None
+        digest = self._net.registry.get(image)
+        return Image(host.images.get(image, image), (f"{image}@{digest}",) if digest else ())
+
+    async def fetch_image(self, image: str) -> None:
+        if not await self.pull_image(image, timeout_s=0):
+            raise RejectedError(f"could not pull image {image}: manifest unknown")
 
     async def import_image(self, image: str, tar: AsyncIterator[bytes], changes: Sequence[str]) -> str:
         data = b"".join([part async for part in tar])

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -10,7 +11,16 @@ from msgspec import Struct
 from skep.adapters import docker_read as read
 from skep.adapters.docker_images import ImageCalls
 from skep.adapters.docker_swarm import SwarmCalls
-from skep.adapters.docker_wire import ACT_TIMEOUT_S, READ_TIMEOUT_S, Lane, Request, Wire, filters_query, lines
+from skep.adapters.docker_wire import (
+    ACT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    STREAM_TIMEOUT_S,
+    Lane,
+    Request,
+    Wire,
+    filters_query,
+    lines,
+)
 from skep.model.engine import Container, EngineEvent, EngineInfo, Network, Volume
 from skep.model.errors import ConflictError, NotFoundError, UnavailableError
 from skep.model.json import JsonObject
@@ -58,6 +68,13 @@ class DockerEngine(SwarmCalls, ImageCalls):
         answers = await self._wire.read("list containers", "containers/json", list[read.ContainerAnswer], query)
         return [read.read_container(answer) for answer in answers]
 
+    async def container(self, container: str) -> Container | None:
+        path = f"containers/{quote(container)}/json"
+        try:
+            return read.read_inspected(await self._wire.read(f"inspect {container}", path, read.InspectAnswer))
+        except NotFoundError:
+            return None
+
     async def create_container(self, name: str, body: JsonObject) -> str:
         query = [("name", name)]
         return (await self._wire.create(f"create container {name}", "containers/create", _Created, query, body=body)).Id
@@ -65,11 +82,13 @@ class DockerEngine(SwarmCalls, ImageCalls):
     async def start_container(self, container: str) -> None:
         await self._wire.act(f"start container {container}", "POST", f"containers/{quote(container)}/start")
 
-    async def stop_container(self, container: str, grace_s: int) -> None:
-        path = f"containers/{quote(container)}/stop"
-        timeout_s = grace_s + ACT_TIMEOUT_S
-        query = [("t", str(grace_s))]
-        await self._wire.act(f"stop container {container}", "POST", path, query, timeout_s=timeout_s, lane=Lane.WAIT)
+    async def stop_container(self, container: str, grace_s: int | None) -> None:
+        """Its own grace is not known here, so that no answer is waited for longer than a stream's."""
+        what, path = f"stop container {container}", f"containers/{quote(container)}/stop"
+        timeout_s = STREAM_TIMEOUT_S if grace_s is None else grace_s + ACT_TIMEOUT_S
+        query = [] if grace_s is None else [("t", str(grace_s))]
+        with suppress(NotFoundError):
+            await self._wire.act(what, "POST", path, query, timeout_s=timeout_s, lane=Lane.WAIT)
 
     async def remove_container(self, container: str) -> None:
         """A removal that is already under way is waited for (semantics.md W29)."""

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import quote
 
 import msgspec
 
 from skep.adapters import docker_read as read
 from skep.adapters.docker_errors import engine_error
 from skep.adapters.docker_wire import Request, Wire, lines
+from skep.model.engine import Image
 from skep.model.errors import NotFoundError, RejectedError, UnavailableError
 
 
@@ -32,6 +34,18 @@ class ImageCalls:
 
     async def image_ids(self) -> Mapping[str, str]:
         return read.read_images(await self._wire.read("list images", "images/json", list[read.ImageAnswer]))
+
+    async def image(self, image: str) -> Image | None:
+        try:
+            answer = await self._wire.read(f"inspect image {image}", f"images/{quote(image)}/json", read.ImageDetails)
+        except NotFoundError:
+            return None
+        return Image(answer.id, tuple(answer.repo_digests or ()))
+
+    async def fetch_image(self, image: str) -> None:
+        name, tag = split_reference(image)
+        query = [("fromImage", name), ("tag", tag)]
+        await self._progress(f"pull image {image}", "images/create", query, None)
 
     async def import_image(self, image: str, tar: AsyncIterator[bytes], changes: Sequence[str]) -> str:
         name, tag = split_reference(image)

@@ -1,5 +1,6 @@
 """The Engine API's JSON as the values of model/engine.py: pure, and the only place that knows its field names."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -38,8 +39,11 @@ class InfoAnswer(Struct, rename="pascal"):
     operating_system: str = ""
     cgroup_version: str = "1"
     driver: str = ""
+    labels: list[str] | None = None
+    architecture: str = ""
     swarm: _SwarmInfo = field(default_factory=_SwarmInfo)
     id: str = field(name="ID", default="")
+    os_type: str = field(name="OSType", default="linux")
 
 
 def read_info(answer: InfoAnswer, api_version: str) -> EngineInfo:
@@ -59,6 +63,10 @@ def read_info(answer: InfoAnswer, api_version: str) -> EngineInfo:
         error=swarm.error,
         cgroup_version=answer.cgroup_version,
         storage_driver=answer.driver,
+        labels=dict(label.partition("=")[::2] for label in answer.labels or []),
+        os_type=answer.os_type,
+        architecture=answer.architecture,
+        classic=answer.server_version.startswith("swarm/"),
     )
 
 
@@ -238,6 +246,12 @@ class _NetworkSettings(Struct, rename="pascal"):
     networks: dict[str, _Endpoint | None] | None = None
 
 
+class _PortAnswer(Struct, rename="pascal"):
+    private_port: int
+    type: str
+    public_port: int = 0
+
+
 class ContainerAnswer(Struct, rename="pascal"):
     """One of GET /containers/json."""
 
@@ -249,12 +263,18 @@ class ContainerAnswer(Struct, rename="pascal"):
     created: int = 0
     labels: dict[str, str] | None = None
     network_settings: _NetworkSettings | None = None
+    ports: list[_PortAnswer] | None = None
+
+
+_HEALTH = re.compile(r"\((healthy|unhealthy|health: starting)\)$")
+_EXIT = re.compile(r"^Exited \((\d+)\)")
 
 
 def read_container(answer: ContainerAnswer) -> Container:
     """A container with its address on each network, empty while it does not run."""
     settings = answer.network_settings
     networks = (settings.networks if settings else None) or {}
+    health, code = _HEALTH.search(answer.status), _EXIT.match(answer.status)
     return Container(
         id=answer.id,
         name=own_name(answer.names or []),
@@ -264,7 +284,57 @@ def read_container(answer: ContainerAnswer) -> Container:
         created_s=float(answer.created),
         status=answer.status,
         networks={name: endpoint.address if endpoint else "" for name, endpoint in networks.items()},
+        health=health[1].removeprefix("health: ") if health else "",
+        exit_code=int(code[1]) if code else None,
+        ports=tuple(sorted({(p.public_port, p.private_port, p.type) for p in answer.ports or [] if p.public_port})),
     )
+
+
+class _StateAnswer(Struct, rename="pascal"):
+    status: str = ""
+    exit_code: int = 0
+    health: dict[str, Any] | None = None
+
+
+class _ConfigAnswer(Struct, rename="pascal"):
+    image: str = ""
+    labels: dict[str, str] | None = None
+
+
+class InspectAnswer(Struct, rename="pascal"):
+    """GET /containers/ID/json."""
+
+    id: str
+    name: str = ""
+    created: str = ""
+    state: _StateAnswer = field(default_factory=_StateAnswer)
+    config: _ConfigAnswer = field(default_factory=_ConfigAnswer)
+    network_settings: _NetworkSettings | None = None
+
+
+def read_inspected(answer: InspectAnswer) -> Container:
+    """The same as of a listing, without `status` and `ports`."""
+    networks = (answer.network_settings.networks if answer.network_settings else None) or {}
+    state = answer.state
+    health = str((state.health or {}).get("Status", ""))
+    return Container(
+        id=answer.id,
+        name=own_name([answer.name]),
+        image=answer.config.image,
+        state=state.status,
+        labels=answer.config.labels or {},
+        created_s=unix_s(answer.created),
+        networks={name: endpoint.address if endpoint else "" for name, endpoint in networks.items()},
+        health="" if health == "none" else health,
+        exit_code=state.exit_code if state.status in ("exited", "dead") else None,
+    )
+
+
+class ImageDetails(Struct, rename="pascal"):
+    """GET /images/NAME/json."""
+
+    id: str
+    repo_digests: list[str] | None = None
 
 
 def own_name(names: list[str]) -> str:

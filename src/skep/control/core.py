@@ -26,11 +26,12 @@ from skep.control.validate import Validator
 from skep.control.views import Now, described, history_view, key_view, shown_spec
 from skep.control.watch import Watch
 from skep.control.workloads import SwarmWorkloads
+from skep.model.cluster import ClusterKind
 from skep.model.errors import UnavailableError
 from skep.model.plan import NoteKind
 from skep.model.spec import GroupSpec, Key, Kind
 from skep.model.state import Event, Limits, Record
-from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
+from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
 from skep.ports import Clock, InstancePlugin, Plugins, Secrets, Store
 from skep.specs.source import SourceFile
 
@@ -145,20 +146,34 @@ class Core:
 
     # --- requests --------------------------------------------------------------------------------------------
 
-    async def apply(self, files: Sequence[SourceFile], who: str, adopt: bool) -> tuple[ChangeView, ...]:
-        changes = await self._intake.apply(files, who, adopt)
+    def is_ready(self) -> bool:
+        return self.ready.is_set()
+
+    async def apply(
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+    ) -> tuple[ChangeView, ...]:
+        changes = await self._intake.apply(files, who, adopt, kind)
         await self._journal.flush()
         return changes
 
-    async def plan(self, files: Sequence[SourceFile]) -> tuple[PlanView, ...]:
+    async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         preview = Preview(self._catalog, self._running)
-        return await preview.plan([p.spec for p in await self._intake.read(files)])
+        return await preview.plan([p.spec for p in await self._intake.read(files, kind)])
+
+    async def check(self, files: Sequence[SourceFile]) -> tuple[str, ...]:
+        return tuple(str(p.spec.key) for p in await self._intake.read(files))
 
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         return await self._intake.delete(files, who, cascade)
 
     async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView:
         return await self._intake.remove(key, who, cascade)
+
+    async def free(self, key: Key, who: str) -> ChangeView:
+        return await self._intake.free(key, who)
+
+    async def retry(self, key: Key, who: str) -> ChangeView:
+        return await self._intake.retry(key, who)
 
     async def scale(self, key: Key, count: int, who: str) -> ChangeView:
         return await self._intake.scale(key, count, who)
@@ -227,10 +242,14 @@ class Core:
     async def spec(self, key: Key) -> str:
         return shown_spec((await self._catalog.require(key)).spec, self._world.secrets.keyed_hash)
 
-    async def events(self, since: int, wait_s: float) -> tuple[Event, ...]:
-        """Events after `since`; waits up to `wait_s` for the first one."""
+    async def events(self, since: int, wait_s: float, key: str = "") -> tuple[Event, ...]:
+        """Events after `since`, of one key where it is named; waits up to `wait_s` for the first one."""
         clock = self._world.clock
         deadline_s = clock.monotonic_s() + wait_s
-        while not (found := self._journal.since(since)) and clock.monotonic_s() < deadline_s:
+        while not (found := self._journal.since(since, key)) and clock.monotonic_s() < deadline_s:
             await clock.sleep(0.1)
         return found
+
+    async def clusters(self) -> tuple[ClusterView, ...]:
+        names = await self._world.clusters.names()
+        return tuple(ClusterView(name, ClusterKind.SWARM, str(Key(Kind.GROUP, name))) for name in names)

@@ -53,22 +53,28 @@ class Intake:
         self._journal, self._clock, self._uid, self._wake = journal, clock, uid, wake
         self._has_failed = has_failed
 
-    async def read(self, files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
-        """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault."""
+    async def read(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[ParsedSpec, ...]:
+        """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault.
+
+        kind: the only one that the files may hold.
+        """
         parsed, faults = read(files)
+        faults = (*faults, *(_of_another_kind(p, kind) for p in parsed if kind not in (None, p.spec.key.kind)))
         await self._validator.check(parsed, faults)
         if not parsed:
             raise InvalidError([Fault("holds no group and no workload", file=f.name) for f in files])
         await self._refuse_harm(parsed)
         return parsed
 
-    async def apply(self, files: Sequence[SourceFile], who: str, adopt: bool) -> tuple[ChangeView, ...]:
+    async def apply(
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+    ) -> tuple[ChangeView, ...]:
         """Accept all of the specs, or none of them."""
-        parsed = await self.read(files)
+        parsed = await self.read(files, kind)
         return tuple([await self._accept(p.spec, who, adopt) for p in parsed])
 
-    async def _accept(self, spec: Spec, who: str, adopt: bool = False) -> ChangeView:
-        author, text, again = Author(who, self._clock.wall_s()), to_json(spec), self._has_failed(spec.key)
+    async def _accept(self, spec: Spec, who: str, adopt: bool = False, *, again: bool = False) -> ChangeView:
+        author, text, again = Author(who, self._clock.wall_s()), to_json(spec), again or self._has_failed(spec.key)
         for _ in range(TRIES):
             before = await self._catalog.get(spec.key)
             try:
@@ -140,6 +146,23 @@ class Intake:
             self._say(key, "removed", after)
         return ChangeView(str(key), "removed", after.generation)
 
+    async def free(self, key: Key, who: str) -> ChangeView:
+        """Forget the key and leave its members as they are (semantics.md W23). An action under way is let finish."""
+        document = await self._catalog.require(key)
+        if document.removed:
+            raise RefusedError(f"{key} is being removed")
+        if not await self._catalog.forget(key, document.generation):
+            raise ConflictError(f"{key} was changed while it was being freed; try again")
+        self._say(key, "freed", document, who)
+        return ChangeView(str(key), "freed", document.generation)
+
+    async def retry(self, key: Key, who: str) -> ChangeView:
+        """The same spec as a new generation, which gets its first try at once (W38)."""
+        document = await self._catalog.require(key)
+        if document.removed:
+            raise RefusedError(f"{key} is being removed")
+        return await self._accept(spec_of(document.spec), who, document.adopt, again=True)
+
     async def scale(self, key: Key, count: int, who: str) -> ChangeView:
         """Change only the count. A group of logical IDs has no count to change: RefusedError."""
         document = await self._catalog.require(key)
@@ -150,11 +173,15 @@ class Intake:
         await self._validator.check(checked)
         return await self._accept(spec, who, document.adopt)
 
-    def _say(self, key: Key, change: str, document: SpecDocument) -> None:
-        who = document.history[0].who
+    def _say(self, key: Key, change: str, document: SpecDocument, who: str = "") -> None:
+        who = who or document.history[0].who
         self._journal.say(key, change.capitalize(), f"generation {document.generation} by {who}")
         log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=who)
         self._wake(key)
+
+
+def _of_another_kind(parsed: ParsedSpec, kind: Kind | None) -> Fault:
+    return Fault(f"is a {parsed.spec.key.kind}, and only a {kind} is taken here", file=parsed.file, line=parsed.line)
 
 
 def change_of(before: SpecDocument | None, after: SpecDocument) -> str:

@@ -43,6 +43,6 @@ class Journal:
             if self._unwritten and self._unwritten[0] is event:
                 self._unwritten.popleft()
 
-    def since(self, seq: int) -> tuple[Event, ...]:
-        """Events after `seq`, oldest first."""
-        return tuple(e for e in self._events if e.seq > seq)
+    def since(self, seq: int, key: str = "") -> tuple[Event, ...]:
+        """Events after `seq`, oldest first; only those of `key` where one is named."""
+        return tuple(e for e in self._events if e.seq > seq and key in ("", e.key))

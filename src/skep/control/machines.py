@@ -245,6 +245,9 @@ class GroupActuator:
             raise BugError(f"{member.id} is stopped, and its plugin can't start machines")
         await plugin.start(member.id)
 
+    async def stop(self, desired: Desired, member: Member) -> None:
+        raise BugError("machines are not stopped to be kept")
+
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         group = self._group
         if not can(group.instance, HoldsImages):

@@ -95,6 +95,7 @@ class Reconciler:
         world = await self._catalog.list()
         document = next((d for d in world if d.key == key), None)
         if document is None:
+            await self._records.erase(key)
             self._drop(key)
             return Turn(over=True)
         resolved = await self._level.resolve(document, await self._records.read(key), world)
@@ -199,6 +200,8 @@ async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Ad
             await actuator.create(desired, entry, advance)
         case ActionKind.START:
             await actuator.start(desired, member)
+        case ActionKind.STOP:
+            await actuator.stop(desired, member)
         case ActionKind.UPDATE:
             await actuator.update(desired, member, entry, advance)
         case ActionKind.ADOPT:

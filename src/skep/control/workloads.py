@@ -229,6 +229,9 @@ class ServiceActuator:
     async def start(self, desired: Desired, member: Member) -> None:
         raise BugError("services are never stopped")
 
+    async def stop(self, desired: Desired, member: Member) -> None:
+        raise BugError("services are never stopped")
+
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         await self._apply(desired.fingerprint, advance)
 

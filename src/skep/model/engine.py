@@ -11,6 +11,7 @@ class EngineInfo:
     """GET /info, which works on every node and needs no quorum (semantics.md 5.2).
 
     `swarm_state`: inactive, pending, active, error or locked. `control` is True on a manager that has a quorum.
+    `labels` are the engine's own; `classic`: it is a classic Swarm manager, which answers for many engines (5.4).
     """
 
     id: str
@@ -26,6 +27,10 @@ class EngineInfo:
     error: str
     cgroup_version: str
     storage_driver: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    os_type: str = "linux"
+    architecture: str = ""
+    classic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A line of GET /containers/json, or the same of an inspected one. `state`: created, running, exited, …"""
+    """A line of GET /containers/json, or the same of an inspected one.
+
+    `state`: created, running, paused, restarting, removing, exited, dead. `health`: healthy, unhealthy, starting, or
+    empty without a health check. `exit_code` is None while it runs and where nobody knows it. `ports` are (published,
+    target, protocol).
+    """
 
     id: str
     name: str
@@ -99,6 +109,17 @@ class Container:
     created_s: float
     status: str = ""
     networks: Mapping[str, str] = field(default_factory=dict)
+    health: str = ""
+    exit_code: int | None = None
+    ports: tuple[tuple[int, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that an engine holds. `digests` are `name@sha256:…`, empty for one that came from no registry."""
+
+    id: str
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

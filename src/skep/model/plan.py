@@ -26,6 +26,8 @@ class ActionKind(StrEnum):
     CREATE = "create"
     ADOPT = "adopt"
     START = "start"
+    STOP = "stop"
+    """Let it serve no more, and keep it for its logs."""
     UPDATE = "update"
     DRAIN = "drain"
     """Remove with care: drain, wait, demote, remove from the cluster, destroy."""
@@ -40,7 +42,8 @@ REMOVALS = frozenset({ActionKind.DRAIN, ActionKind.DESTROY})
 class Action:
     """One act on one member, or on the slot to be filled (None for cattle and for members without one).
 
-    `detail` says what differs, for updates.
+    `detail` says what differs, for updates. `source` is where it is to be made, or lives; empty where there is no
+    choice.
     """
 
     kind: ActionKind
@@ -48,6 +51,7 @@ class Action:
     slot: str | None = None
     member: str = ""
     detail: tuple[str, ...] = ()
+    source: str = ""
 
 
 class NoteKind(StrEnum):
@@ -60,6 +64,10 @@ class NoteKind(StrEnum):
     REMEDIATION_RESTRICTED = "RemediationRestricted"
     SOURCE_SILENT = "SourceSilent"
     BACKING_OFF = "BackingOff"
+    CRASH_LOOPING = "CrashLooping"
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+    UNPLACEABLE = "Unplaceable"
+    PARTITION_SUSPECTED = "PartitionSuspected"
 
 
 @dataclass(frozen=True, slots=True)

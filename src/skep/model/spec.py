@@ -141,6 +141,17 @@ class FileRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """How often a container that ended is made anew (semantics.md W38). `attempts_max` 0 is without end.
+
+    A container that runs for `window_s` ends the count.
+    """
+
+    attempts_max: int = 0
+    window_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadSpec:
     """`count` containers of `image` on a cluster: a cluster state object, as /submit takes it.
 
@@ -167,6 +178,7 @@ class WorkloadSpec:
     user: str = ""
     secrets: tuple[FileRef, ...] = ()
     configs: tuple[FileRef, ...] = ()
+    restart: Restart = Restart()
 
     @property
     def key(self) -> Key:

@@ -21,6 +21,8 @@ class Life(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     """It does not run, its disk is there: it can be started."""
+    DEAD = "dead"
+    """It ran and has ended, and is not started again; kept for its logs until the next one of its slot ends."""
     GONE = "gone"
     """The machine does not exist any more; only its membership elsewhere does (a node in the Swarm)."""
     UNKNOWN = "unknown"
@@ -47,7 +49,8 @@ class Member:
     """A machine in a group, a container of a workload, or a Swarm service.
 
     `slot` is None for cattle. `request` is the ledger's ID under which it was created, empty if not ours.
-    `sick_s` counts seconds without a break in which it was not healthy, 0 while it is.
+    `sick_s` counts seconds without a break in which it was not healthy, 0 while it is; `well_s` those in which it was.
+    `source` is what told of it (an engine's name); it can be silent apart from others.
     `drift` names what differs from the spec and can be mended in place, empty when nothing does.
     `rolled_back` means that the cluster itself undid or paused the last change.
     `running` of `wanted` replicas serve; a machine is one of one.
@@ -64,6 +67,7 @@ class Member:
     request: str = ""
     created_s: float = 0.0
     sick_s: float = 0.0
+    well_s: float = 0.0
     drift: tuple[str, ...] = ()
     rolled_back: bool = False
     leader: bool = False
@@ -82,11 +86,17 @@ class Observed:
     """All members of a key at one moment. `silent` names the sources that did not answer.
 
     EVERYTHING in `silent` means that nothing is known, not even who is missing; HEALTH that members were listed
-    and nobody could say how they are.
+    and nobody could say how they are. Members of any other silent source are listed as last seen, with life UNKNOWN.
+    unlisted: silent sources that were never heard, so that any member that is missed may live there.
+    lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
+    partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
     """
 
     members: tuple[Member, ...] = ()
     silent: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    partitioned: bool = False
 
     @property
     def complete(self) -> bool:
@@ -101,12 +111,16 @@ class Limits:
     unhealthy_after_s: a member is replaced after this long (N27, 5 min).
     startup_s: a member that never became healthy is replaced after this long (N27, 600 s).
     start_attempts: a stopped member that is not a manager is replaced after this many failed starts.
+    restarts_max: a slot whose members ended this often is left empty until the spec changes (W38); 0 is no limit.
+    restart_window_s: a member that was well for so long ends the count (W30: 10 min).
     """
 
     parallel: int = 10
     unhealthy_after_s: float = 300.0
     startup_s: float = 600.0
     start_attempts: int = 3
+    restarts_max: int = 0
+    restart_window_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,11 @@ class Desired:
     max_unavailable of a manager group: 0 leaves it to the quorum rules, more is the user's explicit word (N4).
     hold: why nothing may be created now, empty when it may (no cluster yet, workers still there).
     hold_removal: why nothing may be removed now (managers wait until their workers are gone).
+    numbered: members bear numbers from 1 on as their slots, like SwarmKit's tasks; `slots` is None. Whoever goes, goes
+    for what it is worth and not for its number, and a new one takes the lowest number that is free. They are not
+    started again but made anew, slowly at first (W9), and a slot's last dead one is kept.
+    sources: where members may be made (numbered ones only), in a fixed order. per_source_max: at most so many of this
+    key on one of them, 0 is no limit (a published port is taken once on an engine).
     """
 
     key: Key
@@ -138,6 +157,9 @@ class Desired:
     hold: str = ""
     hold_removal: str = ""
     limits: Limits = Limits()
+    numbered: bool = False
+    sources: tuple[str, ...] = ()
+    per_source_max: int = 0
 
 
 class Phase(StrEnum):
@@ -160,7 +182,7 @@ class Entry:
     """One action in flight. A removal (kind DRAIN or DESTROY) holds its member, a creation its slot.
 
     `request` is random and makes the act repeatable. `fingerprint` and `generation` are those acted for.
-    `began_s` is wall time, for people.
+    `began_s` is wall time, for people. `source` is where it is made, so that a repeat finds what is there already.
     """
 
     request: str
@@ -173,6 +195,7 @@ class Entry:
     replace_sha: str = ""
     phase: Phase = Phase.BEGUN
     began_s: float = 0.0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +203,8 @@ class Failure:
     """How often in a row an act on a subject failed, and when it may be tried again.
 
     `subject` is the member, or the slot to be filled, or empty for any cattle. `retry_s` is on the planner's
-    clock. `message` is the last error, fit for a user.
+    clock. `message` is the last error, fit for a user. Of a numbered slot (kind START) it counts the members that
+    ended; `counted` is the last of them.
     """
 
     subject: str
@@ -188,15 +212,21 @@ class Failure:
     count: int
     retry_s: float
     message: str
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What is under way, what failed, and the last fingerprint that was applied in place."""
+    """What is under way, what failed, and the last fingerprint that was applied in place.
+
+    `streak`: creations of numbered members that succeeded one after the other since the last one failed or none was
+    missing; it says how many may be begun at once (W9).
+    """
 
     entries: tuple[Entry, ...] = ()
     failures: tuple[Failure, ...] = ()
     applied: str = ""
+    streak: int = 0
 
 
 class ConditionType(StrEnum):
@@ -209,6 +239,9 @@ class ConditionType(StrEnum):
     WAITING = "Waiting"
     REMEDIATION_RESTRICTED = "RemediationRestricted"
     NAME_CONFLICT = "NameConflict"
+    CRASH_LOOPING = "CrashLooping"
+    UNPLACEABLE = "Unplaceable"
+    PARTITION_SUSPECTED = "PartitionSuspected"
     UNREACHABLE = "Unreachable"
 
 
@@ -229,6 +262,7 @@ class Record:
 
     `image` is what the spec's `image_spec` was fixed to, `name:tag@sha256:…` or, where no registry answered, the
     same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
+    `made_on` is the kind of cluster that its members were first made on (ClusterKind), empty before.
     """
 
     key: Key
@@ -237,6 +271,7 @@ class Record:
     ledger: Ledger = Ledger()
     image: str = ""
     image_spec: str = ""
+    made_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

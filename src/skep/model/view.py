@@ -93,3 +93,32 @@ class ChangeView:
     key: str
     change: str
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    """One endpoint of a cluster. `state` is answering, silent, lost or unknown; `error` says why it does not answer."""
+
+    name: str
+    endpoint: str
+    kind: str
+    state: str
+    hostname: str = ""
+    version: str = ""
+    api_version: str = ""
+    operating_system: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """Where workloads run. `origin` is settings, or the key of the manager group that forms it.
+
+    `kind` is engine, swarm, worker, classic, mixed or unknown (model.cluster.ClusterKind).
+    """
+
+    name: str
+    kind: str
+    origin: str
+    engines: tuple[EngineView, ...] = ()
+    partitioned: bool = False

@@ -20,6 +20,7 @@ _FAILED = {
     ActionKind.CREATE: "FailedCreate",
     ActionKind.ADOPT: "FailedAdopt",
     ActionKind.START: "FailedStart",
+    ActionKind.STOP: "FailedStop",
     ActionKind.UPDATE: "FailedUpdate",
     ActionKind.DRAIN: "FailedDelete",
     ActionKind.DESTROY: "FailedDelete",

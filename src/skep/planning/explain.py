@@ -22,6 +22,7 @@ _DEEDS = {
     ActionKind.CREATE: "create",
     ActionKind.ADOPT: "adopt",
     ActionKind.START: "start",
+    ActionKind.STOP: "stop",
     ActionKind.UPDATE: "update",
     ActionKind.DRAIN: "drain and remove",
     ActionKind.DESTROY: "remove",

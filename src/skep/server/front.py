@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
-from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
+from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
 from skep.specs.source import SourceFile
 
 ImageName = Literal["node", "example"]
@@ -32,16 +32,33 @@ class Front(Protocol):
 
     def info(self) -> Info: ...
 
-    async def apply(self, files: Sequence[SourceFile], who: str, adopt: bool) -> tuple[ChangeView, ...]:
-        """Store what the files say, all of it or nothing. adopt: take over what exists and lacks our labels."""
+    def is_ready(self) -> bool:
+        """Whether this process acts: it has the term and answers for what it shows."""
 
-    async def plan(self, files: Sequence[SourceFile]) -> tuple[PlanView, ...]:
+    async def apply(
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+    ) -> tuple[ChangeView, ...]:
+        """Store what the files say, all of it or nothing. adopt: take over what exists and lacks our labels.
+
+        kind: the only kind that the files may hold.
+        """
+
+    async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         """What apply would lead to; changes nothing."""
+
+    async def check(self, files: Sequence[SourceFile]) -> tuple[str, ...]:
+        """The keys that the files hold, if an apply would accept them; changes nothing and asks no engine."""
 
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         """Remove what the files name, workloads before workers before managers. cascade: also what needs it."""
 
     async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView: ...
+    async def free(self, key: Key, who: str) -> ChangeView:
+        """Forget a group or workload and leave its members as they are (InfraKit's free, semantics.md W23)."""
+
+    async def retry(self, key: Key, who: str) -> ChangeView:
+        """A new generation of the same spec: what was given up is tried again at once (W38)."""
+
     async def scale(self, key: Key, count: int, who: str) -> ChangeView: ...
     async def views(self, kind: Kind | None) -> tuple[KeyView, ...]:
         """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone."""
@@ -53,8 +70,11 @@ class Front(Protocol):
     async def spec(self, key: Key) -> str:
         """The stored spec as canonical JSON."""
 
-    async def events(self, since: int, wait_s: float) -> tuple[Event, ...]:
-        """Those after number `since`, oldest first; waits so long for the first one."""
+    async def events(self, since: int, wait_s: float, key: str = "") -> tuple[Event, ...]:
+        """Those after number `since`, oldest first; waits so long for the first one. key: only those of this key."""
+
+    async def clusters(self) -> tuple[ClusterView, ...]:
+        """All clusters, those of the settings and those that manager groups form, as they are known now."""
 
     async def build_image(self, which: ImageName) -> str:
         """Make the image on this host's engine, and return its name."""
