@@ -27,7 +27,7 @@ class MeasurementError(Exception):
     """What was to be measured did not happen."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     """HTTP to an engine's socket."""
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def ask(path: Path, url: str) -> Any:
     """The JSON that the engine behind this socket answers; None while it does not, or refuses."""
-    connection = _UnixConnection(path)
+    connection = UnixConnection(path)
     try:
         connection.request("GET", url)
         response = connection.getresponse()
