@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.engines.host import HostEngine, host_engine
+
 from bench.lab import ROOT, SKEP, MeasurementError, UnixConnection, ask, compare, run, timed, until
 from bench.relay import Relay, relay
 from skep.cli.client import Client
-from tests.engines.host import HostEngine, host_engine
 
 ROUNDS = 5
 RATIOS_MAX = {10: 1.25, 30: 1.15}
