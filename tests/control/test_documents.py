@@ -1,11 +1,14 @@
 """Documents in the store: there and back, and none of a newer skep."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from skep.control.documents import SpecDocument, decode, decode_record, encode, encode_record
 from skep.model.errors import RefusedError
-from skep.model.state import ClusterManager, ClusterState, Event, Record, Revision
+from skep.model.plan import ActionKind
+from skep.model.state import ClusterManager, ClusterState, Event, Failure, Record, Revision
 from tests.control.values import WEB, WORKERS, creation, failure, ledger
 
 DOCUMENTS = (
@@ -21,7 +24,9 @@ def test_a_document_comes_back_as_it_was(document: SpecDocument | ClusterState |
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    record = Record(WORKERS, 3, (), ledger(creation("r1", "a"), failures=(failure(),)), "i@sha256:1", "i")
+    ended = Failure("2", ActionKind.START, 3, 40.0, "exited with code 137", counted="c0ffee")
+    books = replace(ledger(creation("r1", "a", source="box"), failures=(failure(), ended)), applied="f1", streak=7)
+    record = Record(WORKERS, 3, (), books, "i@sha256:1", "i", "engine")
     assert decode_record(encode_record(record, 10.0, 1000.0), 10.0, 1000.0, 300.0) == record
 
 

@@ -76,7 +76,7 @@ def members(draw: st.DrawFn, desired: Desired) -> tuple[Member, ...]:
 
 @st.composite
 def _member(draw: st.DrawFn, desired: Desired, name: str) -> Member:
-    life = draw(st.sampled_from([Life.RUNNING] * 4 + list(Life)))
+    life = draw(st.sampled_from([Life.RUNNING] * 4 + [life for life in Life if life is not Life.DEAD]))
     health = draw(st.sampled_from([Health.HEALTHY] * 3 + list(Health))) if life is Life.RUNNING else Health.UNKNOWN
     fingerprint, replace_sha = draw(st.sampled_from(HASHES))
     slots = [*(desired.slots or ()), "z"] if desired.slots is not None else [None]

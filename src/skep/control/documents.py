@@ -12,7 +12,7 @@ import msgspec
 
 from skep.model.errors import BugError, RefusedError
 from skep.model.spec import Key, Spec
-from skep.model.state import ClusterState, Event, Failure, Ledger, Record, Revision
+from skep.model.state import ClusterState, Event, Failure, Record, Revision
 from skep.specs.canonical import from_json
 
 FORMAT = 1
@@ -107,8 +107,7 @@ def _shifted(record: Record, by_s: float) -> Record:
 
 def _mapped(record: Record, change: Callable[[Failure], Failure]) -> Record:
     failures = tuple(change(f) for f in record.ledger.failures)
-    ledger = Ledger(record.ledger.entries, failures, record.ledger.applied)
-    return replace(record, ledger=ledger)
+    return replace(record, ledger=replace(record.ledger, failures=failures))
 
 
 def _encode(document: Any) -> bytes:

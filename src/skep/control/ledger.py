@@ -69,7 +69,8 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
             if not done and _is_due(kept, failures, sight, now_s):
                 resume.append(kept)
     kept_failures = tuple(f for f in failures.values() if _still_matters(f, sight))
-    return Settled(Ledger(tuple(entries), kept_failures, applied), tuple(resume))
+    settled = replace(ledger, entries=tuple(entries), failures=kept_failures, applied=applied)
+    return Settled(settled, tuple(resume))
 
 
 def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger) -> bool:

@@ -7,7 +7,7 @@ from functools import cached_property
 from skep.model.plan import REMOVALS, ActionKind
 from skep.model.state import HEALTH, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
 
-_LIVES_BY_WORTH = (Life.GONE, Life.STOPPED, Life.PENDING, Life.UNKNOWN, Life.RUNNING)
+_LIVES_BY_WORTH = (Life.GONE, Life.DEAD, Life.STOPPED, Life.PENDING, Life.UNKNOWN, Life.RUNNING)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ _NOTES = {
     NoteKind.REMEDIATION_RESTRICTED: "too many are unhealthy at once, so none is replaced",
     NoteKind.SOURCE_SILENT: "waiting for an answer",
     NoteKind.BACKING_OFF: "will be tried again",
+    NoteKind.CRASH_LOOPING: "it ends again and again",
+    NoteKind.RETRIES_EXHAUSTED: "it ended too often and is left alone until the spec changes",
+    NoteKind.UNPLACEABLE: "there is nowhere to make it",
+    NoteKind.PARTITION_SUSPECTED: "so many fell silent at once that the fault may be on our side",
 }
 
 _PHASES = {
