@@ -49,6 +49,13 @@ class Machines:
     async def until_life(self, instance: str, wanted: Life) -> None:
         await until(lambda: self.life(instance), wanted)
 
+    async def alone(self, count: int, *images: str) -> tuple[Path, ...]:
+        """Sockets of so many new machines that are in no Swarm, each with these images of the host's engine."""
+        ids = await asyncio.gather(*(self.plugin.provision(spec(f"alone{n}")) for n in range(count)))
+        for id in ids:
+            await self.plugin.load_images(id, images)
+        return tuple(self.folder(id) / "e.sock" for id in ids)
+
     async def address(self, instance: str) -> str:
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return await self.docker("inspect", "-f", template, instance)
