@@ -121,6 +121,26 @@ missing_test_packages() {
   has shellcheck || echo shellcheck
 }
 
+# need_sshd: the program alone, for tests that start their own. The package's service is not started.
+need_sshd() {
+  has sshd || without_services need_packages openssh-server
+}
+
+# without_services COMMAND…: what is installed meanwhile does not start (invoke-rc.d and systemd ask policy-rc.d).
+without_services() {
+  local policy=/usr/sbin/policy-rc.d
+  if ((EUID != 0)) || [[ -e $policy ]]; then
+    "$@"
+    return
+  fi
+  (
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    "$@"
+  )
+}
+
 # need_missing FUNCTION: install what the function lists.
 need_missing() {
   local missing
