@@ -1,0 +1,251 @@
+"""The clusters of the settings: which engines answer, what they are, and who is lost.
+
+Engines are asked when somebody wants to know, and rarely: a call that gets through tells as much as a question.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+import structlog
+
+from skep.model.cluster import ClusterKind, ClusterSight, EngineState, StaticCluster
+from skep.model.engine import EngineInfo
+from skep.model.errors import NotFoundError, SkepError
+from skep.planning.loss import Silence, judge
+from skep.ports import Clock, Engine, Engines
+
+log = structlog.get_logger()
+
+TRUST_S = 35.0
+"""What an engine is can change (`docker swarm init`), seldom: it is asked again after a little more than a resync.
+GET /info runs three programs on the engine's host."""
+
+PROBE_S = 3.0
+"""A silent engine is asked this often, so that W35's three probes are done when its 30 s are over."""
+
+PROBE_TIMEOUT_S = 10.0
+"""One probe: three of them that hang take W35's 30 s."""
+
+PATIENCE_S = 2.0
+"""Who wants to know waits so long for engines that answered so far or were never asked, and not at all for those that
+are silent already: others go on without them."""
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    """`due_s`: when it may be asked again. `silent_since_s` and `failed_probes` are those of this silence."""
+
+    state: EngineState
+    due_s: float = float("-inf")
+    asked_s: float = float("-inf")
+    silent_since_s: float | None = None
+    failed_probes: int = 0
+    probe: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class _Cluster:
+    name: str
+    endpoints: dict[str, _Endpoint]
+    partitioned: bool = False
+    shown: ClusterSight | None = field(default=None)
+
+
+class EngineBook:
+    """All clusters of the settings. `changed` is called with a cluster's name when what is known of it has changed.
+
+    Names and sources that are not there raise NotFoundError.
+    """
+
+    def __init__(
+        self, static: Sequence[StaticCluster], engines: Engines, clock: Clock, changed: Callable[[str], None]
+    ) -> None:
+        self._engines, self._clock, self._changed = engines, clock, changed
+        self._clusters = {c.name: _Cluster(c.name, _endpoints(c)) for c in static}
+
+    def names(self) -> tuple[str, ...]:
+        """In the order of the settings."""
+        return tuple(self._clusters)
+
+    def has(self, name: str) -> bool:
+        return name in self._clusters
+
+    async def sight(self, name: str) -> ClusterSight:
+        """What is known of a cluster, after those of its engines that are due were asked, all at once.
+
+        Many who want to know at the same moment share one question. What comes later than PATIENCE_S is told by
+        `changed`.
+        """
+        cluster = self._cluster(name)
+        awaited = [task for e in cluster.endpoints.values() if (task := self._probe(cluster, e)) is not None]
+        if awaited:
+            await asyncio.wait(awaited, timeout=PATIENCE_S)
+        return self.known(name)
+
+    def known(self, name: str) -> ClusterSight:
+        """The same without asking anybody."""
+        cluster = self._cluster(name)
+        self._judge(cluster)
+        return _sight(cluster)
+
+    def engine(self, name: str, source: str) -> Engine:
+        return self._engines.engine(self._endpoint(name, source).state.endpoint)
+
+    def doubt(self, name: str, source: str, reason: str) -> None:
+        """A call of it failed, or its stream of events broke: it is silent until it has been asked."""
+        cluster, endpoint = self._cluster(name), self._endpoint(name, source)
+        if endpoint.silent_since_s is not None:
+            return
+        self._fall_silent(endpoint, reason)
+        endpoint.due_s = endpoint.asked_s + PROBE_S
+        self._tell(cluster)
+
+    def heard(self, name: str, source: str) -> None:
+        """A call of it got through. What it is, an engine that was never asked says only when it is."""
+        cluster, endpoint = self._cluster(name), self._endpoint(name, source)
+        if endpoint.silent_since_s is None or not endpoint.state.heard:
+            return
+        self._end_silence(endpoint)
+        endpoint.due_s = min(endpoint.due_s, self._clock.monotonic_s() + TRUST_S)
+        self._tell(cluster)
+
+    def _cluster(self, name: str) -> _Cluster:
+        if name not in self._clusters:
+            raise NotFoundError(f"the settings have no cluster {name}")
+        return self._clusters[name]
+
+    def _endpoint(self, name: str, source: str) -> _Endpoint:
+        endpoints = self._cluster(name).endpoints
+        if source not in endpoints:
+            raise NotFoundError(f"cluster {name} of the settings has no engine {source}")
+        return endpoints[source]
+
+    def _probe(self, cluster: _Cluster, endpoint: _Endpoint) -> asyncio.Task[None] | None:
+        """The question under way, begun if it is due; None where nobody needs to wait for one."""
+        known_silent = endpoint.failed_probes > 0
+        if endpoint.probe is None and self._clock.monotonic_s() >= endpoint.due_s:
+            endpoint.probe = asyncio.create_task(self._ask(cluster, endpoint), name=f"ask {endpoint.state.endpoint}")
+        return None if known_silent else endpoint.probe
+
+    async def _ask(self, cluster: _Cluster, endpoint: _Endpoint) -> None:
+        endpoint.asked_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                info = await self._engines.engine(endpoint.state.endpoint).info()
+        except TimeoutError:
+            self._failed(endpoint, f"{endpoint.state.endpoint}: no answer within {PROBE_TIMEOUT_S:.0f} s")
+        except SkepError as error:
+            self._failed(endpoint, str(error))
+        else:
+            endpoint.state = _described(endpoint.state, info)
+            endpoint.due_s = self._clock.monotonic_s() + TRUST_S
+            self._end_silence(endpoint)
+        finally:
+            endpoint.probe = None
+        self._tell(cluster)
+
+    def _failed(self, endpoint: _Endpoint, error: str) -> None:
+        if endpoint.silent_since_s is None:
+            self._fall_silent(endpoint, error)
+        endpoint.failed_probes += 1
+        endpoint.state = replace(endpoint.state, error=error)
+        endpoint.due_s = endpoint.asked_s + PROBE_S
+
+    def _fall_silent(self, endpoint: _Endpoint, error: str) -> None:
+        endpoint.silent_since_s = self._clock.monotonic_s()
+        endpoint.state = replace(endpoint.state, answers=False, error=error)
+
+    def _end_silence(self, endpoint: _Endpoint) -> None:
+        endpoint.silent_since_s, endpoint.failed_probes = None, 0
+        endpoint.state = replace(endpoint.state, answers=True, lost=False, error="")
+
+    def _judge(self, cluster: _Cluster) -> None:
+        """Time alone makes a silent engine a lost one."""
+        now_s, endpoints = self._clock.monotonic_s(), cluster.endpoints
+        silences = [
+            Silence(source, e.failed_probes, now_s - e.silent_since_s, e.state.lost)
+            for source, e in endpoints.items()
+            if e.silent_since_s is not None
+        ]
+        loss = judge(silences, len(endpoints))
+        cluster.partitioned = loss.partitioned
+        for source in loss.lost:
+            endpoints[source].state = replace(endpoints[source].state, lost=True)
+
+    def _tell(self, cluster: _Cluster) -> None:
+        """Wake those who live on the cluster if it is not what it was when they were told last; words do not count."""
+        self._judge(cluster)
+        seen = _sight(cluster)
+        shown = replace(seen, engines=tuple(replace(e, error="") for e in seen.engines))
+        if shown == cluster.shown:
+            return
+        cluster.shown = shown
+        log.info("engines changed", cluster=cluster.name, kind=seen.kind, engines=[_in_words(e) for e in seen.engines])
+        self._changed(cluster.name)
+
+
+def _endpoints(static: StaticCluster) -> dict[str, _Endpoint]:
+    """By source: the host of the URL where only one has it, else the URL."""
+    urls = tuple(dict.fromkeys(static.endpoints))
+    hosts = [urlsplit(url).hostname or url for url in urls]
+    often = Counter(hosts)
+    sources = [host if often[host] == 1 else url for host, url in zip(hosts, urls, strict=True)]
+    return {s: _Endpoint(EngineState(s, url)) for s, url in zip(sources, urls, strict=True)}
+
+
+def _described(state: EngineState, info: EngineInfo) -> EngineState:
+    """A manager that has lost its quorum does not say which Swarm it manages: the one that it did before."""
+    kind = _kind_of(info)
+    same = state.cluster_id if kind is ClusterKind.SWARM else ""
+    return replace(
+        state,
+        kind=kind,
+        heard=True,
+        id=info.id,
+        cluster_id=info.cluster_id or same,
+        hostname=info.name,
+        version=info.version,
+        api_version=info.api_version,
+        operating_system=info.operating_system,
+        os_type=info.os_type,
+        architecture=info.architecture,
+        labels=tuple(sorted(info.labels.items())),
+    )
+
+
+def _kind_of(info: EngineInfo) -> ClusterKind:
+    """An engine that joins, or whose Swarm's state is broken, is in a Swarm, and can't be used as one nor alone."""
+    if info.classic:
+        return ClusterKind.CLASSIC
+    if info.swarm_state in ("", "inactive"):
+        return ClusterKind.ENGINE
+    is_manager = info.control or bool(info.cluster_id) or (info.swarm_state == "active" and bool(info.error))
+    return ClusterKind.SWARM if is_manager or info.swarm_state == "locked" else ClusterKind.WORKER
+
+
+def _sight(cluster: _Cluster) -> ClusterSight:
+    states = tuple(e.state for e in cluster.endpoints.values())
+    return ClusterSight(cluster.name, _kind_of_all(states), states, cluster.partitioned)
+
+
+def _kind_of_all(states: Sequence[EngineState]) -> ClusterKind:
+    """Managers decide for a Swarm; a worker beside them is one that was demoted, and is not asked for anything.
+
+    Two classic managers are MIXED: whether they answer for the same engines can't be told.
+    """
+    kinds = [s.kind for s in states if s.kind is not ClusterKind.UNKNOWN]
+    if not kinds:
+        return ClusterKind.UNKNOWN
+    if set(kinds) <= {ClusterKind.SWARM, ClusterKind.WORKER}:
+        swarms = {s.cluster_id for s in states if s.cluster_id}
+        return ClusterKind.MIXED if len(swarms) > 1 else max(kinds, key=lambda k: k is ClusterKind.SWARM)
+    if len(set(kinds)) > 1 or kinds.count(ClusterKind.CLASSIC) > 1:
+        return ClusterKind.MIXED
+    return kinds[0]
+
+
+def _in_words(state: EngineState) -> str:
+    return f"{state.source} {'answers' if state.answers else 'is lost' if state.lost else 'is silent'}"
