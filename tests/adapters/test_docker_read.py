@@ -4,10 +4,11 @@ import msgspec
 import pytest
 
 from skep.adapters import docker_read as read
+from skep.adapters import docker_read_swarm as swarm
 from skep.adapters.docker_errors import engine_error, redact
 from skep.adapters.docker_images import split_reference
 from skep.adapters.docker_wire import LINE_BYTES_MAX, base_url, chosen_version, lines
-from skep.model.engine import Container, EngineEvent, Node, Task
+from skep.model.engine import EngineEvent, Image, Node, Task
 from skep.model.errors import (
     ConflictError,
     InvalidError,
@@ -131,9 +132,9 @@ def test_times_of_the_engine(text: str, seconds: float) -> None:
 
 
 def test_a_manager_without_a_quorum_controls_nothing() -> None:
-    swarm = {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": "n", "Cluster": {"ID": "c"}}
+    state = {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": "n", "Cluster": {"ID": "c"}}
     for error, control in (("", True), ("rpc error: The swarm does not have a leader", False)):
-        answer = msgspec.json.encode({"ID": "e", "Swarm": swarm | {"Error": error}})
+        answer = msgspec.json.encode({"ID": "e", "Swarm": state | {"Error": error}})
         info = read.read_info(msgspec.json.decode(answer, type=read.InfoAnswer), "1.41")
         assert (info.control, info.cluster_id, info.error) == (control, "c", error)
 
@@ -148,11 +149,11 @@ def test_nodes_with_and_without_a_managers_part() -> None:
     worker = b"""{"ID":"w","Version":{"Index":7},"Spec":{"Labels":null,"Role":"worker","Availability":"drain"},
         "Description":{"Hostname":"h","Engine":{"EngineVersion":"20","Labels":{"e":"1"}}},
         "Status":{"State":"down","Message":"heartbeat failure","Addr":"10.0.0.2"}}"""
-    assert read.read_node(msgspec.json.decode(worker, type=read.NodeAnswer)) == Node(
+    assert swarm.read_node(msgspec.json.decode(worker, type=swarm.NodeAnswer)) == Node(
         "w", 7, "h", "10.0.0.2", "worker", "drain", "down", "heartbeat failure", "", False, "", {}, {"e": "1"}
     )
     manager = b'{"ID":"m","ManagerStatus":{"Leader":true,"Reachability":"reachable","Addr":"10.0.0.1:2377"}}'
-    node = read.read_node(msgspec.json.decode(manager, type=read.NodeAnswer))
+    node = swarm.read_node(msgspec.json.decode(manager, type=swarm.NodeAnswer))
     assert (node.leader, node.reachability, node.manager_addr) == (True, "reachable", "10.0.0.1:2377")
 
 
@@ -160,16 +161,8 @@ def test_tasks_with_the_ports_of_their_host() -> None:
     answer = b"""{"ID":"t","ServiceID":"s","NodeID":"n","Slot":2,"DesiredState":"running","Status":{"State":"running",
         "Message":"started","Err":"","ContainerStatus":{"ContainerID":"c","PID":1},"PortStatus":{"Ports":[
         {"TargetPort":80,"PublishedPort":8080,"PublishMode":"host"},{"TargetPort":1,"PublishMode":"ingress"}]}}}"""
-    assert read.read_task(msgspec.json.decode(answer, type=read.TaskAnswer)) == Task(
+    assert swarm.read_task(msgspec.json.decode(answer, type=swarm.TaskAnswer)) == Task(
         "t", "s", "n", 2, "running", "running", "started", "", "c", 0, ((8080, 80),)
-    )
-
-
-def test_containers_have_their_own_name_among_links() -> None:
-    answer = b"""{"Id":"c","Names":["/web/db","/db"],"Image":"i","State":"exited","Status":"Exited (1)","Created":5,
-        "Labels":null,"NetworkSettings":{"Networks":{"n":{"IPAddress":"10.0.0.9"},"m":null}}}"""
-    assert read.read_container(msgspec.json.decode(answer, type=read.ContainerAnswer)) == Container(
-        "c", "db", "i", "exited", {}, 5.0, "Exited (1)", {"n": "10.0.0.9", "m": ""}
     )
 
 
@@ -223,3 +216,24 @@ async def test_a_line_without_end_is_not_kept_for_ever() -> None:
     with pytest.raises(ValueError, match="more than"):
         async for _ in lines(chunks()):
             pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "digests"),
+    [
+        (b'{"Id":"sha256:1","RepoDigests":["a@sha256:2","b@sha256:3"]}', ("a@sha256:2", "b@sha256:3")),
+        (b'{"Id":"sha256:1","RepoDigests":["<none>@<none>"]}', ()),
+        (b'{"Id":"sha256:1","RepoTags":["skep/web:1"],"RepoDigests":null}', ()),
+    ],
+)
+def test_an_image_has_the_digests_that_a_registry_gave_it(answer: bytes, digests: tuple[str, ...]) -> None:
+    assert read.read_image(msgspec.json.decode(answer, type=read.ImageDetails)) == Image("sha256:1", digests)
+
+
+def test_an_engines_own_labels_and_a_classic_manager_are_told() -> None:
+    plain = b'{"ID":"e","Labels":["zone=a","ssd","x=1=2"],"ServerVersion":"20.10.24","Architecture":"x86_64"}'
+    info = read.read_info(msgspec.json.decode(plain, type=read.InfoAnswer), "1.41")
+    assert (info.labels, info.classic, info.architecture) == ({"zone": "a", "ssd": "", "x": "1=2"}, False, "x86_64")
+    classic = b'{"Name":"m","ServerVersion":"swarm/1.2.9","Labels":null}'
+    info = read.read_info(msgspec.json.decode(classic, type=read.InfoAnswer), "1.22")
+    assert (info.labels, info.classic, info.id) == ({}, True, "m")

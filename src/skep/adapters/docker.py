@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from skep.adapters import docker_read as read
 from skep.adapters.docker_images import ImageCalls
+from skep.adapters.docker_read_containers import ContainerAnswer, InspectAnswer, read_container, read_inspected
 from skep.adapters.docker_swarm import SwarmCalls
 from skep.adapters.docker_wire import (
     ACT_TIMEOUT_S,
@@ -65,15 +66,17 @@ class DockerEngine(SwarmCalls, ImageCalls):
 
     async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         query = [("all", "1"), *_label_filters(labels)]
-        answers = await self._wire.read("list containers", "containers/json", list[read.ContainerAnswer], query)
-        return [read.read_container(answer) for answer in answers]
+        answers = await self._wire.read("list containers", "containers/json", list[ContainerAnswer], query)
+        return [read_container(answer) for answer in answers]
 
     async def container(self, container: str) -> Container | None:
+        """The engine also takes the beginning of an ID: what it finds by that is not what was asked for."""
         path = f"containers/{quote(container)}/json"
         try:
-            return read.read_inspected(await self._wire.read(f"inspect {container}", path, read.InspectAnswer))
+            found = read_inspected(await self._wire.read(f"inspect {container}", path, InspectAnswer))
         except NotFoundError:
             return None
+        return found if container in (found.id, found.name) else None
 
     async def create_container(self, name: str, body: JsonObject) -> str:
         query = [("name", name)]

@@ -40,7 +40,7 @@ class ImageCalls:
             answer = await self._wire.read(f"inspect image {image}", f"images/{quote(image)}/json", read.ImageDetails)
         except NotFoundError:
             return None
-        return Image(answer.id, tuple(answer.repo_digests or ()))
+        return read.read_image(answer)
 
     async def fetch_image(self, image: str) -> None:
         name, tag = split_reference(image)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from skep.adapters import docker_read as read
+from skep.adapters import docker_read_swarm as read
 from skep.adapters.docker_wire import Wire, filters_query
 from skep.model.engine import JoinTokens, Node, Service, Task
 from skep.model.errors import ConflictError, SkepError

@@ -96,7 +96,8 @@ class Task:
 class Container:
     """A line of GET /containers/json, or the same of an inspected one.
 
-    `state`: created, running, paused, restarting, removing, exited, dead. `health`: healthy, unhealthy, starting, or
+    `state`: created, running, paused, restarting, removing, exited, dead; unknown behind a classic Swarm manager that
+    does not reach its engine. `health`: healthy, unhealthy, starting, or
     empty without a health check. `exit_code` is None while it runs and where nobody knows it. `ports` are (published,
     target, protocol).
     """
