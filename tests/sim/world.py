@@ -10,6 +10,7 @@ from tests.fakes.host import Host
 from tests.fakes.instances import Machine, Machines, SimInstances
 from tests.fakes.kernel import Faults, Kernel, Observer, Timings
 from tests.fakes.swarm import SimSwarm
+from tests.sim.container_hosts import AloneHost, Behaviour
 
 
 class World:
@@ -23,6 +24,8 @@ class World:
     ) -> None:
         self.kernel = Kernel(clock, random, faults or Faults(), timings or Timings())
         self.registry: dict[str, str] = {}
+        self.alone: dict[str, AloneHost] = {}
+        self.behaviours: dict[str, Behaviour] = {}
         self._machines = Machines(self.kernel)
         self.instances = SimInstances(self._machines)
         self.engines = FakeEngines(self)
@@ -56,7 +59,7 @@ class World:
 
     def host(self, name: str) -> Host | None:
         machine = self.machines.get(name)
-        return machine.host if machine else None
+        return machine.host if machine else self.alone.get(name)
 
     def engine(self, machine: Machine) -> FakeEngine:
         return self.engines.engine(f"sim://{machine.id}")
@@ -74,15 +77,25 @@ class World:
     def watch(self, observer: Observer) -> None:
         self.kernel.observers.append(observer)
 
+    def add_engine(self, name: str, *images: str) -> AloneHost:
+        """An engine that is in no Swarm and on no machine of a group, reached by `sim://name`."""
+        host = AloneHost(name, f"10.8.0.{len(self.alone) + 1}", self.kernel, behaviours=self.behaviours)
+        host.images.update({image: f"sha256:{image}" for image in images})
+        host.boot()
+        self.alone[name] = host
+        return host
+
     # --- what befalls the world ---------------------------------------------------------------------------------------
 
     def calm(self) -> None:
         """No more faults; machines that are cut off or sick get well."""
         self.kernel.faults = Faults()
-        for machine in self.machines.values():
-            machine.host.cut_until_s = 0.0
-            if machine.host.sick:
-                machine.host.sicken(False)
+        for host in [*(machine.host for machine in self.machines.values()), *self.alone.values()]:
+            host.cut_until_s = 0.0
+            if host.sick:
+                host.sicken(False)
+        for host in self.alone.values():
+            host.calm()
 
     def stop(self, machine: Machine) -> None:
         """The machine dies and its disk stays."""

@@ -1,0 +1,188 @@
+"""Engines that stand alone in the simulated world: what their containers do by themselves, and how such engines lie.
+
+An engine can lie in the ways that real ones do: its lists come from a cache, its events get lost, and it refuses.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from skep.model.engine import Container, EngineEvent
+from skep.model.errors import SkepError, UnavailableError
+from skep.model.json import JsonObject
+from tests.fakes.engine import FakeEngine
+from tests.fakes.host import FakeContainer, Host
+
+ACTIVE = frozenset({"created", "running", "paused", "restarting"})
+"""States of containers that are there or about to be: all but those that have ended."""
+
+
+_EXIT = re.compile(r"\bexit (\d+)")
+"""A command that ends with this is taken at its word."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a container of an image does once it is started.
+
+    It exits `exits_after_s` after it; its health check (empty: it has none) says `health` after `health_after_s`.
+    """
+
+    exits_after_s: float | None = None
+    exit_code: int = 1
+    health: str = ""
+    health_after_s: float = 1.0
+
+
+@dataclass
+class AloneHost(Host):
+    """behaviours: by image, those that are not there run on without end. refusal: what starting or creating ends with.
+
+    list_age_s: its lists are as old as this (semantics.md 5.4). events_lost: how likely an event is lost; streams break
+    until `no_streams_until_s`. `silences`: from when to when nobody reached it.
+    """
+
+    behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
+    refusal: Callable[[str], SkepError | None] = lambda act: None
+    list_age_s: float = 0.0
+    events_lost: float = 0.0
+    no_streams_until_s: float = 0.0
+    past: list[tuple[float, tuple[Container, ...]]] = field(default_factory=list)
+    silences: list[tuple[float, float]] = field(default_factory=list)
+
+    def emit(self, type: str, action: str, id: str, **attributes: str) -> None:
+        """Whatever changes a container says so; that is when its image does what it does."""
+        if action == "start":
+            self._live(self.containers[id])
+        elif action == "die":
+            self._close(self.containers[id])
+        self._remember()
+        if not self.kernel.happens(self.events_lost):
+            super().emit(type, action, id, **attributes)
+
+    def _remember(self) -> None:
+        self.past.append((self.kernel.now_s(), tuple(c.shown for c in self.containers.values())))
+
+    def _close(self, container: FakeContainer) -> None:
+        """One that was stopped in time has ended by SIGTERM."""
+        if container.shown.exit_code is None:
+            container.shown = replace(container.shown, exit_code=143, health="")
+
+    def _behaviour(self, container: FakeContainer) -> Behaviour:
+        told = _EXIT.search(f"{container.body.get('Entrypoint')} {container.body.get('Cmd')}")
+        if told:
+            return Behaviour(exits_after_s=0.2, exit_code=int(told[1]))
+        return self.behaviours.get(container.shown.image.partition("@")[0], Behaviour())
+
+    def _live(self, container: FakeContainer) -> None:
+        behaviour = self._behaviour(container)
+        if behaviour.health:
+            container.shown = replace(container.shown, health="starting")
+            self.kernel.later(behaviour.health_after_s, self.feel, container, behaviour.health)
+        if behaviour.exits_after_s is not None:
+            self.kernel.later(behaviour.exits_after_s, self.end, container, behaviour.exit_code)
+
+    def feel(self, container: FakeContainer, health: str) -> None:
+        """Its health check says something new."""
+        if container.shown.id in self.containers and container.shown.state == "running":
+            container.shown = replace(container.shown, health=health)
+            self._happens(container, f"health_status: {health}")
+
+    def end(self, container: FakeContainer, exit_code: int = 137) -> None:
+        """It exits by itself, or is killed by somebody else."""
+        if container.shown.id in self.containers and container.shown.state == "running":
+            container.shown = replace(container.shown, state="exited", exit_code=exit_code, health="")
+            self._happens(container, "die")
+
+    def lose(self, container: FakeContainer) -> None:
+        """Somebody else removes it."""
+        if self.containers.pop(container.shown.id, None):
+            self._happens(container, "destroy")
+
+    def _happens(self, container: FakeContainer, action: str) -> None:
+        shown = container.shown
+        self.emit("container", action, shown.id, name=shown.name, **shown.labels)
+        self.kernel.changed(f"container {shown.name} {action} on {self.name}", by_us=False)
+
+    def listing(self) -> Sequence[Container]:
+        """What a list shows: as it was `list_age_s` ago."""
+        if not self.list_age_s:
+            return [container.shown for container in self.containers.values()]
+        until_s = self.kernel.now_s() - self.list_age_s
+        return next((shown for at_s, shown in reversed(self.past) if at_s <= until_s), ())
+
+    def cut_streams(self, seconds: float) -> None:
+        """Break every stream of events, and new ones for a while (semantics.md F8)."""
+        self.no_streams_until_s = self.kernel.now_s() + seconds
+        for listener in self.listeners:
+            listener.put_nowait(None)
+
+    def calm(self) -> None:
+        """It runs, and lies no more."""
+        self.boot()
+        self.refusal, self.list_age_s, self.events_lost, self.no_streams_until_s = lambda act: None, 0.0, 0.0, 0.0
+
+    def cut(self, seconds: float) -> None:
+        """Nobody reaches it for a while; what it runs runs on."""
+        now_s = self.kernel.now_s()
+        self.cut_until_s = now_s + seconds
+        self.silences.append((now_s, self.cut_until_s))
+        for listener in self.listeners:
+            listener.put_nowait(None)
+        self.kernel.changed(f"engine {self.name} cut off for {seconds:.0f} s", by_us=False)
+
+    def silent_for_s(self, since_s: float) -> float:
+        """Its longest silence, up to now, of those that were not over at `since_s`."""
+        now_s = self.kernel.now_s()
+        return max((min(end, now_s) - begin for begin, end in self.silences if end > since_s), default=0.0)
+
+    def halt(self) -> None:
+        """Containers that ran have ended, with the code of a kill."""
+        running = [c for c in self.containers.values() if c.shown.state == "running"]
+        super().halt()
+        for container in running:
+            container.shown = replace(container.shown, state="exited", exit_code=137, health="")
+        self._remember()
+
+    def of(self, workload: str) -> list[Container]:
+        """Containers of a workload, whatever their state."""
+        return [c.shown for c in self.containers.values() if c.shown.labels.get("skep.workload") == workload]
+
+
+class AloneEngine(FakeEngine):
+    """A client of an engine that may stand alone. `calls` notes every act when it begins."""
+
+    def _alone(self) -> AloneHost | None:
+        host = self._net.host(self._endpoint.removeprefix("sim://"))
+        return host if isinstance(host, AloneHost) else None
+
+    async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        fresh, host = await super().containers(labels), self._alone()
+        if host is None:
+            return fresh
+        return [c for c in host.listing() if all(k in c.labels and v in ("", c.labels[k]) for k, v in labels.items())]
+
+    async def events(self, filters: Mapping[str, Sequence[str]]) -> AsyncIterator[EngineEvent]:
+        host = self._alone()
+        if host is not None and self._kernel.now_s() < host.no_streams_until_s:
+            raise UnavailableError(f"{self._endpoint}: connection reset")
+        async for event in super().events(filters):
+            yield event
+
+    async def create_container(self, name: str, body: JsonObject) -> str:
+        await self._attempt("create", name)
+        return await super().create_container(name, body)
+
+    async def start_container(self, container: str) -> None:
+        await self._attempt("start", container)
+        await super().start_container(container)
+
+    async def _attempt(self, act: str, what: str) -> None:
+        self._kernel.history.append(f"{self._kernel.now_s():9.3f} .. {act} {what} on {self._endpoint}")
+        host = self._alone()
+        error = host.refusal(act) if host and host.answers() else None
+        if error is not None:
+            self._kernel.acts[f"{act} container"] += 1
+            await asyncio.sleep(0.01)
+            raise error
