@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, WorkloadSpec
+from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, Restart, WorkloadSpec
 from skep.planning.service import (
     FINGERPRINT_LABEL,
     LABELS_LABEL,
@@ -122,6 +122,16 @@ def test_every_field_has_its_place_in_the_engine_api() -> None:
         },
         "Placement": {"Constraints": ["node.role==worker"]},
         "Networks": [{"Target": "n1"}],
+    }
+
+
+def test_restarts_are_swarms_own_affair_unless_the_spec_limits_them() -> None:
+    limited = pruned(rendered(replace(SMALL, restart=Restart(3, 120.0))))
+    assert "RestartPolicy" not in str(labelled(rendered(), "f1"))
+    assert limited["TaskTemplate"]["RestartPolicy"] == {  # type: ignore[index,call-overload]
+        "Condition": "any",
+        "MaxAttempts": 3,
+        "Window": 120_000_000_000,
     }
 
 

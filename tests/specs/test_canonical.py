@@ -19,6 +19,7 @@ from skep.model.spec import (
     PluginRef,
     Port,
     Resources,
+    Restart,
     Spec,
     Updating,
     WorkloadSpec,
@@ -102,6 +103,7 @@ WORKLOADS = st.builds(
     user=TEXTS,
     secrets=FILES,
     configs=FILES,
+    restart=st.builds(Restart, st.integers(0, 9), st.integers(1, 10**6).map(float) | st.floats(1.0, 10**6)),
 )
 SPECS = CATTLE | PETS | WORKLOADS | WORKLOADS.map(lambda spec: replace(spec, mode="global", count=0))
 

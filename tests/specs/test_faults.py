@@ -9,7 +9,15 @@ from skep.specs.binding import Properties
 from skep.specs.group import AllocationPart, GroupDocument, GroupPart, PluginPart, UpdatingPart
 from skep.specs.node import NODES_MAX, TEXT_MAX
 from skep.specs.source import DOCUMENTS_MAX, SourceFile, parse
-from skep.specs.workload import FilePart, HealthCheckPart, LimitsPart, MountPart, PortPart, WorkloadDocument
+from skep.specs.workload import (
+    FilePart,
+    HealthCheckPart,
+    LimitsPart,
+    MountPart,
+    PortPart,
+    RestartPart,
+    WorkloadDocument,
+)
 from skep.specs.yaml_text import TEXT_MAX as YAML_TEXT_MAX
 from skep.specs.yaml_text import VALUES_MAX
 
@@ -94,6 +102,14 @@ BAD_WORKLOADS = [
             "a.yaml:2: Image: is no image reference such as nginx, nginx:1.27 or registry.example.com:5000/team/web:1",
             "a.yaml:3: Count: must be a whole number, not a number with a fraction or exponent",
             "a.yaml:4: Cluster: must not be empty",
+        ],
+    ),
+    (
+        WORKLOAD % "Restart: {MaxAttempts: -1, Window: 0s, Delay: 5s}",
+        [
+            "a.yaml:4: Restart.Delay: is not a field here; there are MaxAttempts and Window",
+            "a.yaml:4: Restart.MaxAttempts: must not be negative",
+            "a.yaml:4: Restart.Window: must be at least 1s",
         ],
     ),
     (WORKLOAD % "Image: x", ["a.yaml:4: Image: is written twice (first on line 2)"]),
@@ -259,7 +275,7 @@ def test_values_of_env_never_appear_in_a_fault() -> None:
 
 MODELS = [
     GroupDocument, GroupPart, AllocationPart, PluginPart, UpdatingPart,
-    WorkloadDocument, PortPart, MountPart, LimitsPart, HealthCheckPart, FilePart,
+    WorkloadDocument, PortPart, MountPart, LimitsPart, HealthCheckPart, FilePart, RestartPart,
 ]  # fmt: skip
 
 

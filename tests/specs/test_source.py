@@ -13,6 +13,7 @@ from skep.model.spec import (
     PluginRef,
     Port,
     Resources,
+    Restart,
     Spec,
     Updating,
     WorkloadSpec,
@@ -112,6 +113,7 @@ stopgrace: 10
 user: "1000:1000"
 secrets: [key, {Source: k2, Target: /x, UID: "5", GID: "6", Mode: 0o400}]
 configs: [{Source: c, Mode: "0440"}]
+restart: {maxattempts: 3, window: 2m}
 """
     (web,) = specs(text)
     assert web == WorkloadSpec(
@@ -138,6 +140,7 @@ configs: [{Source: c, Mode: "0440"}]
         user="1000:1000",
         secrets=(FileRef("key"), FileRef("k2", "/x", "5", "6", 0o400)),
         configs=(FileRef("c", mode=0o440),),
+        restart=Restart(3, 120.0),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.model.json import Json, JsonObject
-from skep.model.spec import FileRef, HealthCheck, Port, Resources, WorkloadSpec
+from skep.model.spec import FileRef, HealthCheck, Port, Resources, Restart, WorkloadSpec
 
 STATE_LABEL = "swarm.cluster.state"
 """On the service and its containers: the reference document's label (semantics.md W20)."""
@@ -34,6 +34,14 @@ NO_NAMES = Names({}, {}, {})
 
 def render(spec: WorkloadSpec, image: str, controller: str, names: Names) -> dict[str, Json]:
     """The complete service spec, empty fields included: those are ours too, and something in them is drift."""
+    template: dict[str, Json] = {
+        "ContainerSpec": _container(spec, image, names),
+        "Resources": _resources(spec.resources),
+        "Placement": {"Constraints": list(spec.constraints)},
+        "Networks": [{"Target": names.networks[n]} for n in spec.networks],
+    }
+    if spec.restart != Restart():
+        template["RestartPolicy"] = _restart_policy(spec.restart)
     return {
         "Name": spec.name,
         "Labels": {
@@ -43,12 +51,7 @@ def render(spec: WorkloadSpec, image: str, controller: str, names: Names) -> dic
             WORKLOAD_LABEL: spec.name,
             LABELS_LABEL: ",".join(sorted(name for name, _ in spec.labels)),
         },
-        "TaskTemplate": {
-            "ContainerSpec": _container(spec, image, names),
-            "Resources": _resources(spec.resources),
-            "Placement": {"Constraints": list(spec.constraints)},
-            "Networks": [{"Target": names.networks[n]} for n in spec.networks],
-        },
+        "TaskTemplate": template,
         "Mode": {"Global": {}} if spec.mode == "global" else {"Replicated": {"Replicas": spec.count}},
         "UpdateConfig": {"Parallelism": parallelism(spec.count), "FailureAction": "pause", "Order": "stop-first"},
         "EndpointSpec": {"Ports": [_port(p) for p in spec.ports]},
@@ -78,6 +81,15 @@ def _container(spec: WorkloadSpec, image: str, names: Names) -> dict[str, Json]:
     if spec.stop_grace_s is not None:
         container["StopGracePeriod"] = round(spec.stop_grace_s * NANOSECONDS)
     return container
+
+
+def _restart_policy(restart: Restart) -> JsonObject:
+    """SwarmKit keeps the count (semantics.md W38); what is not asked for is left to its defaults."""
+    return {
+        "Condition": "any",
+        "MaxAttempts": restart.attempts_max,
+        "Window": round(restart.window_s * NANOSECONDS),
+    }
 
 
 def _health_check(check: HealthCheck | None) -> JsonObject:

@@ -14,12 +14,13 @@ from skep.model.spec import (
     PluginRef,
     Port,
     Resources,
+    Restart,
     Spec,
     WorkloadSpec,
 )
 from skep.specs.json_text import read_json
 from skep.specs.source import spec_of
-from skep.specs.workload import FILE_MODE, NANO
+from skep.specs.workload import FILE_MODE, NANO, RESTART_WINDOW_S
 
 
 def to_json(spec: Spec) -> bytes:
@@ -109,6 +110,7 @@ def _workload(spec: WorkloadSpec) -> Mapping[str, _Value]:
             User=spec.user,
             Secrets=[_file(ref) for ref in spec.secrets],
             Configs=[_file(ref) for ref in spec.configs],
+            Restart=_restart(spec.restart),
         ),
     }
 
@@ -159,6 +161,11 @@ def _file(ref: FileRef) -> Mapping[str, _Value]:
         **_some(Target=ref.target, UID="" if ref.uid == "0" else ref.uid, GID="" if ref.gid == "0" else ref.gid),
         **({} if ref.mode == FILE_MODE else {"Mode": ref.mode}),
     }
+
+
+def _restart(restart: Restart) -> Mapping[str, _Value]:
+    window_s = 0.0 if restart.window_s == RESTART_WINDOW_S else restart.window_s
+    return _some(MaxAttempts=restart.attempts_max, Window=_number(window_s))
 
 
 def _number(amount: float) -> float:

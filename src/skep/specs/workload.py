@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from skep.model.errors import Fault
-from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, WorkloadSpec
+from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, Restart, WorkloadSpec
 from skep.specs import shorthands
 from skep.specs.binding import Properties, Short
 from skep.specs.fields import COUNT_MAX, Image, Name, objects, refusing, twice
@@ -32,6 +32,12 @@ NANO = 1_000_000_000
 DURATION_MIN_S = 0.001
 """The engine refuses a shorter time in a health check, 0 aside (its default)."""
 
+RESTARTS_MAX = 10_000
+"""At the longest back-off of five minutes that is a month of trying; without end is 0."""
+
+RESTART_WINDOW_S = Restart().window_s
+WINDOW_MIN_S = 1.0
+"""A container that runs for less has not run."""
 
 FILE_MODE = 0o444
 """What secrets and configs are without a Mode: readable for all, as docker's own."""
@@ -53,11 +59,11 @@ def _network_fault(name: str) -> str:
     return "" if _NETWORK.fullmatch(name) else "must be the name of a network: letters, digits and - _ ."
 
 
-def _at_least(least: float, shown: str) -> AfterValidator:
-    """A validator that refuses what is smaller than `least` and not 0."""
+def _at_least(least: float, shown: str, *, or_zero: bool = True) -> AfterValidator:
+    """A validator that refuses what is smaller than `least`; 0 is let through where it means none."""
 
     def check(amount: float) -> float:
-        if 0 < amount < least:
+        if amount < least and not (or_zero and amount == 0):
             raise ValueError(f"must be at least {shown}")
         return amount
 
@@ -195,6 +201,16 @@ class FilePart(Properties):
         return FileRef(self.source, self.target, self.uid, self.gid, self.mode)
 
 
+class RestartPart(Properties):
+    """`Restart`: how often a container that ended is made anew."""
+
+    max_attempts: Annotated[int, Field(ge=0, le=RESTARTS_MAX)] = 0
+    window: Annotated[Duration, _at_least(WINDOW_MIN_S, "1s", or_zero=False)] = RESTART_WINDOW_S
+
+    def spec(self) -> Restart:
+        return Restart(self.max_attempts, self.window)
+
+
 Files = tuple[Annotated[FilePart, Short(shorthands.file_ref)], ...]
 
 
@@ -221,6 +237,7 @@ class WorkloadDocument(Properties):
     user: str = ""
     secrets: Files = ()
     configs: Files = ()
+    restart: RestartPart = RestartPart()
 
     @classmethod
     def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
@@ -254,6 +271,7 @@ class WorkloadDocument(Properties):
             user=self.user,
             secrets=tuple(part.spec() for part in self.secrets),
             configs=tuple(part.spec() for part in self.configs),
+            restart=self.restart.spec(),
         )
 
 
