@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from skep.model.errors import Fault, InvalidError, NotFoundError, RefusedError
 from skep.model.spec import Key, Kind
 from skep.model.state import Condition, ConditionType, Event
-from skep.model.view import ActionView, ChangeView, KeyView, MemberView, PlanView, RevisionView
+from skep.model.view import ActionView, ChangeView, ClusterView, KeyView, MemberView, PlanView, RevisionView
 from skep.server.front import ImageName, Info
 from skep.specs.source import SourceFile
 
@@ -70,6 +70,9 @@ class FrontDouble:
         self.asked_by: list[str] = []
         self.adopted = False
         self.cascaded = False
+        self.ready = True
+        self.kind: Kind | None = None
+        self.known_clusters: tuple[ClusterView, ...] = ()
         self.log: list[Event] = []
         self.news = asyncio.Condition()
         self.polls = 0
@@ -77,14 +80,24 @@ class FrontDouble:
     def info(self) -> Info:
         return Info("default", "0.1.0", "unix:///var/run/docker.sock", "/var/lib/skep", 4711)
 
-    async def apply(self, files: Sequence[SourceFile], who: str, adopt: bool) -> tuple[ChangeView, ...]:
+    def is_ready(self) -> bool:
+        return self.ready
+
+    async def apply(
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+    ) -> tuple[ChangeView, ...]:
         self._ask(who)
-        self.adopted = adopt
+        self.adopted, self.kind = adopt, kind
         return tuple(self._store(name, count) for name, count in _documents(files))
 
-    async def plan(self, files: Sequence[SourceFile]) -> tuple[PlanView, ...]:
+    async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         self._ask()
+        self.kind = kind
         return tuple(self._plan(name, count) for name, count in _documents(files))
+
+    async def check(self, files: Sequence[SourceFile]) -> tuple[str, ...]:
+        self._ask()
+        return tuple(str(Key(Kind.WORKLOAD, name)) for name, _ in _documents(files))
 
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         return tuple([await self.remove(Key(Kind.WORKLOAD, name), who, cascade) for name, _ in _documents(files)])
@@ -97,6 +110,18 @@ class FrontDouble:
         self.cascaded = cascade
         del self.shown[key]
         return ChangeView(str(key), "removed", view.generation + 1)
+
+    async def free(self, key: Key, who: str) -> ChangeView:
+        self._ask(who)
+        view = await self.view(key)
+        del self.shown[key]
+        return ChangeView(str(key), "freed", view.generation)
+
+    async def retry(self, key: Key, who: str) -> ChangeView:
+        self._ask(who)
+        view = await self.view(key)
+        self.shown[key] = replace(view, generation=view.generation + 1)
+        return ChangeView(str(key), "configured", view.generation + 1)
 
     async def scale(self, key: Key, count: int, who: str) -> ChangeView:
         self._ask(who)
@@ -127,15 +152,22 @@ class FrontDouble:
         view = await self.view(key)
         return json.dumps({"Name": view.name, "Count": view.desired}, separators=(",", ":"))
 
-    async def events(self, since: int, wait_s: float) -> tuple[Event, ...]:
+    async def events(self, since: int, wait_s: float, key: str = "") -> tuple[Event, ...]:
         self._ask()
         async with self.news:
             try:
                 async with asyncio.timeout(wait_s):
-                    await self.news.wait_for(lambda: any(event.seq > since for event in self.log))
+                    await self.news.wait_for(lambda: any(self._since(since, key)))
             except TimeoutError:
                 pass
-        return tuple(event for event in self.log if event.seq > since)
+        return tuple(self._since(since, key))
+
+    def _since(self, since: int, key: str) -> Iterator[Event]:
+        return (event for event in self.log if event.seq > since and key in ("", event.key))
+
+    async def clusters(self) -> tuple[ClusterView, ...]:
+        self._ask()
+        return self.known_clusters
 
     async def build_image(self, which: ImageName) -> str:
         self._ask()

@@ -14,7 +14,9 @@ from skep.model.errors import (
     StaleTermError,
     UnavailableError,
 )
+from skep.model.spec import Kind
 from skep.model.state import Event
+from skep.model.view import ClusterView, EngineView
 from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
 from tests.server.running import Running, running
 
@@ -59,6 +61,20 @@ def test_apply_stores_all_files_and_says_what_changed(server: Running, front: Fr
     assert not front.adopted
 
 
+@pytest.mark.parametrize("path", ["/v1/apply", "/v1/plan"])
+def test_the_only_kind_that_files_may_hold_is_passed_on(server: Running, front: FrontDouble, path: str) -> None:
+    assert server.request("POST", path, {"files": [WEB], "kind": "workload"})[0] == 200
+    assert front.kind is Kind.WORKLOAD
+    assert server.request("POST", path, {"files": [WEB]})[0] == 200
+    assert front.kind is None
+
+
+def test_check_tells_the_keys_and_changes_nothing(server: Running, front: FrontDouble) -> None:
+    assert server.request("POST", "/v1/check", {"files": [WEB, NEW]}) == (200, ["workload/web", "workload/new"])
+    assert server.request("GET", "/v1/workloads/new")[0] == 404
+    assert front.asked_by == []
+
+
 def test_plan_tells_actions_and_changes_nothing(server: Running) -> None:
     status, body = server.request("POST", "/v1/plan", {"files": [NEW]})
     assert status == 200
@@ -101,6 +117,31 @@ def test_a_key_is_listed_described_scaled_remembered_and_removed(server: Running
     assert server.request("GET", f"/v1/{plural}/{name}")[0] == 404
 
 
+@pytest.mark.parametrize(("plural", "name"), [("groups", "workers"), ("workloads", "web")])
+def test_a_key_is_tried_again_and_freed(server: Running, front: FrontDouble, plural: str, name: str) -> None:
+    before = server.request("GET", f"/v1/{plural}/{name}")[1]["generation"]
+    status, change = server.request("POST", f"/v1/{plural}/{name}/retry")
+    assert (status, change["change"], change["generation"]) == (200, "configured", before + 1)
+    status, change = server.request("POST", f"/v1/{plural}/{name}/free")
+    assert (status, change["change"], change["generation"]) == (200, "freed", before + 1)
+    assert len(front.asked_by) == 2
+    assert [server.request("POST", f"/v1/{plural}/{name}/{act}")[0] for act in ("retry", "free")] == [404, 404]
+
+
+def test_clusters_are_shown_with_their_engines(server: Running, front: FrontDouble) -> None:
+    engine = EngineView("host-1", "unix:///var/run/docker.sock", "engine", "answering", version="20.10.24")
+    front.known_clusters = (ClusterView("local", "engine", "settings", (engine,)),)
+    status, (cluster,) = server.request("GET", "/v1/clusters")
+    assert status == 200
+    assert (cluster["name"], cluster["kind"], cluster["origin"], cluster["partitioned"]) == (
+        "local",
+        "engine",
+        "settings",
+        False,
+    )
+    assert (cluster["engines"][0]["state"], cluster["engines"][0]["operatingSystem"]) == ("answering", "")
+
+
 def test_names_are_taken_as_they_are_escaped(server: Running) -> None:
     status, body = server.request("GET", "/v1/workloads/a%20b%C3%A9")
     assert (status, body["error"]) == (404, "there is no workload/a bé")
@@ -112,6 +153,11 @@ def test_events_come_from_a_number_on(server: Running, front: FrontDouble) -> No
         {"seq": 3, "atSeconds": 13.0, "key": "workload/web", "reason": "Missing", "message": "act 3"}
     ]
     assert server.request("GET", "/v1/events?since=3&wait_s=0.05") == (200, [])
+
+
+def test_events_of_one_key_are_told_alone(server: Running, front: FrontDouble) -> None:
+    front.log = [Event(n, 10.0 + n, f"workload/{name}", "Missing", "") for n, name in enumerate(("web", "db"), 1)]
+    assert [event["seq"] for event in server.request("GET", "/v1/events?key=workload/db")[1]] == [2]
 
 
 @pytest.mark.parametrize("which", ["node", "example"])
@@ -185,11 +231,23 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/apply", {"files": [], "adopt": "yes"}, 422, "adopt"),
     ("POST", "/v1/apply", {"files": [], "force": True}, 422, "force"),
     ("POST", "/v1/plan", {"files": [], "adopt": True}, 422, "adopt"),
+    ("POST", "/v1/plan", {"files": [], "kind": "node"}, 422, "kind"),
+    ("POST", "/v1/check", {"files": [], "kind": "group"}, 422, "kind"),
     ("POST", "/v1/delete", {"files": [], "cascade": 1}, 422, "cascade"),
     ("POST", "/v1/workloads/web/scale", {"count": -1}, 422, "count"),
     ("POST", "/v1/workloads/web/scale", {"count": "5"}, 422, "count"),
     ("POST", "/v1/workloads/web/scale", {"count": 1.5}, 422, "count"),
     ("POST", "/v1/workloads/web/scale", {"count": True}, 422, "count"),
+    ("POST", "/v1/workloads/web/scale", {"count": 10**30}, 422, "count"),
+    ("POST", "/v1/workloads/web/scale", b'{"count": NaN}', 422, "NaN is not a number that JSON has"),
+    ("POST", "/v1/workloads/web/scale", b'{"count": 1, "count": 2}', 422, "written twice"),
+    ("POST", "/v1/workloads/web/scale", b'{"count": ' + b"9" * 5000 + b"}", 422, "too many digits"),
+    ("POST", "/v1/workloads/web/scale", b"[" * 100_000, 422, "nested too deeply"),
+    ("POST", "/v1/workloads/web/scale", b'{"\\ud800": 1}', 422, "surrogate"),
+    ("POST", "/v1/apply", b'{"files": [' + b"{}," * 20_000 + b"{}]}", 422, "at most 10000 objects"),
+    ("POST", "/v1/apply", b"{" + b",".join(b'"%d":0' % n for n in range(200)) + b"}", 422, "at most 100 fields"),
+    ("POST", "/v1/apply", {"files": [{"name": "n", "text": ""}] * 1001}, 422, "files"),
+    ("POST", "/v1/apply", {"files": [{"name": "n" * 5000, "text": ""}]}, 422, "files.0.name"),
     ("POST", "/v1/workloads/nobody/scale", {"count": 1}, 404, "no workload/nobody"),
     ("DELETE", "/v1/groups/workers?cascade=perhaps", None, 422, "cascade"),
     ("GET", "/v1/events?since=-1", None, 422, "since"),
@@ -220,10 +278,10 @@ def test_a_bad_request_is_told_what_is_wrong(
 
 
 def test_a_body_up_to_four_mebibytes_is_taken_and_a_larger_one_refused(server: Running) -> None:
-    filler = "x" * (4 * 1024 * 1024 - 200)
-    small = {"files": [{"name": filler, "text": '{"Name": "a", "Count": 1}'}]}
+    filler = " " * (4 * 1024 * 1024 - 200)
+    small = {"files": [{"name": "a", "text": '{"Name": "a", "Count": 1}' + filler}]}
     assert server.request("POST", "/v1/apply", small)[0] == 200
-    large = {"files": [{"name": filler + "y" * 400, "text": '{"Name": "b", "Count": 1}'}]}
+    large = {"files": [{"name": "b", "text": '{"Name": "b", "Count": 1}' + filler + " " * 400}]}
     status, body = server.request("POST", "/v1/apply", large)
     assert (status, body["reason"]) == (413, "TooLarge")
     assert "4 MiB" in body["error"]
@@ -236,11 +294,19 @@ def test_the_openapi_document_names_every_route_and_every_field(server: Running)
     assert set(document["paths"]) == {
         "/v1/apply",
         "/v1/plan",
+        "/v1/check",
         "/v1/delete",
         "/v1/status",
+        "/v1/clusters",
         "/v1/events",
+        "/v1/events/stream",
         "/v1/images/{which}",
         *(f"/v1/{kind}{rest}" for kind in ("groups", "workloads") for rest in KEY_PATHS),
+        "/submit",
+        "/status",
+        "/healthz",
+        "/readyz",
+        "/metrics",
     }
     schemas = document["components"]["schemas"]
     assert set(schemas["KeyView"]["required"]) == set(schemas["KeyView"]["properties"])
@@ -249,4 +315,4 @@ def test_the_openapi_document_names_every_route_and_every_field(server: Running)
     assert len(identifiers) == len(set(identifiers))
 
 
-KEY_PATHS = ("", "/{name}", "/{name}/scale", "/{name}/history", "/{name}/spec")
+KEY_PATHS = ("", "/{name}", "/{name}/scale", "/{name}/free", "/{name}/retry", "/{name}/history", "/{name}/spec")

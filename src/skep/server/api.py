@@ -1,20 +1,35 @@
 """The HTTP API: each route is one call of the Front."""
 
-import asyncio
-from collections.abc import Coroutine
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
-from skep.model.view import ChangeView, KeyView, PlanView, RevisionView
-from skep.server.bodies import ApplyBody, DeleteBody, FileBody, PlanBody, ScaleBody, answer, answers
-from skep.server.errors import Problem, install
+from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
+from skep.server.answers import EVERYWHERE, problems
+from skep.server.asking import until_stop, who
+from skep.server.bodies import (
+    ApplyBody,
+    CheckBody,
+    DeleteBody,
+    FileBody,
+    KindName,
+    PlanBody,
+    ScaleBody,
+    answer,
+    answers,
+)
+from skep.server.errors import install
 from skep.server.front import Front, ImageName, Info
+from skep.server.health import health_router
 from skep.server.limit import BodyLimit
-from skep.specs.source import SourceFile
+from skep.server.reading import Reading
+from skep.server.reference import reference_router
+from skep.server.stream import SEQ_MAX, stream_router
+from skep.server.strict import StrictRoute
 
 WAIT_S_MAX = 60.0
 """A longer wait is no use: the client asks again, and a lost one is noticed."""
@@ -36,56 +51,55 @@ class Image:
     image: str
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    404: {"model": answer(Problem), "description": "What was named does not exist"},
-    409: {"model": answer(Problem), "description": "Refused, or changed meanwhile"},
-    413: {"model": answer(Problem), "description": "Larger than 4 MiB"},
-    422: {"model": answer(Problem), "description": "Every fault of the input at once"},
-    500: {"model": answer(Problem), "description": "A bug, with the ID of its log entry"},
-    502: {"model": answer(Problem), "description": "An engine or plugin refused, in its own words"},
-    503: {"model": answer(Problem), "description": "Try again later"},
-}
-
-
 def create_api(front: Front) -> FastAPI:
-    """The application. Who asks is in the scope's state as `peer`, as PeerProtocol puts it there."""
+    """The application. Who asks is in the scope's state as `peer`, as the listeners put it there."""
     app = FastAPI(
         title="skep",
         version=front.info().version,
+        description="Declarative, self-healing Docker Swarms. The page docs/api.md explains it with examples.",
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses=ERRORS,
     )
     app.add_middleware(BodyLimit)
     install(app)
-    app.include_router(_files_router(front), prefix="/v1")
+    reading = Reading()
+    app.include_router(_files_router(front, reading), prefix="/v1")
     app.include_router(_status_router(front), prefix="/v1")
+    app.include_router(stream_router(front), prefix="/v1")
     for kind in Kind:
-        app.include_router(_keys_router(front, kind), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
+        app.include_router(_reading_router(front, kind), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
+        app.include_router(_changing_router(front, kind), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
+    app.include_router(reference_router(front, reading))
+    app.include_router(health_router(front))
     return app
 
 
-def _files_router(front: Front) -> APIRouter:
-    router = APIRouter(tags=["specs"])
+def _files_router(front: Front, reading: Reading) -> APIRouter:
+    router = APIRouter(tags=["specs"], route_class=StrictRoute, responses=EVERYWHERE | problems(409, 502))
 
     @router.post("/apply", response_model=answers(ChangeView), operation_id="apply")
     async def apply(body: ApplyBody, request: Request) -> tuple[ChangeView, ...]:
-        return await front.apply(_sources(body.files), _who(request), body.adopt)
+        files = await reading.read(_texts(body.files))
+        return await front.apply(files, who(request), body.adopt, _kind(body.kind))
 
     @router.post("/plan", response_model=answers(PlanView), operation_id="plan")
     async def plan(body: PlanBody) -> tuple[PlanView, ...]:
-        return await front.plan(_sources(body.files))
+        return await front.plan(await reading.read(_texts(body.files)), _kind(body.kind))
+
+    @router.post("/check", response_model=list[str], operation_id="check")
+    async def check(body: CheckBody) -> tuple[str, ...]:
+        return await front.check(await reading.read(_texts(body.files)))
 
     @router.post("/delete", response_model=answers(ChangeView), operation_id="delete")
     async def delete(body: DeleteBody, request: Request) -> tuple[ChangeView, ...]:
-        return await front.delete(_sources(body.files), _who(request), body.cascade)
+        return await front.delete(await reading.read(_texts(body.files)), who(request), body.cascade)
 
     return router
 
 
 def _status_router(front: Front) -> APIRouter:
-    router = APIRouter(tags=["status"])
+    router = APIRouter(tags=["status"], responses=EVERYWHERE)
 
     @router.get("/status", response_model=answer(Status), operation_id="status")
     async def status() -> Status:
@@ -93,67 +107,79 @@ def _status_router(front: Front) -> APIRouter:
         groups, workloads = (tuple(view for view in views if view.kind == kind) for kind in Kind)
         return Status(front.info(), groups, workloads)
 
+    @router.get("/clusters", response_model=answers(ClusterView), operation_id="clusters")
+    async def clusters() -> tuple[ClusterView, ...]:
+        return await front.clusters()
+
     @router.get("/events", response_model=answers(Event), operation_id="events")
     async def events(
         request: Request,
-        since: Annotated[int, Query(ge=0)] = 0,
+        since: Annotated[int, Query(ge=0, le=SEQ_MAX)] = 0,
         wait_s: Annotated[float, Query(ge=0, le=WAIT_S_MAX)] = 0,
+        key: str = "",
     ) -> tuple[Event, ...]:
-        return await _until_stop(request, front.events(since, wait_s))
+        return await until_stop(request, front.events(since, wait_s, key)) or ()
 
-    @router.post("/images/{which}", response_model=answer(Image), operation_id="build_image")
+    @router.post(
+        "/images/{which}", response_model=answer(Image), operation_id="build_image", responses=problems(404, 409, 502)
+    )
     async def build_image(which: ImageName) -> Image:
         return Image(await front.build_image(which))
 
     return router
 
 
-def _keys_router(front: Front, kind: Kind) -> APIRouter:
-    router = APIRouter()
+def _reading_router(front: Front, kind: Kind) -> APIRouter:
+    router = APIRouter(responses=EVERYWHERE)
+    named = problems(404)
 
     @router.get("", response_model=answers(KeyView), operation_id=f"list_{kind}s")
     async def views() -> tuple[KeyView, ...]:
         return await front.views(kind)
 
-    @router.get("/{name}", response_model=answer(KeyView), operation_id=f"describe_{kind}")
+    @router.get("/{name}", response_model=answer(KeyView), operation_id=f"describe_{kind}", responses=named)
     async def view(name: str) -> KeyView:
         return await front.view(Key(kind, name))
 
-    @router.delete("/{name}", response_model=answer(ChangeView), operation_id=f"remove_{kind}")
-    async def remove(name: str, request: Request, cascade: bool = False) -> ChangeView:
-        return await front.remove(Key(kind, name), _who(request), cascade)
-
-    @router.post("/{name}/scale", response_model=answer(ChangeView), operation_id=f"scale_{kind}")
-    async def scale(name: str, body: ScaleBody, request: Request) -> ChangeView:
-        return await front.scale(Key(kind, name), body.count, _who(request))
-
-    @router.get("/{name}/history", response_model=answers(RevisionView), operation_id=f"{kind}_history")
+    @router.get(
+        "/{name}/history", response_model=answers(RevisionView), operation_id=f"{kind}_history", responses=named
+    )
     async def history(name: str) -> tuple[RevisionView, ...]:
         return await front.history(Key(kind, name))
 
-    @router.get("/{name}/spec", operation_id=f"{kind}_spec")
+    @router.get("/{name}/spec", operation_id=f"{kind}_spec", responses=named)
     async def spec(name: str) -> Response:
         return Response(await front.spec(Key(kind, name)), media_type="application/json")
 
     return router
 
 
-def _sources(files: list[FileBody]) -> tuple[SourceFile, ...]:
-    return tuple(SourceFile(file.name, file.text) for file in files)
+def _changing_router(front: Front, kind: Kind) -> APIRouter:
+    router = APIRouter(route_class=StrictRoute, responses=EVERYWHERE | problems(404, 409, 502))
+    change = answer(ChangeView)
+
+    @router.delete("/{name}", response_model=change, operation_id=f"remove_{kind}")
+    async def remove(name: str, request: Request, cascade: bool = False) -> ChangeView:
+        return await front.remove(Key(kind, name), who(request), cascade)
+
+    @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}")
+    async def scale(name: str, body: ScaleBody, request: Request) -> ChangeView:
+        return await front.scale(Key(kind, name), body.count, who(request))
+
+    @router.post("/{name}/free", response_model=change, operation_id=f"free_{kind}")
+    async def free(name: str, request: Request) -> ChangeView:
+        return await front.free(Key(kind, name), who(request))
+
+    @router.post("/{name}/retry", response_model=change, operation_id=f"retry_{kind}")
+    async def retry(name: str, request: Request) -> ChangeView:
+        return await front.retry(Key(kind, name), who(request))
+
+    return router
 
 
-def _who(request: Request) -> str:
-    who: str = request.state.peer
-    return who
+def _texts(files: Iterable[FileBody]) -> list[tuple[str, str]]:
+    return [(file.name, file.text) for file in files]
 
 
-async def _until_stop(request: Request, events: Coroutine[Any, Any, tuple[Event, ...]]) -> tuple[Event, ...]:
-    """What `events` gives; nothing as soon as the server stops, so that nobody who listens keeps it from stopping."""
-    stop: asyncio.Event = request.state.stop
-    asked, stopped = asyncio.ensure_future(events), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((asked, stopped), return_when=asyncio.FIRST_COMPLETED)
-        return await asked if asked.done() else ()
-    finally:
-        asked.cancel()
-        stopped.cancel()
+def _kind(name: KindName | None) -> Kind | None:
+    return Kind(name) if name else None

@@ -3,10 +3,18 @@
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from types import GenericAlias
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.alias_generators import to_camel
+
+from skep.specs.fields import COUNT_MAX
+
+FILES_MAX = 1_000
+"""Files in one request: as many as documents in one apply (specs.source.DOCUMENTS_MAX)."""
+
+FILE_NAME_MAX = 4_096
+"""Characters in a file's name: PATH_MAX of Linux. It is repeated by each fault of the file."""
 
 
 def json_name(name: str) -> str:
@@ -25,34 +33,47 @@ class Body(BaseModel):
 class FileBody(Body):
     """A file as somebody wrote it; `name` is how errors call it."""
 
-    name: str
+    name: Annotated[str, Field(max_length=FILE_NAME_MAX)]
     text: str
 
 
-class ApplyBody(Body):
-    """All files are stored, or none. adopt: take over what exists and lacks our labels."""
+# The first file with a fault ends the reading of them: a million faulty ones must not become a million faults.
+Files = Annotated[list[FileBody], Field(max_length=FILES_MAX, fail_fast=True)]
+KindName = Literal["group", "workload"]
 
-    files: list[FileBody]
+
+class ApplyBody(Body):
+    """All files are stored, or none. adopt: take over what exists and lacks our labels. kind: the only one taken."""
+
+    files: Files
     adopt: bool = False
+    kind: KindName | None = None
 
 
 class PlanBody(Body):
-    """What an apply of these files would do."""
+    """What an apply of these files would do. kind: the only one taken."""
 
-    files: list[FileBody]
+    files: Files
+    kind: KindName | None = None
+
+
+class CheckBody(Body):
+    """Files of which only the keys are told."""
+
+    files: Files
 
 
 class DeleteBody(Body):
     """What the files name is removed. cascade: also what needs it."""
 
-    files: list[FileBody]
+    files: Files
     cascade: bool = False
 
 
 class ScaleBody(Body):
     """How many members it shall have."""
 
-    count: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=0, le=COUNT_MAX)]
 
 
 @lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -39,7 +40,11 @@ STATUSES: dict[type[SkepError], int] = {
     RejectedError: 502,
 }
 
+FAULTS_MAX = 200
+"""Faults in one answer. A hostile file of 256 KiB has ten thousands, and each may repeat a long path."""
+
 HTTP_PROBLEMS = {
+    403: ("Forbidden", "this is for programs of this host alone"),
     404: ("NotFound", "there is no such path in this API: see /v1/openapi.json"),
     405: ("MethodNotAllowed", "this path does not take that method: see /v1/openapi.json"),
     413: ("TooLarge", "the request is larger than 4 MiB: send fewer files at once"),
@@ -97,14 +102,27 @@ async def _on_skep_error(request: Request, error: Exception) -> JSONResponse:
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
     if status is None:
         return _incident(error, request.url.path)
-    faults = error.faults if isinstance(error, InvalidError) else ()
-    return _answer(status, Problem(str(error), type(error).__name__.removesuffix("Error"), faults))
+    reason = type(error).__name__.removesuffix("Error")
+    faults = _bounded(error.faults) if isinstance(error, InvalidError) else ()
+    text = "\n".join(map(str, faults)) if faults else str(error)
+    return _answer(status, Problem(text, reason, faults))
+
+
+def _bounded(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """As many as somebody can mend, and how many more there are."""
+    left = len(faults) - FAULTS_MAX
+    return (*faults[:FAULTS_MAX], Fault(f"and {left} more faults")) if left > 0 else faults
 
 
 async def _on_bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [Fault(one["msg"], ".".join(str(part) for part in one["loc"][1:])) for one in error.errors()]
-    return await _on_skep_error(request, InvalidError(faults))
+    return await _on_skep_error(request, InvalidError([_fault(one) for one in error.errors()]))
+
+
+def _fault(found: dict[str, Any]) -> Fault:
+    if found["type"] == "json_invalid":
+        return Fault(f"this is not JSON: {found['ctx']['error']}")
+    return Fault(found["msg"], ".".join(str(part) for part in found["loc"][1:]))
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
