@@ -52,7 +52,7 @@ def test_a_context_by_environment(tmp_path: Path) -> None:
 
 
 def test_a_broken_context_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="'gone' is chosen and has no readable endpoint"):
+    with pytest.raises(NotFoundError, match="'gone' is chosen: docker knows no context 'gone'"):
         find(tmp_path, DOCKER_CONTEXT="gone")
 
 

@@ -7,11 +7,11 @@ from skep.adapters import docker_read as read
 from skep.adapters import docker_read_swarm as swarm
 from skep.adapters.docker_errors import engine_error, redact
 from skep.adapters.docker_images import split_reference
-from skep.adapters.docker_wire import LINE_BYTES_MAX, base_url, chosen_version, lines
+from skep.adapters.docker_version import VersionAnswer, chosen_version
+from skep.adapters.docker_wire import LINE_BYTES_MAX, lines
 from skep.model.engine import EngineEvent, Image, Node, Task
 from skep.model.errors import (
     ConflictError,
-    InvalidError,
     NotFoundError,
     RejectedError,
     SkepError,
@@ -72,35 +72,35 @@ def test_errors_never_hold_a_join_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "chosen"), [("1.41", "1.41"), ("1.45", "1.45"), ("1.52", "1.45"), ("1.100", "1.45")]
-)
-def test_the_lower_of_both_versions_is_spoken(server: str, chosen: str) -> None:
-    assert chosen_version(server, "x") == chosen
-
-
-def test_an_engine_that_is_too_old_is_refused_with_what_to_do() -> None:
-    with pytest.raises(RejectedError, match=r"API 1\.40.*upgrade"):
-        chosen_version("1.40", "x")
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "url"),
+    ("server", "least", "chosen"),
     [
-        ("unix:///var/run/docker.sock", "http://localhost"),
-        ("tcp://10.0.0.1:2375", "http://10.0.0.1:2375"),
-        ("http://h:2375/", "http://h:2375"),
+        ("1.41", "1.12", "1.41"),
+        ("1.45", "1.24", "1.45"),
+        ("1.52", "1.40", "1.45"),
+        ("1.55", "1.44", "1.45"),
+        ("1.55", "1.45", "1.45"),
+        ("1.100", "", "1.45"),
     ],
 )
-def test_endpoints_that_are_spoken(endpoint: str, url: str) -> None:
-    assert base_url(endpoint) == url
+def test_the_lower_of_both_versions_is_spoken(server: str, least: str, chosen: str) -> None:
+    assert chosen_version(VersionAnswer(server, "29.0.0", least), "x") == chosen
+
+
+def test_a_classic_swarm_manager_is_spoken_to_as_it_speaks() -> None:
+    """5.4."""
+    assert chosen_version(VersionAnswer("1.22", "swarm/1.2.9"), "x") == "1.22"
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["", "unix://", "unix://x", "ssh://root@h", "https://h:2376", "npipe:////./x", "tcp://"]
+    ("answer", "told"),
+    [
+        (VersionAnswer("1.40", "19.03.15"), r"speaks API 1\.40.*upgrade it"),
+        (VersionAnswer("1.60", "31.0.0", "1.46"), r"below 1\.46.*1\.45 at most: upgrade skep"),
+    ],
 )
-def test_other_endpoints_are_refused(endpoint: str) -> None:
-    with pytest.raises(InvalidError, match="want unix:///PATH"):
-        base_url(endpoint)
+def test_an_engine_that_is_too_old_or_too_new_is_refused_with_what_to_do(answer: VersionAnswer, told: str) -> None:
+    with pytest.raises(RejectedError, match=told):
+        chosen_version(answer, "x")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from msgspec import Struct
 from skep.adapters import docker_read as read
 from skep.adapters.docker_images import ImageCalls
 from skep.adapters.docker_read_containers import ContainerAnswer, InspectAnswer, read_container, read_inspected
+from skep.adapters.docker_routes import Access
 from skep.adapters.docker_swarm import SwarmCalls
 from skep.adapters.docker_wire import (
     ACT_TIMEOUT_S,
+    NO_ACCESS,
     READ_TIMEOUT_S,
     STREAM_TIMEOUT_S,
     Lane,
@@ -39,9 +41,11 @@ class _Created(Struct):
 class DockerEngine(SwarmCalls, ImageCalls):
     """One Docker Engine; closed by its owner. Made by DockerEngines, or by hand for a single one."""
 
-    def __init__(self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(
+        self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S, access: Access = NO_ACCESS
+    ) -> None:
         """`parallel` calls at once; 0 is two for each core. InvalidError for an endpoint that is not spoken."""
-        self._wire = Wire(endpoint, parallel, read_timeout_s)
+        self._wire = Wire(endpoint, parallel, read_timeout_s, access)
 
     @property
     def endpoint(self) -> str:
@@ -158,15 +162,16 @@ def _label_filters(labels: Mapping[str, str]) -> list[tuple[str, str]]:
 class DockerEngines:
     """Engines by endpoint, one connection pool each. Closed by its owner."""
 
-    def __init__(self, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
-        """Both for each engine: calls at once (0 is two for each core), and how long a question may take."""
-        self._parallel, self._read_timeout_s = parallel, read_timeout_s
+    def __init__(self, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S, access: Access = NO_ACCESS) -> None:
+        """For each engine: calls at once (0 is two for each core), and how long a question may take; for all of
+        them, what it takes to reach them."""
+        self._parallel, self._read_timeout_s, self._access = parallel, read_timeout_s, access
         self._engines: dict[str, DockerEngine] = {}
 
     def engine(self, endpoint: str) -> DockerEngine:
         """InvalidError for a scheme that is not spoken."""
         if endpoint not in self._engines:
-            self._engines[endpoint] = DockerEngine(endpoint, self._parallel, self._read_timeout_s)
+            self._engines[endpoint] = DockerEngine(endpoint, self._parallel, self._read_timeout_s, self._access)
         return self._engines[endpoint]
 
     async def close(self) -> None:

@@ -40,6 +40,11 @@ _REFUSALS = (
 _MISSING = ("code = NotFound",)
 
 
+class UnreachableError(OSError):
+    """There is no way to an engine, and why, in words: what it answers to is `could not …`. Made into an
+    UnavailableError by the wire; an OSError, so that the connection pool lets it through."""
+
+
 def redact(text: str) -> str:
     """`text` without join tokens."""
     return _TOKEN.sub("SWMTKN-…", text)

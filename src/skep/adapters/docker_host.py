@@ -1,6 +1,5 @@
 """Which Docker Engine is this host's own, and whether machines may be made on it."""
 
-import hashlib
 import ipaddress
 import json
 import socket
@@ -8,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from skep.adapters.docker_contexts import DEFAULT_SOCKET, docker_folder, read_context
+from skep.adapters.docker_errors import UnreachableError
+from skep.model.cluster import TlsFiles
 from skep.model.errors import NotFoundError, RefusedError
 from skep.ports import Engine
 
-DEFAULT_SOCKET = Path("/var/run/docker.sock")
 CONNECT_TIMEOUT_S = 1.0
 """A socket of the same host takes a connection at once, or nobody listens."""
 
@@ -56,19 +57,38 @@ def _listens(path: Path) -> bool:
 
 
 def _context_endpoint(environ: Mapping[str, str], home: Path) -> str:
-    """The chosen docker context's endpoint; empty for the default context. NotFoundError for one that is broken."""
-    folder = Path(environ["DOCKER_CONFIG"]) if environ.get("DOCKER_CONFIG") else home / ".docker"
+    """The chosen docker context's endpoint; empty for the default context. NotFoundError for one that is broken.
+
+    A context with TLS files stays one, so that its files are found with it.
+    """
+    folder = docker_folder(environ, home)
     name = environ.get("DOCKER_CONTEXT", "") or _current_context(folder / "config.json")
     if name in ("", "default"):
         return ""
-    meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     try:
-        return str(json.loads(meta.read_bytes())["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        context = read_context(folder, name)
+    except UnreachableError as error:
         raise NotFoundError(
-            f"the docker context {name!r} is chosen and has no readable endpoint in {meta}: "
-            "choose another (docker context use default) or set DOCKER_HOST"
+            f"the docker context {name!r} is chosen: {error}. Choose another (docker context use default) "
+            "or set DOCKER_HOST"
         ) from error
+    return f"context://{name}" if context.tls else context.host
+
+
+def host_tls(environ: Mapping[str, str], home: Path) -> TlsFiles | None:
+    """The TLS files that the environment gives for DOCKER_HOST, by the rules of docker's client; None for none.
+
+    DOCKER_TLS_VERIFY or DOCKER_TLS with anything in it asks for TLS; the second alone does not look at the engine's
+    certificate. The files lie in DOCKER_CERT_PATH, else in docker's own folder, and may be missing there.
+    """
+    verify = bool(environ.get("DOCKER_TLS_VERIFY"))
+    if not verify and not environ.get("DOCKER_TLS"):
+        return None
+    given = environ.get("DOCKER_CERT_PATH", "")
+    folder = Path(given) if given else docker_folder(environ, home)
+    names = ("ca.pem", "cert.pem", "key.pem")
+    ca, cert, key = (str(folder / name) if given or (folder / name).exists() else "" for name in names)
+    return TlsFiles(ca if verify else "", cert, key, verify)
 
 
 def _current_context(config: Path) -> str:
@@ -98,9 +118,11 @@ async def check_for_machines(engine: Engine) -> None:
 
 
 def is_local(endpoint: str) -> bool:
-    """Whether an endpoint is on this host: a unix socket, or a loopback address."""
+    """Whether an endpoint is on this host: a unix socket, or a loopback address that is no tunnel's."""
     if endpoint.startswith("unix://"):
         return True
+    if not endpoint.startswith(("tcp://", "http://", "https://")):
+        return False
     host = urlsplit(endpoint).hostname or ""
     if host == "localhost":
         return True

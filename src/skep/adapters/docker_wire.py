@@ -14,14 +14,11 @@ import aiodocker
 import aiohttp
 import msgspec
 
-from skep.adapters.docker_errors import engine_error, redact
-from skep.model.errors import Fault, InvalidError, NotFoundError, RejectedError, SkepError, UnavailableError
+from skep.adapters.docker_errors import UnreachableError, engine_error, redact
+from skep.adapters.docker_routes import TLS_PORT, Access, Route, check_endpoint, open_route
+from skep.adapters.docker_version import VersionAnswer, chosen_version
+from skep.model.errors import NotFoundError, SkepError, UnavailableError
 from skep.model.json import JsonObject
-
-API_MIN = (1, 41)
-"""Docker Engine 20.10, the oldest that is tested."""
-API_TESTED = (1, 45)
-"""Docker Engine 26.1, the newest that is tested; newer ones are asked to speak this."""
 
 READ_TIMEOUT_S = 30.0
 """An engine that lost its Swarm's quorum takes up to 20 s to say so."""
@@ -35,6 +32,7 @@ LINE_BYTES_MAX = 4 * 1024 * 1024
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
 NO_QUERY: Query = ()
+NO_ACCESS = Access()
 
 
 class Lane(StrEnum):
@@ -44,41 +42,6 @@ class Lane(StrEnum):
     ACT = "act"
     WAIT = "wait"
     """Waits for a container and not for the engine: a stop with its grace."""
-
-
-def api_version(text: str) -> tuple[int, int]:
-    """`1.41` as numbers; ValueError where it is none."""
-    major, _, minor = text.partition(".")
-    return int(major), int(minor)
-
-
-def chosen_version(server: str, endpoint: str) -> str:
-    """The API version to speak with an engine whose own is `server`; RejectedError when it is too old."""
-    theirs = api_version(server)
-    if theirs < API_MIN:
-        raise RejectedError(
-            f"the engine at {endpoint} speaks API {server}, and skep needs at least {API_MIN[0]}.{API_MIN[1]}: "
-            "upgrade it to Docker Engine 20.10 or newer"
-        )
-    return "{}.{}".format(*min(theirs, API_TESTED))
-
-
-def base_url(endpoint: str) -> str:
-    """Where requests to an endpoint go. InvalidError for schemes that are not spoken."""
-    scheme, _, rest = endpoint.partition("://")
-    if scheme == "unix" and rest.startswith("/"):
-        return "http://localhost"
-    if scheme in ("tcp", "http") and rest:
-        return f"http://{rest.rstrip('/')}"
-    wanted = "unix:///PATH, tcp://HOST:PORT or http://HOST:PORT (TLS and ssh are not spoken)"
-    raise InvalidError([Fault(f"engine {endpoint!r}: want {wanted}")])
-
-
-def connector_for(endpoint: str) -> aiohttp.BaseConnector:
-    """The pool for an endpoint; the lanes limit it."""
-    if endpoint.startswith("unix://"):
-        return aiohttp.UnixConnector(endpoint.removeprefix("unix://"), limit=0)
-    return aiohttp.TCPConnector(limit=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +67,30 @@ class Request:
 class Wire:
     """One engine's connection. Everything it raises is a SkepError worded with what was tried and on what."""
 
-    def __init__(self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(
+        self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S, access: Access = NO_ACCESS
+    ) -> None:
         """`parallel` calls at once in each lane; 0 is two for each core, where an engine's throughput ends.
 
         InvalidError for an endpoint that is not spoken.
         """
+        check_endpoint(endpoint)
         self._read_timeout_s = read_timeout_s
         count = parallel or 2 * (os.cpu_count() or 1)
-        self.endpoint = endpoint
-        self._base_url = base_url(endpoint)
+        self.endpoint, self._access = endpoint, access
         sizes = {Lane.READ: count, Lane.ACT: count, Lane.WAIT: 16 * count}
         self._slots = {lane: asyncio.Semaphore(size) for lane, size in sizes.items()}
         self._docker: aiodocker.Docker | None = None
-        self._connector: aiohttp.BaseConnector | None = None
+        self._route: Route | None = None
         self._version = ""
         self._negotiating = asyncio.Lock()
 
     async def close(self) -> None:
         if self._docker is not None:
             await self._docker.close()
-        if self._connector is not None:
-            await self._connector.close()
-        self._docker = self._connector = None
+        if self._route is not None:
+            await self._route.close()
+        self._docker = self._route = None
 
     async def version(self) -> str:
         """The API version that is spoken, negotiated at the first call and after the engine was gone."""
@@ -136,18 +101,28 @@ class Wire:
 
     async def _negotiate(self) -> str:
         what = "ask for the API version"
-        async with asyncio.timeout(self._read_timeout_s):
-            async with self._client()._query("version", versioned_api=False) as response, response:
-                answer = msgspec.json.decode(await response.read())
-        if not isinstance(answer, dict) or "ApiVersion" not in answer:
+        try:
+            async with asyncio.timeout(self._read_timeout_s):
+                async with self._client()._query("version", versioned_api=False) as response, response:
+                    answer = msgspec.json.decode(await response.read(), type=VersionAnswer)
+        except aiodocker.DockerError as error:
+            if "HTTP request to an HTTPS server" not in error.message:
+                raise
+            raise UnreachableError(
+                "it speaks TLS there: write https:// or give its TLS files (ca.pem, cert.pem, key.pem), "
+                f"or name its plain port if it has one; {TLS_PORT} is the one for TLS"
+            ) from error
+        except msgspec.MsgspecError:
+            answer = VersionAnswer()
+        if not answer.api_version:
             raise UnavailableError(f"could not {what} on {self.endpoint}: what answers there is no Docker Engine")
-        return chosen_version(str(answer["ApiVersion"]), self.endpoint)
+        return chosen_version(answer, self.endpoint)
 
     def _client(self) -> aiodocker.Docker:
-        """Made at the first use: pools belong to the loop that runs."""
+        """Made at the first use: pools belong to the loop that runs, and files may be mended until it works."""
         if self._docker is None:
-            self._connector = connector_for(self.endpoint)
-            self._docker = aiodocker.Docker(url=self._base_url, connector=self._connector, api_version="v1.41")
+            self._route = open_route(self.endpoint, self._access)
+            self._docker = aiodocker.Docker(url=self._route.url, connector=self._route.connector, api_version="v1.41")
         return self._docker
 
     async def read(self, what: str, path: str, type_: type[T], query: Query = NO_QUERY) -> T:
@@ -232,17 +207,18 @@ class Wire:
             raise
         except aiodocker.DockerError as error:
             if error.status == 900:  # aiodocker's own number for "no connection"
-                raise self._silent(what, str(error.__context__ or error.message)) from error
+                raise self._silent(what, error, str(error.__context__ or error.message)) from error
             raise engine_error(error.status, error.message, what, self.endpoint) from error
         except TimeoutError as error:
-            raise self._silent(what, "no answer in time") from error
+            raise self._silent(what, error, "no answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
-            raise self._silent(what, f"{type(error).__name__}: {error}") from error
+            raise self._silent(what, error, f"{type(error).__name__}: {error}") from error
 
-    def _silent(self, what: str, reason: str) -> UnavailableError:
+    def _silent(self, what: str, error: Exception, reason: str) -> UnavailableError:
         """The engine may come back as another version."""
         self._version = ""
-        return UnavailableError(redact(f"could not {what} on {self.endpoint}: {reason}"))
+        known = str(error) if isinstance(error, UnreachableError) else self._route.fault(error) if self._route else ""
+        return UnavailableError(redact(f"could not {what} on {self.endpoint}: {known or reason}"))
 
 
 async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

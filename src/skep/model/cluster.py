@@ -29,6 +29,21 @@ class StaticCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Paths of the PEM files that a connection takes.
+
+    ca: who may have signed the engine's certificate; empty for those that this host trusts. cert and key: the client's
+    own; both empty for none. verify: False only where docker's own client was told not to look at the engine's
+    certificate.
+    """
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class EngineState:
     """What is known of one endpoint of a cluster.
 

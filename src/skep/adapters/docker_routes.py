@@ -1,0 +1,146 @@
+"""From an endpoint to a pool of connections: unix sockets, TCP with and without TLS, ssh, docker's contexts."""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from skep.adapters.docker_contexts import read_context
+from skep.adapters.docker_errors import UnreachableError
+from skep.adapters.docker_ssh import SshConnector, ssh_target
+from skep.adapters.docker_tls import load_own, tls_context, tls_fault
+from skep.model.cluster import TlsFiles
+from skep.model.errors import Fault, InvalidError
+
+PLAIN_PORT, TLS_PORT = 2375, 2376
+"""What docker's own client takes where an endpoint names none."""
+
+_WANTED = (
+    "unix:///PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT, ssh://[USER@]HOST[:PORT][/SOCKET] or "
+    "context://NAME"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What it takes to reach engines beyond their URLs.
+
+    tls: files by endpoint. docker_config: the folder of docker's own client with its contexts and its credentials for
+    registries; None uses neither. ssh: how OpenSSH's client is called.
+    """
+
+    tls: Mapping[str, TlsFiles] = field(default_factory=dict)
+    docker_config: Path | None = None
+    ssh: tuple[str, ...] = ("ssh",)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An open way to an engine: `url` is where requests go, in the pool of `connector`."""
+
+    url: str
+    connector: aiohttp.BaseConnector
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    context: ssl.SSLContext | None = None
+
+    async def close(self) -> None:
+        await self.connector.close()
+        if isinstance(self.connector, SshConnector):
+            await self.connector.end_tunnels()
+
+    def fault(self, error: BaseException) -> str:
+        """Why a connection failed, where its own words don't say it; empty where they do.
+
+        A certificate that was renewed meanwhile is used from the next connection on.
+        """
+        for cause in _causes(error):
+            if isinstance(cause, UnreachableError):
+                return str(cause)
+            if isinstance(cause, ssl.SSLError):
+                self._renew()
+                return tls_fault(cause, self.tls)
+        return ""
+
+    def _renew(self) -> None:
+        """Files that can't be read now were read before: what they were is kept."""
+        if self.context is None:
+            return
+        try:
+            load_own(self.context, self.tls)
+            if self.tls.ca:
+                self.context.load_verify_locations(self.tls.ca)
+        except (OSError, ssl.SSLError):
+            return
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def check_endpoint(endpoint: str) -> None:
+    """InvalidError where an endpoint is not spoken; whether anybody is there is another question."""
+    scheme, _, rest = endpoint.partition("://")
+    try:
+        if scheme == "ssh":
+            ssh_target(endpoint)
+        elif scheme in ("tcp", "http", "https"):
+            _check_address(endpoint)
+        elif not rest or scheme not in ("unix", "context") or (scheme == "unix" and not rest.startswith("/")):
+            raise ValueError(f"want {_WANTED}")
+    except ValueError as error:
+        raise InvalidError([Fault(f"engine {endpoint!r}: {error}")]) from error
+
+
+def _check_address(endpoint: str) -> None:
+    parts = urlsplit(endpoint)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError(f"want {_WANTED}")
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("only a host and a port can stand in it")
+
+
+def open_route(endpoint: str, access: Access) -> Route:
+    """The way to an endpoint that check_endpoint let through; UnreachableError where there is none.
+
+    Pools belong to the event loop that runs.
+    """
+    scheme, _, rest = endpoint.partition("://")
+    if scheme == "context":
+        return _by_context(rest, access)
+    if scheme == "unix":
+        return Route("http://localhost", aiohttp.UnixConnector(rest, limit=0))
+    if scheme == "ssh":
+        return Route("http://docker", SshConnector(ssh_target(endpoint), access.ssh))
+    return _by_address(endpoint, access.tls.get(endpoint))
+
+
+def _by_context(name: str, access: Access) -> Route:
+    if access.docker_config is None:
+        raise UnreachableError(f"docker's contexts are not used here: there is no folder to find {name!r} in")
+    context = read_context(access.docker_config, name)
+    if context.host.startswith("context://"):
+        raise UnreachableError(f"the docker context {name!r} leads to another one, {context.host}")
+    try:
+        check_endpoint(context.host)
+    except InvalidError as error:
+        raise UnreachableError(f"the docker context {name!r} can't be used: {error}") from error
+    return open_route(context.host, Access({context.host: context.tls} if context.tls else {}, None, access.ssh))
+
+
+def _by_address(endpoint: str, files: TlsFiles | None) -> Route:
+    parts = urlsplit(endpoint)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if parts.scheme == "http" or (parts.scheme == "tcp" and files is None):
+        return Route(f"http://{host}:{parts.port or PLAIN_PORT}", aiohttp.TCPConnector(limit=0))
+    files = files or TlsFiles()
+    context = tls_context(files)
+    return Route(f"https://{host}:{parts.port or TLS_PORT}", aiohttp.TCPConnector(limit=0, ssl=context), files, context)

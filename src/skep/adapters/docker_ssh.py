@@ -1,0 +1,200 @@
+"""Engines behind ssh: each connection is an ssh process that runs `docker system dial-stdio` on the other side.
+
+The process gets one end of a socket pair as its input and output; aiohttp gets the other. A connection is handed over
+only when the engine has answered on it, so that what ssh says when it fails is told, and in time.
+"""
+
+import asyncio
+import contextlib
+import shlex
+import socket
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+
+from skep.adapters.docker_errors import UnreachableError
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.tracing import Trace
+
+CONNECT_TIMEOUT_S = 10
+"""For ssh to connect: below the patience of a call, so that it is ssh that says what is wrong."""
+GREETING_TIMEOUT_S = 20
+"""From the start of ssh to the first answer of the engine: connecting, logging in, starting docker's client."""
+ALIVE_INTERVAL_S = 10
+"""A link that fell silent is noticed after three of them; a stream of events may be idle for ever."""
+HANDSHAKES_MAX = 8
+"""Log-ins under way at once; sshd drops some from the tenth on (its MaxStartups)."""
+KEEPALIVE_S = 60.0
+"""How long an idle connection is kept: a new one costs a log-in."""
+ENDING_S = 5.0
+"""For ssh to end when it was told to; it is killed then."""
+STDERR_BYTES = 2000
+"""The tail of what ssh said: the reason comes last, after banners and warnings."""
+
+_GREETING = b"HEAD /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
+_HEAD_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SshTarget:
+    """Who to log in as and where; `path` is the engine's socket over there, empty for docker's own choice."""
+
+    host: str
+    user: str = ""
+    port: int = 0
+    path: str = ""
+
+
+def ssh_target(endpoint: str) -> SshTarget:
+    """`ssh://[user@]host[:port][/path]` in its parts; ValueError says what is wrong with it."""
+    parts = urlsplit(endpoint)
+    host, user = parts.hostname or "", unquote(parts.username or "")
+    if parts.password is not None:
+        raise ValueError("a password can't stand in it: use a key")
+    if not host:
+        raise ValueError("it names no host")
+    if host.startswith("-") or user.startswith("-"):
+        raise ValueError("ssh would take its host or user for an option")
+    if parts.query or parts.fragment:
+        raise ValueError("nothing may follow the path of the socket")
+    return SshTarget(host, user, parts.port or 0, unquote(parts.path.rstrip("/")))
+
+
+def ssh_arguments(target: SshTarget) -> list[str]:
+    """What ssh is called with: it never asks, and docker's client on the other side joins its pipes to the engine."""
+    options = {
+        "BatchMode": "yes",
+        "ConnectTimeout": CONNECT_TIMEOUT_S,
+        "ServerAliveInterval": ALIVE_INTERVAL_S,
+        "ServerAliveCountMax": 3,
+    }
+    named = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    login = [*(("-l", target.user) if target.user else ()), *(("-p", str(target.port)) if target.port else ())]
+    engine = f"--host {shlex.quote(f'unix://{target.path}')} " if target.path else ""
+    return [*named, "-T", *login, "--", target.host, f"docker {engine}system dial-stdio"]
+
+
+class _Tunnel:
+    """One ssh process and what it says on stderr."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._said = b""
+        self.over = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None
+        while part := await self._process.stderr.read(4096):
+            self._said = (self._said + part)[-STDERR_BYTES:]
+        await self._process.wait()
+
+    async def last_words(self) -> str:
+        """What it said, once it has ended; it is made to."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):  # the pipe's end comes a moment after the socket's
+                await asyncio.shield(self.over)
+        await self.end()
+        said = self._said.decode(errors="replace").replace("\r", "").strip()
+        return "; ".join(line.strip() for line in said.splitlines() if line.strip())
+
+    async def end(self) -> None:
+        self.terminate()
+        try:
+            async with asyncio.timeout(ENDING_S):
+                await asyncio.shield(self.over)
+        except TimeoutError:
+            self._process.kill()
+            await self.over
+
+    def terminate(self) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+
+class SshConnector(aiohttp.BaseConnector):
+    """A pool of connections to one engine behind ssh."""
+
+    def __init__(self, target: SshTarget, command: Sequence[str] = ("ssh",)) -> None:
+        """`command` is OpenSSH's client, with options of its own where there are any."""
+        super().__init__(limit=0, keepalive_timeout=KEEPALIVE_S)
+        self._command = (*command, *ssh_arguments(target))
+        self._tunnels: set[_Tunnel] = set()
+        self._handshakes = asyncio.Semaphore(HANDSHAKES_MAX)
+
+    async def end_tunnels(self) -> None:
+        """No process is left; connections that are open break."""
+        await asyncio.gather(*(tunnel.end() for tunnel in tuple(self._tunnels)))
+
+    async def _create_connection(
+        self, req: "ClientRequest", traces: "list[Trace]", timeout: aiohttp.ClientTimeout
+    ) -> "ResponseHandler":
+        async with self._handshakes:
+            ours = await self._dial()
+        _, protocol = await self._loop.create_connection(self._factory, sock=ours)
+        return protocol
+
+    async def _dial(self) -> socket.socket:
+        """A socket on which the engine has answered. UnreachableError with ssh's own words."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            with theirs:
+                tunnel = await self._tunnel(theirs)
+            await self._greet(ours, tunnel)
+        except BaseException:
+            ours.close()
+            raise
+        return ours
+
+    async def _tunnel(self, theirs: socket.socket) -> _Tunnel:
+        """In a session of its own: a Ctrl-C in our terminal is for us to handle."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=PIPE, start_new_session=True
+            )
+        except OSError as error:
+            raise UnreachableError(
+                f"can't run {self._command[0]}: {error.strerror}: install OpenSSH's client"
+            ) from error
+        tunnel = _Tunnel(process)
+        self._tunnels.add(tunnel)
+        tunnel.over.add_done_callback(lambda _: self._tunnels.discard(tunnel))
+        return tunnel
+
+    async def _greet(self, ours: socket.socket, tunnel: _Tunnel) -> None:
+        try:
+            async with asyncio.timeout(GREETING_TIMEOUT_S):
+                head = await self._answer(ours)
+        except OSError as error:  # and its TimeoutError
+            words = await tunnel.last_words()
+            late = " in time" if isinstance(error, TimeoutError) else ""
+            raise UnreachableError(f"ssh gave no engine{late}: {words or 'it said nothing'}") from error
+        except BaseException:
+            tunnel.terminate()
+            raise
+        if not head.startswith(b"HTTP/1."):
+            await tunnel.end()
+            printed = head[:200].decode(errors="replace").strip()
+            raise UnreachableError(
+                f"the shell over there printed {printed!r} before docker could answer: keep it silent for commands"
+            )
+
+    async def _answer(self, ours: socket.socket) -> bytes:
+        """The head of the answer to the greeting; ConnectionError where the other side hung up before its end."""
+        await self._loop.sock_sendall(ours, _GREETING)
+        head = b""
+        while b"\r\n\r\n" not in head and len(head) < _HEAD_BYTES_MAX:
+            if not (part := await self._loop.sock_recv(ours, 4096)):
+                if head:
+                    break
+                raise ConnectionError("hung up")
+            head += part
+        return head

@@ -1,0 +1,98 @@
+"""TLS with engines: certificates from files, and what a failed handshake means in words."""
+
+import os
+import ssl
+from pathlib import Path
+
+from skep.adapters.docker_errors import UnreachableError
+from skep.model.cluster import TlsFiles
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the engine's certificate and name verified. UnreachableError names the file and its fault."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.ca:
+        context = ssl.create_default_context(cafile=_authority(files.ca))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not files.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    load_own(context, files)
+    return context
+
+
+def load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
+    """The client's certificate into the context, again when its files were renewed. UnreachableError as tls_context."""
+    if not files.cert and not files.key:
+        return
+    if not files.cert or not files.key:
+        raise UnreachableError("a client certificate needs both of its files, cert and key")
+    _text(files.cert, "certificate")
+    if "ENCRYPTED" in _text(files.key, "key"):
+        raise UnreachableError(f"the key {files.key} has a passphrase, which nobody is there to type: give one without")
+    try:
+        context.load_cert_chain(files.cert, files.key, password="")
+    except ssl.SSLError as error:
+        raise UnreachableError(
+            f"{files.key} is not the key of the certificate {files.cert}, or one of them is no PEM: {error.reason}"
+        ) from error
+
+
+def _authority(path: str) -> str:
+    _text(path, "CA")
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:
+        raise UnreachableError(f"the CA {path} holds no certificate in PEM: {error.reason}") from error
+    return path
+
+
+def _text(path: str, what: str) -> str:
+    """The file's text: ssl itself does not say which file it could not read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UnreachableError(f"can't read the {what} {path}: {error.strerror}{_owner(path, error)}") from error
+
+
+def _owner(path: str, error: OSError) -> str:
+    if not isinstance(error, PermissionError):
+        return ""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return f" (a folder above it; this process is uid {os.geteuid()})"
+    return f" (mode {found.st_mode & 0o7777:04o}, uid {found.st_uid}; this process is uid {os.geteuid()})"
+
+
+_PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+"""What OpenSSL calls an answer that is no TLS."""
+
+_NAMES = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH."""
+_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
+"""X509_V_ERR_ of chains that end at nobody who is trusted."""
+
+
+def tls_fault(error: ssl.SSLError, files: TlsFiles) -> str:
+    """What went wrong in a handshake, and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _verification_fault(error, files)
+    reason = error.reason or str(error)
+    if any(word in reason for word in _PLAIN):
+        return "it speaks plain HTTP there: name its TLS port (2376), or take the TLS files away"
+    if "CERTIFICATE_REQUIRED" in reason or ("ALERT" in reason and not files.cert):
+        return f"it wants a client certificate: give cert.pem and key.pem ({reason})"
+    if "ALERT" in reason:
+        return f"it refused the client certificate {files.cert}: is it signed by the engine's CA? ({reason})"
+    return f"TLS failed: {reason}"
+
+
+def _verification_fault(error: ssl.SSLCertVerificationError, files: TlsFiles) -> str:
+    signer = files.ca or "a CA that this host trusts"
+    if error.verify_code in _NAMES:
+        return f"its certificate is for another name ({error.verify_message}): use a name that is in the certificate"
+    if error.verify_code in _UNKNOWN_ISSUER:
+        return f"its certificate is not signed by {signer} ({error.verify_message}): give the CA that signed it"
+    return f"its certificate is not accepted: {error.verify_message}"
