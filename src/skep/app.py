@@ -22,6 +22,7 @@ from skep.adapters.store_lock import holder_of
 from skep.adapters.store_sqlite import SqliteStore
 from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options, World
+from skep.control.endpoints import EngineBook
 from skep.control.hub import Hub
 from skep.logs import configure
 from skep.model.errors import NotFoundError, RefusedError
@@ -99,7 +100,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
     engines, hub, clock = DockerEngines(settings.call_limit, settings.engine_timeout_s), Hub(), SystemClock()
     stack.push_async_callback(engines.close)
     engine = engines.engine(_endpoint(settings))
-    clusters = ClusterBook(store, engines, clock, hub.wake_cluster)
+    static = EngineBook((), engines, clock, hub.cluster_changed)
+    clusters = ClusterBook(store, engines, clock, hub.cluster_changed, static)
     # One for the whole process: it asks a registry once, and builds once for all machines that boot side by side.
     images = NodeImages(engine, settings.pull_timeout_s)
     instances: dict[str, InstancePlugin] = {
@@ -116,6 +118,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         plugins=PluginRegistry(instances, flavors),
         watched=instances,
         secrets=FileSecrets(settings.state_dir / "secret.key"),
+        engines=engines,
+        static=static,
         clusters=clusters,
         hub=hub,
     )
@@ -134,6 +138,7 @@ def _options(settings: Settings) -> Options:
         drain_wait_s=settings.drain_wait_s,
         history=settings.history,
         events_kept=settings.events_kept,
+        call_limit=settings.call_limit,
         limits=replace(Limits(), parallel=settings.parallel),
     )
 

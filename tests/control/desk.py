@@ -1,14 +1,17 @@
 """An intake on a store of its own, with the plugins of the simulated world."""
 
+from collections.abc import Sequence
 from random import Random
 
 from skep.adapters.store_memory import MemoryStore
 from skep.control.catalog import Catalog
 from skep.control.clusters import ClusterBook
+from skep.control.endpoints import EngineBook
 from skep.control.intake import Intake
 from skep.control.journal import Journal
 from skep.control.topology import Topology
 from skep.control.validate import Validator
+from skep.model.cluster import StaticCluster
 from skep.model.spec import Key
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
@@ -22,17 +25,20 @@ from tests.sim.world import World
 class Desk:
     """`woken` are the keys that were woken, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, static: Sequence[str] = ()) -> None:
+        """`static` are the clusters of the settings."""
         self.store, clock = MemoryStore(), SimClock()
         world = World(clock, Random(1))
-        clusters = ClusterBook(self.store, world.engines, clock, lambda name: None)
+        named = [StaticCluster(name, (f"sim://{name}",)) for name in static]
+        book = EngineBook(named, world.engines, clock, lambda name: None)
+        clusters = ClusterBook(self.store, world.engines, clock, lambda name: None, book)
         flavors = {
             "flavor-swarm": SwarmFlavor(clusters, world.engines, clock),
             "flavor-vanilla": VanillaFlavor(),
         }
         plugins = PluginRegistry({"instance-sim": world.instances}, flavors)
         self.woken: list[Key] = []
-        self.topology = Topology(plugins)
+        self.topology = Topology(plugins, clusters.standing)
         self.catalog = Catalog(self.store, 10)
         journal = Journal(self.store, clock, 100)
         uids = iter(range(1000))
@@ -47,6 +53,7 @@ class Desk:
             lambda: f"uid-{next(uids)}",
             self.woken.append,
             self.failed.__contains__,
+            static,
         )
 
     async def apply(self, *documents: object) -> list[tuple[str, str, int]]:

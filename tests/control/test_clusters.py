@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 from skep.adapters.store_memory import MemoryStore
-from skep.control.clusters import ClusterBook
+from skep.control.clusters import ClusterBook, Formers
+from skep.control.endpoints import EngineBook
+from skep.model.cluster import StaticCluster
 from skep.model.errors import NotReadyError, StaleTermError
 from skep.model.machine import InstanceSpec
 from skep.model.state import ClusterManager
@@ -26,7 +28,12 @@ class Town:
         self.clock, self.store = SimClock(), MemoryStore()
         self.world = World(self.clock, Random(1))
         self.changed: list[str] = []
-        self.book = ClusterBook(self.store, self.world.engines, self.clock, self.changed.append)
+        self.set_up()
+
+    def set_up(self, *static: StaticCluster) -> None:
+        """A controller with these clusters in its settings."""
+        self.static = EngineBook(static, self.world.engines, self.clock, lambda name: None)
+        self.book = ClusterBook(self.store, self.world.engines, self.clock, self.changed.append, self.static)
 
     async def machine(self, address: str, init: str) -> Machine:
         spec = InstanceSpec(b"{}", {"skep.request": address}, init.format(address=address), address)  # type: ignore[arg-type]
@@ -134,6 +141,9 @@ def test_why_there_is_no_cluster_to_speak_of_is_said() -> None:
     async def body(town: Town) -> None:
         with pytest.raises(NotReadyError, match="no manager group has been applied"):
             await town.book.state("")
+        with pytest.raises(NotReadyError, match="there is no cluster managers; no manager group has been applied"):
+            await town.book.state("managers")
+        town.book.attach(forming("managers"))
         with pytest.raises(NotReadyError, match="cluster managers has no managers yet"):
             await town.book.state("managers")
         await town.book.claim_bootstrap("managers", "a")
@@ -150,7 +160,7 @@ def test_a_controller_whose_term_is_over_writes_nothing_of_a_cluster() -> None:
     """Else it might forget the cluster that its successor is founding, which then would be founded twice."""
 
     async def body(town: Town) -> None:
-        town.book.begin(await town.store.acquire("old"))
+        await town.book.begin(await town.store.acquire("old"))
         await town.book.claim_bootstrap("managers", "a")
         await town.store.acquire("new")
         for late in (town.book.forget("managers"), town.book.learn("managers", (ClusterManager("a", "sim://a"),))):
@@ -159,3 +169,110 @@ def test_a_controller_whose_term_is_over_writes_nothing_of_a_cluster() -> None:
         assert (await town.book.state("managers")).bootstrap == "a"
 
     in_town(body)
+
+
+def forming(*names: str) -> Formers:
+    async def formers() -> tuple[str, ...]:
+        return names
+
+    return formers
+
+
+# --- Swarms of the settings -------------------------------------------------------------------------------
+
+
+def in_prod(body: object) -> None:
+    """`body` is given the town and the Swarm's machines, which the settings call prod."""
+
+    async def main() -> None:
+        town = Town()
+        machines = await town.build()
+        town.set_up(StaticCluster("prod", tuple(f"sim://{m.id}" for m in machines)))
+        await body(town, machines)  # type: ignore[operator]
+
+    run(main)
+
+
+def test_a_swarm_of_the_settings_has_a_state_and_a_manager() -> None:
+    async def body(town: Town, machines: list[Machine]) -> None:
+        [swarm] = town.world.swarms()
+        for name in ("prod", ""):
+            state = await town.book.state(name)
+            assert (state.name, state.id, len(state.managers)) == ("prod", swarm.id, 3)
+            assert (await town.book.manager(name)).endpoint == f"sim://{machines[0].id}"
+        assert await town.book.names() == ("prod",)
+        assert await town.store.list("cluster/") == []
+
+    in_prod(body)
+
+
+def test_a_manager_of_the_settings_that_dies_is_not_asked_again_and_again() -> None:
+    async def body(town: Town, machines: list[Machine]) -> None:
+        await town.book.manager("prod")
+        town.world.stop(machines[0])
+        town.book.doubt("prod")
+        await town.clock.sleep(20.0)
+        assert (await town.book.manager("prod")).endpoint == f"sim://{machines[1].id}"
+        assert [e.answers for e in town.static.known("prod").engines] == [False, True, True]
+
+    in_prod(body)
+
+
+def test_without_a_quorum_a_swarm_of_the_settings_has_no_manager() -> None:
+    async def body(town: Town, machines: list[Machine]) -> None:
+        await town.book.manager("prod")
+        for machine in machines[:2]:
+            town.world.stop(machine)
+        await town.clock.sleep(40.0)
+        assert (await town.book.state("prod")).id
+        with pytest.raises(NotReadyError, match="no manager of cluster prod answers with a quorum"):
+            await town.book.manager("prod")
+
+    in_prod(body)
+
+
+def test_engines_that_stand_alone_are_no_swarm_and_a_silent_one_is_unknown() -> None:
+    async def body(town: Town) -> None:
+        machine = await town.machine("10.9.0.30", "true\n")
+        town.set_up(StaticCluster("lab", (f"sim://{machine.id}",)), StaticCluster("moon", ("sim://nowhere",)))
+        with pytest.raises(NotReadyError, match="cluster lab is no Swarm: its engines stand alone"):
+            await town.book.state("lab")
+        with pytest.raises(NotReadyError, match="no engine of cluster moon has answered yet: sim://nowhere: conn"):
+            await town.book.manager("moon")
+
+    in_town(body)
+
+
+def test_a_name_that_nobody_has_is_told_with_those_that_there_are() -> None:
+    async def body(town: Town, machines: list[Machine]) -> None:
+        with pytest.raises(NotReadyError, match="there is no cluster tset; there is prod"):
+            await town.book.state("tset")
+        town.book.attach(forming("managers"))
+        with pytest.raises(NotReadyError, match="there is no cluster tset; there are prod, managers"):
+            await town.book.manager("tset")
+
+    in_prod(body)
+
+
+def test_a_group_that_was_just_applied_makes_the_empty_name_ambiguous_at_once() -> None:
+    """Else its workers would join the other Swarm in the moment before its document is written."""
+
+    async def body(town: Town, machines: list[Machine]) -> None:
+        town.book.attach(forming("managers"))
+        with pytest.raises(NotReadyError, match="several clusters \\(prod, managers\\)"):
+            await town.book.manager("")
+
+    in_prod(body)
+
+
+def test_a_cluster_stands_while_it_has_a_document() -> None:
+    async def body(town: Town, machines: list[Machine]) -> None:
+        await town.book.claim_bootstrap("managers", "a")
+        assert town.book.standing() == {"prod", "managers"}
+        again = ClusterBook(town.store, town.world.engines, town.clock, town.changed.append, town.static)
+        await again.begin(await town.store.acquire("next"))
+        assert again.standing() == {"prod", "managers"}
+        await again.forget("managers")
+        assert again.standing() == {"prod"}
+
+    in_prod(body)

@@ -12,7 +12,9 @@ from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options
 from skep.control.core import World as Ports
+from skep.control.endpoints import EngineBook
 from skep.control.hub import Hub
+from skep.model.cluster import StaticCluster
 from skep.model.errors import StaleTermError
 from skep.model.view import KeyView
 from skep.plugins.flavor_swarm import SwarmFlavor
@@ -64,7 +66,10 @@ class Life:
 
 @dataclass
 class Simulation:
-    """A world and the store that outlives controllers. `core` is the one that runs now, if any."""
+    """A world and the store that outlives controllers. `core` is the one that runs now, if any.
+
+    `static` are the clusters of the settings; a controller that begins reads them.
+    """
 
     world: World
     random: Random
@@ -72,6 +77,7 @@ class Simulation:
     store: MemoryStore = field(default_factory=MemoryStore)
     core: Core | None = None
     ending: set[str] = field(default_factory=set)
+    static: tuple[StaticCluster, ...] = ()
 
     def begin(self, crash_at: int = 0) -> Life:
         """A new controller process; it takes over the term of any other one."""
@@ -81,7 +87,8 @@ class Simulation:
     def _build(self, gate: Gate) -> Core:
         hub, store, clock = Hub(), GatedStore(self.store, gate), GatedClock(self.clock, gate)
         engines, machines = GatedEngines(self.world, gate), gated_instances(self.world, gate)
-        clusters = ClusterBook(store, engines, self.clock, hub.wake_cluster)
+        static = EngineBook(self.static, engines, clock, hub.cluster_changed)
+        clusters = ClusterBook(store, engines, self.clock, hub.cluster_changed, static)
         flavors = {
             "flavor-swarm": SwarmFlavor(clusters, engines, clock, self.random),
             "flavor-vanilla": VanillaFlavor(),
@@ -94,6 +101,8 @@ class Simulation:
             plugins=PluginRegistry(instances, flavors),
             watched=instances,
             secrets=PlainSecrets(),
+            engines=engines,
+            static=static,
             clusters=clusters,
             hub=hub,
         )

@@ -1,15 +1,18 @@
 """Clusters: what is known of each Swarm, and the way to a manager of it.
 
-The document `cluster/NAME` is written by the turns of its manager group and read by all keys of the cluster.
+The document `cluster/NAME` is written by the turns of its manager group and read by all keys of the cluster. Swarms of
+the settings have none: what their engines say is all there is.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 import structlog
 
 from skep.control.documents import cluster_path, decode, encode
+from skep.control.endpoints import EngineBook
+from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.errors import ConflictError, NotReadyError, SkepError
 from skep.model.state import ClusterManager, ClusterState
 from skep.ports import Clock, Engine, Engines, Store
@@ -21,39 +24,73 @@ TRUST_S = 35.0
 """A manager that had a quorum is not asked again for so long, a little more than a resync, unless a call of it fails:
 GET /info runs three programs on the engine's host, and a workload that converges is looked at every second."""
 
+NO_SWARM = {
+    ClusterKind.ENGINE: "its engines stand alone (docker swarm init makes a Swarm of one)",
+    ClusterKind.WORKER: "the settings name a worker of a Swarm; name its managers",
+    ClusterKind.CLASSIC: "it is a classic Swarm, which machines can't join",
+    ClusterKind.MIXED: "its engines don't belong together; name the managers of one Swarm",
+}
+
+Formers = Callable[[], Awaitable[Collection[str]]]
+
 
 class ClusterBook:
     """Implements ports.Clusters. `changed` is called with a cluster's name when its document has changed."""
 
-    def __init__(self, store: Store, engines: Engines, clock: Clock, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, engines: Engines, clock: Clock, changed: Callable[[str], None], static: EngineBook
+    ) -> None:
         self._store, self._engines, self._clock, self._changed = store, engines, clock, changed
+        self._static = static
         self._last_good: dict[str, tuple[str, float]] = {}
         self._term: int | None = None
+        self._formers: Formers = _nobody
+        self._standing: set[str] = set()
 
-    def begin(self, term: int) -> None:
+    def attach(self, formers: Formers) -> None:
+        """`formers` tells the clusters that the manager groups of now form: a group that was just applied counts
+        before it has a document, so that nobody who names no cluster is led to another one meanwhile."""
+        self._formers = formers
+
+    async def begin(self, term: int) -> None:
         """From now on documents are written under this term only."""
         self._term = term
+        self._standing = {decode(ClusterState, s.value).name for s in await self._store.list("cluster/")}
+
+    def standing(self) -> frozenset[str]:
+        """Those of the settings, and those with a document: it outlives the freeing of the group that formed the cluster."""
+        return frozenset(self._static.names()) | self._standing
 
     async def names(self) -> tuple[str, ...]:
-        return tuple(decode(ClusterState, s.value).name for s in await self._store.list("cluster/"))
+        """All of them, those of the settings first."""
+        others = self._standing | set(await self._formers())
+        return tuple(dict.fromkeys((*self._static.names(), *sorted(others))))
 
     async def state(self, name: str) -> ClusterState:
-        if name:
-            stored = await self._store.get(cluster_path(name))
-            if stored is None:
-                raise NotReadyError(f"cluster {name} has no managers yet")
+        if not name:
+            return await self.state(await self._only())
+        if self._static.has(name):
+            return _state_of(await self._static.sight(name))
+        stored = await self._store.get(cluster_path(name))
+        if stored is not None:
             return decode(ClusterState, stored.value)
         names = await self.names()
-        if len(names) == 1:
-            return await self.state(names[0])
+        if name in names:
+            raise NotReadyError(f"cluster {name} has no managers yet")
+        raise NotReadyError(f"there is no cluster {name}; {_in_words(names)}")
+
+    async def _only(self) -> str:
+        names = await self.names()
         if not names:
-            raise NotReadyError("there is no cluster yet: no manager group has been applied")
-        raise NotReadyError(f"there are several clusters ({', '.join(sorted(names))}): say which with Cluster")
+            raise NotReadyError(f"there is no cluster yet: {_in_words(names)}")
+        if len(names) > 1:
+            raise NotReadyError(f"there are several clusters ({', '.join(names)}): say which with Cluster")
+        return names[0]
 
     async def manager(self, name: str) -> Engine:
         """Ask all known managers at once and take the first that has a quorum; the last good one is asked first."""
         state = await self.state(name)
-        if not state.id:
+        if not state.id and not self._static.has(state.name):
             raise NotReadyError(f"cluster {state.name} is not formed yet")
         endpoints = [m.endpoint for m in state.managers]
         last, asked_s = self._last_good.get(state.name, ("", 0.0))
@@ -74,7 +111,11 @@ class ClusterBook:
 
     def doubt(self, name: str) -> None:
         """A call of the manager of this cluster failed: ask all of them before the next."""
-        self._last_good.pop(name, None)
+        endpoint, _ = self._last_good.pop(name, ("", 0.0))
+        if self._static.has(name):
+            for engine in self._static.known(name).engines:
+                if engine.endpoint == endpoint:
+                    self._static.doubt(name, engine.source, "a call of it failed")
 
     async def _answers(self, endpoint: str, cluster_id: str) -> bool:
         try:
@@ -109,6 +150,7 @@ class ClusterBook:
     async def forget(self, name: str) -> None:
         """The cluster's last manager is gone."""
         await self._store.delete(cluster_path(name), term=self._term)
+        self._standing.discard(name)
         self._last_good.pop(name, None)
         self._changed(name)
 
@@ -124,6 +166,30 @@ class ClusterBook:
                 await self._store.put(cluster_path(name), encode(after), version=version, term=self._term)
             except ConflictError:
                 continue
+            self._standing.add(name)
             self._changed(name)
             log.info("cluster changed", cluster=name, id=after.id, managers=[m.name for m in after.managers])
             return after
+
+
+def _state_of(sight: ClusterSight) -> ClusterState:
+    """A Swarm of the settings; NotReadyError with the reason where it is none, or nobody has answered yet."""
+    if sight.kind is ClusterKind.UNKNOWN:
+        errors = "; ".join(e.error for e in sight.engines if e.error)
+        raise NotReadyError(f"no engine of cluster {sight.name} has answered yet{f': {errors}' if errors else ''}")
+    if sight.kind is not ClusterKind.SWARM:
+        raise NotReadyError(f"cluster {sight.name} is no Swarm: {NO_SWARM[sight.kind]}")
+    managers = [e for e in sight.engines if e.kind is ClusterKind.SWARM and e.answers]
+    cluster_id = next((e.cluster_id for e in sight.engines if e.cluster_id), "")
+    return ClusterState(sight.name, cluster_id, managers=tuple(ClusterManager(e.source, e.endpoint) for e in managers))
+
+
+def _in_words(names: Sequence[str]) -> str:
+    """Which clusters there are."""
+    if names:
+        return f"there {'are' if len(names) > 1 else 'is'} {', '.join(names)}"
+    return "no manager group has been applied, and the settings name none (--cluster)"
+
+
+async def _nobody() -> Collection[str]:
+    return ()

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from skep.control.actions import Actions
 from skep.control.catalog import Catalog
+from skep.control.cluster_views import formed_view, static_view
 from skep.control.clusters import ClusterBook
 from skep.control.controller import Controller
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.endpoints import EngineBook
 from skep.control.hub import Hub
 from skep.control.intake import Intake
 from skep.control.journal import Journal
@@ -26,13 +28,12 @@ from skep.control.validate import Validator
 from skep.control.views import Now, described, history_view, key_view, shown_spec
 from skep.control.watch import Watch
 from skep.control.workloads import SwarmWorkloads
-from skep.model.cluster import ClusterKind
-from skep.model.errors import UnavailableError
+from skep.model.errors import NotReadyError, RefusedError, UnavailableError
 from skep.model.plan import NoteKind
 from skep.model.spec import GroupSpec, Key, Kind
-from skep.model.state import Event, Limits, Record
+from skep.model.state import ClusterState, Event, Limits, Record
 from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
-from skep.ports import Clock, InstancePlugin, Plugins, Secrets, Store
+from skep.ports import Clock, Engines, InstancePlugin, Plugins, Secrets, Store
 from skep.specs.source import SourceFile
 
 FRESH_S = 1.0
@@ -41,7 +42,10 @@ FRESH_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Settings of the core. Times in seconds, see settings.py for their reasons."""
+    """Settings of the core. Times in seconds, see settings.py for their reasons.
+
+    call_limit: calls at once to one engine.
+    """
 
     controller: str = "skep"
     resync_s: float = 30.0
@@ -49,12 +53,16 @@ class Options:
     drain_wait_s: float = 600.0
     history: int = 10
     events_kept: int = 1000
+    call_limit: int = 4
     limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside, as ports. `watched`: the instance plugins whose streams of changes wake groups."""
+    """Everything outside, as ports. `watched`: the instance plugins whose streams of changes wake groups.
+
+    `static` are the clusters of the settings, `clusters` those and the ones that groups form.
+    """
 
     store: Store
     clock: Clock
@@ -62,6 +70,8 @@ class World:
     plugins: Plugins
     watched: Mapping[str, InstancePlugin]
     secrets: Secrets
+    engines: Engines
+    static: EngineBook
     clusters: ClusterBook
     hub: Hub
 
@@ -71,7 +81,7 @@ class Core:
 
     def __init__(self, world: World, options: Options) -> None:
         self._world, self._options = world, options
-        self._topology = Topology(world.plugins)
+        self._topology = Topology(world.plugins, world.clusters.standing)
         self._catalog = Catalog(world.store, options.history)
         self._journal = Journal(world.store, world.clock, options.events_kept)
         self._intake = Intake(
@@ -83,14 +93,21 @@ class Core:
             lambda: f"{world.rng.getrandbits(64):016x}",
             world.hub.wake,
             self._has_failed,
+            world.static.names(),
         )
+        world.clusters.attach(self._formed)
         self._reconcilers: dict[Kind, Reconciler] = {}
         self._records: Records | None = None
         self.ready = asyncio.Event()
 
     async def run(self, holder: str) -> None:
-        """Take the term and act under it until cancelled. StaleTermError when another has taken over."""
+        """Take the term and act under it until cancelled. StaleTermError when another has taken over.
+
+        RefusedError where a cluster of the settings has the name of one that a stored group forms.
+        """
+        await self._refuse_two_of_a_name()
         term = await self._world.store.acquire(holder)
+        await self._world.clusters.begin(term)
         await self._journal.load()
         try:
             async with asyncio.TaskGroup() as group:
@@ -100,10 +117,21 @@ class Core:
             self.ready.clear()
             self._world.hub.detach()
 
+    async def _refuse_two_of_a_name(self) -> None:
+        both = sorted((await self._formed()) & set(self._world.static.names()))
+        if both:
+            raise RefusedError(
+                f"the settings have a cluster {both[0]}, and the managers of a stored group form a Swarm of that name: "
+                "give the cluster of the settings another name"
+            )
+
+    async def _formed(self) -> frozenset[str]:
+        """The clusters that manager groups form."""
+        return self._topology.formed(await self._catalog.list(Kind.GROUP))
+
     def _begin(self, group: asyncio.TaskGroup, term: int) -> None:
         world, options = self._world, self._options
         self._records = Records(world.store, world.clock, term)
-        world.clusters.begin(term)
         actions = Actions(group, world.clock, world.hub.wake)
         controllers = {}
         for kind, level in self._levels().items():
@@ -112,7 +140,7 @@ class Core:
             )
             controllers[kind] = Controller(kind, reconciler, self._catalog, world.clock, world.rng, options.resync_s)
         world.hub.attach(lambda key: controllers[key.kind].wake(key), self._keys_on)
-        watch = Watch(world.clusters, world.clock, world.hub.wake, world.hub.wake_cluster)
+        watch = Watch(world.hub, world.clusters, world.static, world.clock, options.controller)
         for kind, controller in controllers.items():
             group.create_task(controller.run(), name=f"controller {kind}")
         group.create_task(watch.run(world.watched, controllers[Kind.GROUP].wake_all), name="watch")
@@ -252,4 +280,14 @@ class Core:
 
     async def clusters(self) -> tuple[ClusterView, ...]:
         names = await self._world.clusters.names()
-        return tuple(ClusterView(name, ClusterKind.SWARM, str(Key(Kind.GROUP, name))) for name in names)
+        return tuple(await asyncio.gather(*(self._cluster_view(name) for name in names)))
+
+    async def _cluster_view(self, name: str) -> ClusterView:
+        world = self._world
+        if world.static.has(name):
+            return static_view(await world.static.sight(name))
+        try:
+            state = await world.clusters.state(name)
+        except NotReadyError:
+            state = ClusterState(name)
+        return await formed_view(state, world.engines)

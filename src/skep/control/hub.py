@@ -1,14 +1,19 @@
 """Wake-ups by key or by cluster, for those who know nothing of controllers."""
 
+import asyncio
 from collections.abc import Callable
 
 from skep.model.spec import Key
 
 
 class Hub:
-    """Deaf until the controllers of a term are attached, which begin by looking at every key."""
+    """Deaf until the controllers of a term are attached, which begin by looking at every key.
+
+    `changed` is set when what is known of any cluster has changed; who waits for it clears it before looking.
+    """
 
     def __init__(self) -> None:
+        self.changed = asyncio.Event()
         self._wake: Callable[[Key], None] = _nobody
         self._keys_on: Callable[[str], tuple[Key, ...]] = _no_keys
 
@@ -24,6 +29,11 @@ class Hub:
     def wake_cluster(self, cluster: str) -> None:
         for key in self._keys_on(cluster):
             self._wake(key)
+
+    def cluster_changed(self, cluster: str) -> None:
+        """What is known of a cluster has changed: for those who live on it, and for those who follow its engines."""
+        self.changed.set()
+        self.wake_cluster(cluster)
 
 
 def _nobody(key: Key) -> None:

@@ -1,6 +1,6 @@
 """Where specs come in: parse, check, store, wake. The request ends there; the controllers do the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import structlog
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 TRIES = 10
 """A spec that two people change at the same moment is read again and written again this often."""
 
+
+_OTHER_NAME = "give the group another ID, or the cluster of the settings another name"
 
 _ROLL_OF_ONE = (
     "this spec needs a new machine for it: replacing it would lose the Swarm. Add managers first (3 logical IDs, the "
@@ -48,10 +50,12 @@ class Intake:
         uid: Callable[[], str],
         wake: Callable[[Key], None],
         has_failed: Callable[[Key], bool],
+        static: Collection[str] = (),
     ) -> None:
+        """`static` are the clusters of the settings."""
         self._catalog, self._topology, self._validator = catalog, topology, validator
         self._journal, self._clock, self._uid, self._wake = journal, clock, uid, wake
-        self._has_failed = has_failed
+        self._has_failed, self._static = has_failed, static
 
     async def read(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[ParsedSpec, ...]:
         """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault.
@@ -93,10 +97,19 @@ class Intake:
         for spec in (p.spec for p in parsed):
             before = await self._catalog.get(spec.key)
             old = spec_of(before.spec) if before is not None else None
+            refusals += self._name_taken(spec) if isinstance(spec, GroupSpec) else []
             if before is not None and isinstance(spec, GroupSpec) and isinstance(old, GroupSpec):
                 refusals += self._half_gone(old) if before.removed else self._harm(spec, old)
         if refusals:
             raise RefusedError("\n".join(refusals))
+
+    def _name_taken(self, spec: GroupSpec) -> list[str]:
+        """A Swarm of the settings is not ours to found, nor to be given managers."""
+        membership = self._topology.membership(spec)
+        cluster = (membership.cluster or spec.id) if membership and membership.role is Role.MANAGER else ""
+        if cluster not in self._static:
+            return []
+        return [f"group {spec.id} would form cluster {cluster}, and the settings have one of that name: {_OTHER_NAME}"]
 
     def _half_gone(self, old: GroupSpec) -> list[str]:
         """Managers whose cluster is removed leave without ceremony (N16): those that are left may be no majority."""

@@ -113,8 +113,14 @@ class Machines:
             self._plugins.instance(spec.instance.plugin),
             self._plugins.flavor(spec.flavor.plugin),
             place,
-            ends=bool(place.cluster) and all(p.removed for p in managers),
+            ends=self._ends(place.cluster, managers),
         )
+
+    def _ends(self, cluster: str, managers: Sequence[Place]) -> bool:
+        """Whether all that there is of the cluster is to go. One of the settings, or whose group was freed, stays."""
+        if not managers:
+            return bool(cluster) and cluster not in self._clusters.standing()
+        return all(p.removed for p in managers)
 
     async def _is_formed(self, cluster: str) -> bool:
         try:

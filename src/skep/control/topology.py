@@ -1,6 +1,6 @@
 """Which key lives on which cluster, told from the specs alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from skep.control.abilities import can
@@ -27,17 +27,25 @@ class Place:
 
 
 class Topology:
-    """Every question is about the documents that are handed in; only what flavors said of a text is remembered."""
+    """Every question is about the documents that are handed in; only what flavors said of a text is remembered.
 
-    def __init__(self, plugins: Plugins) -> None:
-        self._plugins = plugins
+    `standing` are the clusters that are there without a manager group: those of the settings, and those whose group
+    was freed.
+    """
+
+    def __init__(self, plugins: Plugins, standing: Callable[[], Collection[str]] = frozenset) -> None:
+        self._plugins, self._standing = plugins, standing
         self._known: dict[bytes, tuple[Role | None, str | None]] = {}
 
     def places(self, documents: Iterable[SpecDocument]) -> tuple[Place, ...]:
         facts = [(d, self._facts(d.spec)) for d in documents]
-        managers = [d.key.name for d, (role, _) in facts if role is Role.MANAGER]
-        only = managers[0] if len(managers) == 1 else ""
+        clusters = {*self._standing(), *(named for _, (role, named) in facts if role is Role.MANAGER and named)}
+        only = next(iter(clusters)) if len(clusters) == 1 else ""
         return tuple(Place(d.key, only if named is None else named, role, d.removed) for d, (role, named) in facts)
+
+    def formed(self, documents: Iterable[SpecDocument]) -> frozenset[str]:
+        """The clusters that manager groups form."""
+        return frozenset(p.cluster for p in self.places(documents) if p.role is Role.MANAGER)
 
     def _facts(self, document: bytes) -> tuple[Role | None, str | None]:
         """Its role and the cluster that it names, None for the only one; asked of the flavor once for each text."""

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import structlog
 
 from skep.control.abilities import can
 from skep.control.clusters import ClusterBook
-from skep.model.errors import SkepError
+from skep.control.endpoints import EngineBook
+from skep.control.hub import Hub
+from skep.model.cluster import ClusterKind
+from skep.model.engine import EngineEvent
+from skep.model.errors import SkepError, UnavailableError
 from skep.model.spec import Key, Kind
+from skep.planning.service import CONTROLLER_LABEL, WORKLOAD_LABEL
 from skep.ports import Clock, InstancePlugin, Watchable
 
 log = structlog.get_logger()
@@ -16,49 +22,103 @@ log = structlog.get_logger()
 RETRY_S = 1.0
 """A stream that broke is opened again after a second."""
 
-Wake = Callable[[Key], None]
+CHANGES = ("start", "die", "destroy", "pause", "unpause", "health_status", "rename")
+"""What can befall a container that a turn would act on. A health check that runs is told of too (exec_create, …), as
+often as it runs; and our own creations wake their keys by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The events of one engine of a cluster, or, with an empty `source`, those of a Swarm through a manager of it."""
+
+    cluster: str
+    source: str = ""
 
 
 class Watch:
-    """One task for each instance plugin with a stream of changes, and one for each cluster that is formed."""
+    """One task for each instance plugin with a stream of changes, and one for each stream of a cluster.
 
-    def __init__(self, clusters: ClusterBook, clock: Clock, wake: Wake, wake_cluster: Callable[[str], None]) -> None:
-        self._clusters, self._clock, self._wake, self._wake_cluster = clusters, clock, wake, wake_cluster
+    Which streams there shall be is asked again when the hub says that a cluster has changed, and never by time.
+    """
+
+    def __init__(self, hub: Hub, clusters: ClusterBook, engines: EngineBook, clock: Clock, controller: str) -> None:
+        self._hub, self._clusters, self._engines, self._clock = hub, clusters, engines, clock
+        self._controller = controller
 
     async def run(self, plugins: Mapping[str, InstancePlugin], wake_all: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as group:
             for name, plugin in plugins.items():
                 if can(plugin, Watchable):
                     group.create_task(self._machines(plugin, wake_all), name=f"watch {name}")
-            streams: dict[str, asyncio.Task[None]] = {}
+            streams: dict[Stream, asyncio.Task[None]] = {}
             while True:
-                names = set(await self._clusters.names())
-                for cluster in names - streams.keys():
-                    streams[cluster] = group.create_task(self._cluster(cluster), name=f"watch {cluster}")
-                for cluster in streams.keys() - names:
-                    streams.pop(cluster).cancel()
-                await self._clock.sleep(RETRY_S)
+                self._hub.changed.clear()
+                wanted = await self._wanted()
+                for stream in wanted - streams.keys():
+                    name = f"watch {stream.cluster} {stream.source}"
+                    streams[stream] = group.create_task(self._follow(stream), name=name)
+                for stream in streams.keys() - wanted:
+                    streams.pop(stream).cancel()
+                await self._hub.changed.wait()
+
+    async def _wanted(self) -> set[Stream]:
+        """An engine that is silent has no stream, so that it gets a fresh one, and a look at all, when it is back."""
+        wanted = set()
+        for name in await self._clusters.names():
+            sight = self._engines.known(name) if self._engines.has(name) else None
+            if sight is None or sight.kind is ClusterKind.SWARM:
+                wanted.add(Stream(name))
+            elif sight.kind in (ClusterKind.ENGINE, ClusterKind.CLASSIC):
+                wanted |= {Stream(name, e.source) for e in sight.engines if e.answers}
+        return wanted
+
+    async def _follow(self, stream: Stream) -> None:
+        async def follow() -> None:
+            await (self._engine(stream) if stream.source else self._swarm(stream.cluster))
+
+        await self._for_ever(follow)
 
     async def _machines(self, plugin: Watchable, wake_all: Callable[[], None]) -> None:
         async def follow() -> None:
             async for name in plugin.changes():
                 if name:
-                    self._wake(Key(Kind.GROUP, name))
+                    self._hub.wake(Key(Kind.GROUP, name))
                 else:
                     wake_all()
 
         await self._for_ever(follow)
 
-    async def _cluster(self, cluster: str) -> None:
-        async def follow() -> None:
-            engine = await self._clusters.manager(cluster)
+    async def _swarm(self, cluster: str) -> None:
+        """The first event says that the stream is open: what happened before it is looked for."""
+        engine = await self._clusters.manager(cluster)
+        try:
             async for event in engine.events({"type": ["node", "service"]}):
                 if event.type == "service":
-                    self._wake(Key(Kind.WORKLOAD, event.attributes.get("name", "")))
+                    self._hub.wake(Key(Kind.WORKLOAD, event.attributes.get("name", "")))
                 else:
-                    self._wake_cluster(cluster)
+                    self._hub.wake_cluster(cluster)
+        except UnavailableError:
+            self._clusters.doubt(cluster)
+            raise
 
-        await self._for_ever(follow)
+    async def _engine(self, stream: Stream) -> None:
+        wanted = {"type": ["container"], "label": [f"{CONTROLLER_LABEL}={self._controller}"], "event": CHANGES}
+        try:
+            async for event in self._engines.engine(stream.cluster, stream.source).events(wanted):
+                if event.action == "subscribed":
+                    self._engines.heard(stream.cluster, stream.source)
+                    self._hub.wake_cluster(stream.cluster)
+                elif self._is_ours(event):
+                    self._hub.wake(Key(Kind.WORKLOAD, event.attributes[WORKLOAD_LABEL]))
+        except UnavailableError as error:
+            self._engines.doubt(stream.cluster, stream.source, str(error))
+            self._hub.wake_cluster(stream.cluster)
+            raise
+
+    def _is_ours(self, event: EngineEvent) -> bool:
+        """A classic Swarm manager sends everything, whatever was asked for (semantics.md 5.4)."""
+        ours = event.attributes.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in event.attributes
+        return ours and event.type == "container" and event.action.partition(":")[0] in CHANGES
 
     async def _for_ever(self, follow: Callable[[], Awaitable[None]]) -> None:
         while True:
