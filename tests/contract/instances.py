@@ -4,9 +4,11 @@ A kind runs a check in a world of its own: it may bring its own loop, so simulat
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +18,15 @@ from skep.adapters.docker import DockerEngines
 from skep.adapters.node_image import EXAMPLE_IMAGE, build_example_image
 from skep.model.json import NULL, RawJson
 from skep.plugins.docker import DockerInstances
+from skep.plugins.file import FileInstances
+from skep.plugins.simulator import SimulatorInstances
+from skep.ports import Bootable, HoldsImages, Reachable, Startable, Watchable
 from tests.engines import newer
 from tests.engines.host import HostEngine
 
-UNKNOWN_FIELD = RawJson(b'{"Nonsense":1}')
+FAULTY = RawJson(b'{"Nonsense":1}')
+ALL = frozenset({Bootable, HoldsImages, Reachable, Startable, Watchable})
+"""What a plugin can do beyond its interface (ports.py)."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class World:
     """A plugin and what a test needs to know and do beside it.
 
     init: a script that leaves a trace; `runs` counts the traces in a machine. stop: ends a machine from outside.
-    images: names that this host holds.
+    faulty: properties with a single fault, at `Nonsense`. images: names that this host holds.
     """
 
     plugin: Any
@@ -35,7 +42,7 @@ class World:
     runs: Callable[[str], Awaitable[int]]
     stop: Callable[[str], Awaitable[None]]
     properties: RawJson = NULL
-    unknown_field: RawJson = UNKNOWN_FIELD
+    faulty: RawJson = FAULTY
     images: Sequence[str] = ()
 
 
@@ -44,12 +51,16 @@ Check = Callable[[World], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Kind:
-    """`run` makes a world, runs a check in it and takes the world down. `fixtures` are handed to it by name."""
+    """`run` makes a world, runs a check in it and takes the world down. `fixtures` are handed to it by name.
+
+    `abilities` are the optional parts of the interface that the plugin claims to have.
+    """
 
     name: str
     run: Callable[..., None]
     fixtures: Sequence[str] = ()
     marks: Sequence[pytest.MarkDecorator] = field(default=())
+    abilities: frozenset[type] = ALL
 
 
 async def _in_docker(check: Check, host: HostEngine, image: str) -> None:
@@ -86,6 +97,46 @@ def _docker_newer(check: Check, host_engine: HostEngine, newer_node_image: str) 
     asyncio.run(_in_docker(check, host_engine, newer_node_image))
 
 
-KINDS: list[Kind] = [Kind("docker", _docker, ("host_engine", "node_image"), (pytest.mark.docker,))]
+async def _with_files(check: Check, folder: Path) -> None:
+    """Init is not run: that it stands in the file is its trace."""
+    init = "echo ran"
+
+    async def runs(instance: str) -> int:
+        return int(json.loads((folder / instance).read_text())["Spec"]["Init"] == init)
+
+    async def stop(instance: str) -> None:
+        await asyncio.sleep(0)  # a stream that was asked for begins
+        (folder / instance).unlink()
+
+    faulty = RawJson(b'{"Nonsense":1,"Nonsense":2}')
+    await check(World(FileInstances(folder), init, runs, stop, RawJson(b'{"Note":"any"}'), faulty))
+
+
+def _file(check: Check, tmp_path: Path) -> None:
+    asyncio.run(_with_files(check, tmp_path / "state" / "instances"))
+
+
+async def _simulated(check: Check) -> None:
+    plugin = SimulatorInstances(SystemClock())
+
+    async def runs(instance: str) -> int:
+        return plugin.inits(instance)
+
+    async def stop(instance: str) -> None:
+        plugin.stop(instance)
+
+    properties = RawJson(b'{"ProvisionDelay":"10ms","BootDelay":"10ms","DestroyDelay":"10ms"}')
+    await check(World(plugin, "echo ran", runs, stop, properties))
+
+
+def _simulator(check: Check) -> None:
+    asyncio.run(_simulated(check))
+
+
+KINDS: list[Kind] = [
+    Kind("file", _file, ("tmp_path",), abilities=frozenset({Watchable})),
+    Kind("simulator", _simulator, abilities=frozenset({Bootable, Startable, Watchable})),
+    Kind("docker", _docker, ("host_engine", "node_image"), (pytest.mark.docker,)),
+]
 if newer.can_be_built():
     KINDS.append(Kind("docker-newer", _docker_newer, ("host_engine", "newer_node_image"), (pytest.mark.docker,)))

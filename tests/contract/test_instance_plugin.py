@@ -1,7 +1,7 @@
 """What every instance plugin promises (ports.InstancePlugin and its optional parts; infrakit-compat.md 2.4)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -10,11 +10,9 @@ from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
 from skep.ports import Bootable, HoldsImages, Reachable, Startable, Watchable
 from tests.conditions import until
-from tests.contract.instances import KINDS, Kind, World
+from tests.contract.instances import ALL, KINDS, Kind, World
 
 WITHIN_S = 60.0
-
-KIND_PARAMETERS = [pytest.param(kind, id=kind.name, marks=kind.marks) for kind in KINDS]
 
 
 def spec(world: World, request: str = "", group: str = "g", logical_id: str | None = None) -> InstanceSpec:
@@ -40,7 +38,7 @@ async def until_life(world: World, instance: str, wanted: Life) -> None:
 async def properties_are_validated(world: World) -> None:
     await world.plugin.validate(world.properties)
     with pytest.raises(InvalidError) as caught:
-        await world.plugin.validate(world.unknown_field)
+        await world.plugin.validate(world.faulty)
     assert [fault.path for fault in caught.value.faults] == ["Nonsense"]
 
 
@@ -152,7 +150,7 @@ async def a_change_names_its_group(world: World) -> None:
 
 async def a_spec_with_faults_makes_nothing(world: World) -> None:
     with pytest.raises(InvalidError):
-        await world.plugin.provision(InstanceSpec(world.unknown_field, {"infrakit.group": "g"}))
+        await world.plugin.provision(InstanceSpec(world.faulty, {"infrakit.group": "g"}))
     assert list(await world.plugin.describe({})) == []
 
 
@@ -174,7 +172,34 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize("kind", KIND_PARAMETERS)
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+NEEDS: Mapping[Callable[..., object], type] = {
+    a_booted_machine_waits_for_its_init: Bootable,
+    a_stopped_machine_starts_again_without_a_second_init: Startable,
+    starting_what_never_was_says_so: Startable,
+    a_machine_says_how_its_engine_is_reached: Reachable,
+    images_of_this_host_are_loaded: HoldsImages,
+    loading_an_image_that_this_host_lacks_names_it: HoldsImages,
+    a_change_names_its_group: Watchable,
+}
+"""Checks of the optional parts: for those plugins that claim to have them."""
+
+
+PAIRS = [
+    pytest.param(kind, check, id=f"{check.__name__}-{kind.name}", marks=kind.marks)
+    for kind in KINDS
+    for check in CHECKS
+    if check not in NEEDS or NEEDS[check] in kind.abilities
+]
+
+
+@pytest.mark.parametrize(("kind", "check"), PAIRS)
 def test_contract(check: Callable[..., None], kind: Kind, request: pytest.FixtureRequest) -> None:
+    kind.run(check, *(request.getfixturevalue(name) for name in kind.fixtures))
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name, marks=kind.marks) for kind in KINDS])
+def test_a_plugin_has_the_abilities_that_it_claims_and_no_others(kind: Kind, request: pytest.FixtureRequest) -> None:
+    async def check(world: World) -> None:
+        assert {ability for ability in ALL if isinstance(world.plugin, ability)} == kind.abilities
+
     kind.run(check, *(request.getfixturevalue(name) for name in kind.fixtures))

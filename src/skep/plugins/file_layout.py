@@ -1,0 +1,98 @@
+"""A machine of the plugin `file` as text, byte for byte as InfraKit writes it (infrakit-compat.md 5.2), and back."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from skep.model.json import RawJson
+from skep.model.machine import Attachment, InstanceSpec
+from skep.specs.properties import Properties, RawProperties, read
+
+_ESCAPED = re.compile(r'[<>&"\\\x00-\x1f\u2028\u2029\ud800-\udfff]')
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_HTML = re.compile("[<>&\u2028\u2029]")
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_PREFIX = "\n  "
+_STEP = "  "
+
+
+class _Kept(Properties):
+    """Whatever was written: it means nothing to this plugin, and is kept for who reads the file."""
+
+    properties: RawProperties = "null"
+
+
+class _File(msgspec.Struct):
+    """What a description is made of; all else in the file is passed over."""
+
+    tags: dict[str, str] | None = msgspec.field(name="Tags", default=None)
+    logical_id: str | None = msgspec.field(name="LogicalID", default=None)
+
+
+def kept(properties: RawJson) -> str:
+    """The properties as they go into the file: spelled as written, white space left out. InvalidError for no JSON,
+    and for a key that is written twice; paths begin with `Properties`."""
+    return read(RawJson(b'{"Properties":' + properties + b"}"), _Kept).properties
+
+
+def encoded(name: str, spec: InstanceSpec, properties: str) -> str:
+    """What Go's `json.MarshalIndent(v, "  ", "  ")` prints of ID, LogicalID, Tags and Spec."""
+    logical_id = "null" if spec.logical_id is None else _quoted(spec.logical_id)
+    tags = _tags(spec.tags)
+    inner = (
+        f'"Properties":{_HTML.sub(_escape, properties)},"Tags":{tags},"Init":{_quoted(spec.init)},'
+        f'"LogicalID":{logical_id},"Attachments":{_attachments(spec.attachments)}'
+    )
+    return _indented(f'{{"ID":{_quoted(name)},"LogicalID":{logical_id},"Tags":{tags},"Spec":{{{inner}}}}}')
+
+
+def decoded(text: bytes) -> tuple[Mapping[str, str], str | None]:
+    """Tags and logical ID; ValueError for what is no machine."""
+    try:
+        file = msgspec.json.decode(text, type=_File)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+    return file.tags or {}, file.logical_id
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    """In byte order of their names; null for none, as Go writes a map that was never made."""
+    pairs = (f"{_quoted(name)}:{_quoted(tags[name])}" for name in sorted(tags, key=lambda name: name.encode()))
+    return f"{{{','.join(pairs)}}}" if tags else "null"
+
+
+def _attachments(attachments: tuple[Attachment, ...]) -> str:
+    items = (f'{{"ID":{_quoted(a.id)},"Type":{_quoted(a.type)}}}' for a in attachments)
+    return f"[{','.join(items)}]" if attachments else "null"
+
+
+def _quoted(text: str) -> str:
+    return f'"{_ESCAPED.sub(_escape, text)}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    if "\ud800" <= char <= "\udfff":
+        return "\ufffd"
+    return _ESCAPES.get(char) or f"\\u{ord(char):04x}"
+
+
+def _indented(text: str) -> str:
+    """JSON over several lines, each but the first behind the prefix; empty objects and lists stay on one."""
+    parts: list[str] = []
+    newline, opened = _PREFIX, False
+    for token in _TOKEN.findall(text):
+        if token in "}]":
+            newline = newline[: -len(_STEP)]
+            parts.append(token if opened else newline + token)
+            opened = False
+            continue
+        if opened:
+            parts.append(newline)
+        opened = token in "{["
+        if opened:
+            newline += _STEP
+        parts.append({",": f",{newline}", ":": ": "}.get(token, token))
+    return "".join(parts)
