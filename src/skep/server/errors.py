@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,10 +44,10 @@ FAULTS_MAX = 200
 """Faults in one answer. A hostile file of 256 KiB has ten thousands, and each may repeat a long path."""
 
 HTTP_PROBLEMS = {
-    403: ("Forbidden", "this is for programs of this host alone"),
     404: ("NotFound", "there is no such path in this API: see /v1/openapi.json"),
     405: ("MethodNotAllowed", "this path does not take that method: see /v1/openapi.json"),
     413: ("TooLarge", "the request is larger than 4 MiB: send fewer files at once"),
+    503: ("Unavailable", "too many large requests at once: try again in a moment"),
 }
 
 
@@ -91,21 +91,21 @@ class Incidents:
                 await answer(scope, receive, send)
 
 
-def _incident(error: Exception, path: str) -> JSONResponse:
+def _incident(error: Exception, path: str) -> Response:
     incident = secrets.token_hex(4)
     log.error("request failed", incident=incident, path=path, exc_info=error)
     text = f"internal error (incident {incident}): a bug in skep; its log tells more under this ID"
-    return _answer(500, Problem(text, "Bug", incident=incident))
+    return problem_answer(500, Problem(text, "Bug", incident=incident))
 
 
-async def _on_skep_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_skep_error(request: Request, error: Exception) -> Response:
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
     if status is None:
         return _incident(error, request.url.path)
     reason = type(error).__name__.removesuffix("Error")
     faults = _bounded(error.faults) if isinstance(error, InvalidError) else ()
     text = "\n".join(map(str, faults)) if faults else str(error)
-    return _answer(status, Problem(text, reason, faults))
+    return problem_answer(status, Problem(text, reason, faults))
 
 
 def _bounded(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
@@ -114,7 +114,7 @@ def _bounded(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
     return (*faults[:FAULTS_MAX], Fault(f"and {left} more faults")) if left > 0 else faults
 
 
-async def _on_bad_request(request: Request, error: Exception) -> JSONResponse:
+async def _on_bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return await _on_skep_error(request, InvalidError([_fault(one) for one in error.errors()]))
 
@@ -125,12 +125,17 @@ def _fault(found: dict[str, Any]) -> Fault:
     return Fault(found["msg"], ".".join(str(part) for part in found["loc"][1:]))
 
 
-async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     reason, text = HTTP_PROBLEMS.get(error.status_code, ("Invalid", str(error.detail)))
-    return _answer(error.status_code, Problem(text, reason), error.headers)
+    return problem_answer(error.status_code, Problem(text, reason), error.headers)
 
 
-def _answer(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    body = answer(Problem).model_validate(problem)
-    return JSONResponse(body.model_dump(by_alias=True), status, headers)
+def problem_answer(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer that tells a problem."""
+    return Response(problem_json(problem), status, headers, "application/json")
+
+
+def problem_json(problem: Problem) -> bytes:
+    """A problem as it is sent."""
+    return answer(Problem).model_validate(problem).model_dump_json(by_alias=True).encode()

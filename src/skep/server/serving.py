@@ -1,7 +1,8 @@
-"""Runs an ASGI application on a unix socket until told to stop."""
+"""Runs an ASGI application on a socket until told to stop."""
 
 import asyncio
 import pwd
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -9,15 +10,16 @@ from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from skep.server.errors import Problem, problem_answer
 from skep.server.listen import BACKLOG, listen_unix, peer_of
+from skep.server.patient import Patience, PatientConfig, PatientProtocol
 
 GRACE_S = 1
 """How long requests under way may take once it stops; whole seconds. Those that only wait end at once."""
 
 
-class PeerProtocol(HttpToolsProtocol):
+class PeerProtocol(PatientProtocol):
     """Puts who is at the other end of the socket into the scope's state: `peer` is `uid 0 (root)`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -38,9 +40,10 @@ def user(uid: int) -> str:
 class ApiServer:
     """One socket, one application; several live side by side in a process, and signals stay their owner's."""
 
-    def __init__(self, socket_path: Path, app: ASGIApp) -> None:
+    def __init__(self, socket_path: Path, app: ASGIApp, patience: Patience | None = None) -> None:
         self._path = socket_path
         self._app = app
+        self._patience = patience or Patience()
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Answer until `stop`, then finish what is under way and remove the socket.
@@ -48,32 +51,44 @@ class ApiServer:
         The application finds `stop` in its scope's state. Raises as `listen_unix`.
         """
         with listen_unix(self._path) as listener, _removed_at_exit(self._path):
-            server = _Server(self._config(stop))
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(server.serve(sockets=[listener]))
-                    await stop.wait()
-                    server.should_exit = True
-            finally:
-                server.close_listeners()
+            await serve_on(listener, self._app, PeerProtocol, self._patience, stop)
 
-    def _config(self, stop: asyncio.Event) -> uvicorn.Config:
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["state"]["stop"] = stop
-            await self._app(scope, receive, send)
 
-        return uvicorn.Config(
-            app,
-            http=PeerProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            backlog=BACKLOG,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
+async def serve_on(
+    listener: socket.socket, app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, stop: asyncio.Event
+) -> None:
+    """Answer on a listening socket until `stop`; the application finds `stop` and `peer` in its scope's state."""
+    server = _Server(_config(app, protocol, patience, stop))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            await stop.wait()
+            server.should_exit = True
+    finally:
+        server.close_listeners()
+
+
+def _config(app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, stop: asyncio.Event) -> uvicorn.Config:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["stop"] = stop
+        refused: tuple[int, Problem] | None = scope["state"].get("refused")
+        asked = app if refused is None else problem_answer(*refused)
+        await asked(scope, receive, send)
+
+    config = PatientConfig(
+        answer,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    config.patience = patience
+    return config
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,117 @@
+"""Plain HTTP on this host's loopback, for those who ask for it: everybody on the host may use it, no web page may."""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Sequence
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from skep.model.errors import Fault, InvalidError, UnavailableError
+from skep.server.errors import Problem, problem_answer
+from skep.server.listen import BACKLOG
+from skep.server.patient import Patience, PatientProtocol
+from skep.server.serving import serve_on
+
+log = structlog.get_logger()
+
+FLAG = "--insecure-http"
+
+_ADDRESS = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
+
+_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+"""What a client of this host calls it. Any other name is that of a web page whose DNS points here."""
+
+_FROM_A_PAGE = (b"origin", b"sec-fetch-site")
+"""Headers that browsers add and pages can't leave out; programs send neither."""
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Address and port of `127.0.0.1:2476`, `localhost:2476` or `[::1]:2476`; port 0 takes a free one.
+
+    InvalidError where it is none, or not of loopback.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[2]) > 65535:
+        raise InvalidError([Fault(f"must look like 127.0.0.1:2476, not {text}", FLAG)])
+    host = "127.0.0.1" if match[1] == "localhost" else match[1].strip("[]")
+    if not _is_loopback(host):
+        raise InvalidError([Fault(f"takes a loopback address such as 127.0.0.1 only, not {host}", FLAG)])
+    return host, int(match[2])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class LoopbackProtocol(PatientProtocol):
+    """Who is at the other end is any user of this host: `peer` is `127.0.0.1 (insecure HTTP)`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        host = transport.get_extra_info("peername")[0]
+        self.app_state = {**self.app_state, "peer": f"{host} (insecure HTTP)"}
+
+
+class LoopbackServer:
+    """The application on `address`, as `parse_address` takes it. It may be served on a unix socket as well.
+
+    `port` is the one it listens on, 0 before.
+    """
+
+    def __init__(self, address: str, app: ASGIApp, patience: Patience | None = None) -> None:
+        self._host, self._wanted = parse_address(address)
+        self._app, self._patience = app, patience or Patience()
+        self.port = 0
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Answer until `stop`. UnavailableError where the address is taken."""
+        with _listen(self._host, self._wanted) as listener:
+            self.port = listener.getsockname()[1]
+            shown = f"[{self._host}]" if ":" in self._host else self._host
+            log.warning("insecure HTTP: everybody on this host may use it", address=f"{shown}:{self.port}")
+            guard = PageGuard(self._app, (*_HOSTS, shown), self.port)
+            await serve_on(listener, guard, LoopbackProtocol, self._patience, stop)
+
+
+class PageGuard:
+    """Lets only those through who are no web page: 403 for a foreign Host and for what only browsers send."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], port: int) -> None:
+        self._app = app
+        self._hosts = {f"{host}:{port}".encode() for host in hosts}
+        if port == 80:
+            self._hosts |= {host.encode() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        words = self._objection(scope["headers"])
+        asked = problem_answer(403, Problem(words, "Forbidden")) if words else self._app
+        await asked(scope, receive, send)
+
+    def _objection(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """Why a request is refused; empty when it is not."""
+        page = next((name.decode() for name, _ in headers if name in _FROM_A_PAGE), "")
+        if page:
+            return f"a request with the header {page} comes from a web page; this is for programs of this host alone"
+        hosts = [value.lower() for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            return f"the header host must be one of {b', '.join(sorted(self._hosts)).decode()}"
+        return ""
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(f"can't listen on {host}:{port} ({FLAG}): {error}") from error
+    listener.setblocking(False)
+    return listener
