@@ -58,7 +58,7 @@ class ClusterBook:
         self._standing = {decode(ClusterState, s.value).name for s in await self._store.list("cluster/")}
 
     def standing(self) -> frozenset[str]:
-        """Those of the settings, and those with a document: it outlives the freeing of the group that formed the cluster."""
+        """Those of the settings, and those with a document, which outlives the freeing of its manager group."""
         return frozenset(self._static.names()) | self._standing
 
     async def names(self) -> tuple[str, ...]:
