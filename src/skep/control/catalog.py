@@ -8,6 +8,9 @@ from skep.model.spec import Key, Kind
 from skep.model.state import Revision
 from skep.ports import Store, Versioned
 
+LIVES_MAX = 100
+"""So many lives of a name are known as ours while their removal is not over; members of others are left alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -63,6 +66,7 @@ class Catalog:
             spec=spec,
             history=self._extended(before, Revision(generation, author.who, author.when_s, spec)),
             adopt=adopt,
+            lives=_lives(before),
         )
         await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
         return document
@@ -95,3 +99,10 @@ class Catalog:
 
     def _extended(self, before: SpecDocument | None, revision: Revision) -> tuple[Revision, ...]:
         return (revision, *(before.history if before else ()))[: self._history]
+
+
+def _lives(before: SpecDocument | None) -> tuple[str, ...]:
+    """W22: what an earlier life of the name has left is known as ours, and goes first."""
+    if before is None or not before.removed:
+        return before.lives if before else ()
+    return (before.uid, *before.lives)[:LIVES_MAX]

@@ -23,11 +23,11 @@ from skep.control.machines import Machines
 from skep.control.preview import Preview
 from skep.control.reconcile import Reconciler
 from skep.control.records import Records
+from skep.control.services import SwarmWorkloads
 from skep.control.topology import Topology
 from skep.control.validate import Validator
 from skep.control.views import Now, described, history_view, key_view, shown_spec
 from skep.control.watch import Watch
-from skep.control.workloads import SwarmWorkloads
 from skep.model.errors import NotReadyError, RefusedError, UnavailableError
 from skep.model.plan import NoteKind
 from skep.model.spec import GroupSpec, Key, Kind

@@ -27,6 +27,7 @@ class SpecDocument:
     """The accepted spec of a key. `uid` differs for every life of a name (semantics.md W22).
 
     `history` is newest first and begins with what is wanted now. `adopt` and `cascade` are the user's word with it.
+    `lives`: uids of lives whose removal was not over when the name was taken again, newest first.
     """
 
     key: Key
@@ -36,6 +37,7 @@ class SpecDocument:
     spec: bytes
     history: tuple[Revision, ...]
     adopt: bool = False
+    lives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ class Resolved:
 
     An action keeps the actuator it was started with, whatever is accepted meanwhile. `cluster` is empty where the
     key lives on none, or while it can't be told. `poll_s`: look at least this often, for want of a stream of changes.
+    `refusal`: the hold, where waiting does not end it and somebody has to change something; a dry run shows it too.
     """
 
     desired: Desired
@@ -22,6 +23,7 @@ class Resolved:
     actuator: Actuator
     cluster: str = ""
     poll_s: float | None = None
+    refusal: str = ""
 
 
 class Level(Protocol):

@@ -179,11 +179,11 @@ class Reconciler:
     async def preview(self, document: SpecDocument, world: Sequence[SpecDocument]) -> tuple[Desired, Plan]:
         """What the next turn would do if these were the specs: the same planner on the same values, and no acts.
 
-        Holds are left out: they only say that something else comes first.
+        Holds are left out: they only say that something else comes first. What is refused is not.
         """
         before = await self._records.read(document.key)
         resolved = await self._level.resolve(document, before, world)
-        desired = replace(resolved.desired, hold="", hold_removal="")
+        desired = replace(resolved.desired, hold=resolved.refusal, hold_removal="")
         observed = await resolved.actuator.observe(desired)
         return desired, make_plan(desired, observed, before.ledger, self._clock.monotonic_s())
 

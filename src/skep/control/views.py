@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.reconcile import Seen
-from skep.control.workloads import ServiceActuator, Workload
+from skep.control.services import ServiceActuator, Workload
 from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
 from skep.model.spec import GroupSpec, Kind, WorkloadSpec

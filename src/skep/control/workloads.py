@@ -1,295 +1,129 @@
-"""The level of workloads on Swarm mode: one real service each, kept as its spec says."""
+"""The level of workloads: services where the cluster is in Swarm mode, containers where it is plain Engines."""
 
-import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from skep.control.clusters import ClusterBook
+from skep.control.container_level import ContainerLevel
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.endpoints import EngineBook
 from skep.control.levels import Resolved
+from skep.control.services import SwarmWorkloads
 from skep.control.topology import Topology
-from skep.model.engine import Service, Task
-from skep.model.errors import BugError, ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
-from skep.model.json import Json, JsonObject
+from skep.model.cluster import ClusterKind, ClusterSight
+from skep.model.errors import NotReadyError
 from skep.model.spec import WorkloadSpec
-from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, Member, Observed, Phase, Record, Role
-from skep.planning import service as services
-from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, WORKLOAD_LABEL, Names
-from skep.ports import Advance, Clock, Engine, Secrets
+from skep.model.state import EVERYTHING, Desired, Entry, Member, Observed, Record
+from skep.planning.container import endpoint_refusal
+from skep.ports import Advance
 
-SLOT = "service"
-"""The one slot of a workload on Swarm mode; its replicas are SwarmKit's to keep (architecture.md)."""
-
-TRIES = 10
-"""semantics.md N26: an out-of-date version is read again and retried this often, with jitter."""
-
-NODES_WAIT_S = 60.0
-"""A revision waits so long for what its cluster is still getting. Machines, if it is the first: Swarm never moves a
-running task to a node that comes later. Its image, if groups bring it: tasks that start before it is there fail, and
-the Swarm pauses the update."""
-
-UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
-"""Update states in which SwarmKit has stopped or undone a revision."""
+CONTAINERS = frozenset({ClusterKind.ENGINE, ClusterKind.CLASSIC})
+"""Kinds of clusters on which a workload is containers of our own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What a turn works with. `engine` is None while the cluster can't be asked; `gone`: nor will it ever again."""
-
-    spec: WorkloadSpec
-    cluster: str
-    engine: Engine | None
-    rendered: dict[str, Json]
-    adopt: bool
-    gone: bool
-    formed: bool
-
-
-ImageToCome = Callable[[str, str, Sequence[SpecDocument]], str]
-
-
-class SwarmWorkloads:
-    """Implements control.levels.Level."""
+class Workloads:
+    """Implements control.levels.Level: each workload is handed to the level that its cluster is the kind for."""
 
     def __init__(
-        self,
-        topology: Topology,
-        clusters: ClusterBook,
-        secrets: Secrets,
-        clock: Clock,
-        rng: random.Random,
-        controller: str,
-        limits: Limits,
-        image_to_come: ImageToCome,
+        self, topology: Topology, book: EngineBook, services: SwarmWorkloads, containers: ContainerLevel
     ) -> None:
-        """`image_to_come` says which groups of a cluster still bring an image to their machines."""
-        self._image_to_come = image_to_come
-        self._topology, self._clusters, self._secrets = topology, clusters, secrets
-        self._clock, self._rng, self._controller, self._limits = clock, rng, controller, limits
+        self._topology, self._book = topology, book
+        self._services, self._containers = services, containers
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
-        spec = spec_of(document.spec)
-        if not isinstance(spec, WorkloadSpec):
-            raise BugError(f"{document.key} holds no workload")
-        places = self._topology.places(world)
-        cluster = next(p.cluster for p in places if p.key == document.key)
-        engine, hold, formed = await self._reach(cluster)
-        names, missing = await self._names(spec, engine)
-        record = await self._fixed(spec, record, engine)
-        rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
-        gone = engine is None and all(p.removed for p in places if p.key.name == cluster and p.role is Role.MANAGER)
-        workload = Workload(spec, cluster, engine, rendered, document.adopt, gone, formed)
-        hold = hold or missing
-        if not hold and self._is_fresh(document):
-            hold = self._image_to_come(cluster, spec.image, world)
-            hold = hold or await self._nodes_to_come(document, record, engine, cluster, world)
-        desired = Desired(
-            key=document.key,
-            generation=document.generation,
-            size=0 if document.removed else 1,
-            slots=(SLOT,),
-            fingerprint=services.fingerprint(rendered, self._secrets.keyed_hash) if rendered else "",
-            in_place=True,
-            removed=document.removed,
-            hold="" if document.removed else hold,
-            limits=self._limits,
-        )
-        actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
-        return Resolved(desired, record, actuator, cluster)
+        cluster = next(p.cluster for p in self._topology.places(world) if p.key == document.key)
+        if self._book.has(cluster):
+            return await self._on_static(document, record, world, await self._book.sight(cluster))
+        if record.made_on in CONTAINERS:
+            refusal = f"its containers are on cluster {cluster}, and the settings have none of this name any more"
+            return _nowhere(document, record, cluster, refusal)
+        return await self._services.resolve(document, _made_on(record, ClusterKind.SWARM), world)
 
-    async def _reach(self, cluster: str) -> tuple[Engine | None, str, bool]:
-        """A manager, or why there is none, and whether the cluster was ever formed."""
-        try:
-            state = await self._clusters.state(cluster)
-        except NotReadyError as error:
-            return None, str(error), False
-        try:
-            return await self._clusters.manager(state.name), "", True
-        except NotReadyError as error:
-            return None, str(error), bool(state.id)
-
-    def _is_fresh(self, document: SpecDocument) -> bool:
-        """Whether the newest revision may still wait for what its cluster is getting."""
-        accepted_s = document.history[0].when_s if document.history else 0.0
-        return 0 <= self._clock.wall_s() - accepted_s < NODES_WAIT_S
-
-    async def _nodes_to_come(
-        self,
-        document: SpecDocument,
-        record: Record,
-        engine: Engine | None,
-        cluster: str,
-        world: Sequence[SpecDocument],
-    ) -> str:
-        """Which machines a workload that was never created waits for; empty when it waits no longer."""
-        is_new = document.generation == 1 and not record.ledger.applied
-        if engine is None or not is_new:
-            return ""
-        expected = self._topology.machines(cluster, world)
-        ready = sum(node.state == "ready" for node in await engine.nodes())
-        return f"{ready} of {expected} nodes are ready" if ready < expected else ""
-
-    async def _names(self, spec: WorkloadSpec, engine: Engine | None) -> tuple[Names, str]:
-        """IDs for what the spec names, and what of it the cluster does not have."""
-        if engine is None:
-            return NO_NAMES, ("the cluster can't be asked" if spec.secrets or spec.configs or spec.networks else "")
-        secrets = await _ids({r.source for r in spec.secrets}, engine.secret_ids)
-        configs = await _ids({r.source for r in spec.configs}, engine.config_ids)
-        networks = await _ids(set(spec.networks), engine.network_ids)
-        wanted = [
-            *(("secret", r.source, secrets) for r in spec.secrets),
-            *(("config", r.source, configs) for r in spec.configs),
-            *(("network", n, networks) for n in spec.networks),
-        ]
-        missing = [f"{kind} {name}" for kind, name, ids in wanted if name not in ids]
-        text = f"the cluster has no {', no '.join(missing)}" if missing else ""
-        return Names(secrets, configs, networks), text
-
-    async def _fixed(self, spec: WorkloadSpec, record: Record, engine: Engine | None) -> Record:
-        """The digest is fixed in the first turn that can ask, and stays until the spec's image changes (W40)."""
-        if record.image_spec == spec.image or engine is None:
-            return record
-        image = await engine.resolve_digest(spec.image)
-        return replace(record, image=image or spec.image, image_spec=spec.image)
+    async def _on_static(
+        self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], sight: ClusterSight
+    ) -> Resolved:
+        kind = ClusterKind(record.made_on) if record.made_on else sight.kind
+        refusal = endpoint_refusal(sight.kind, sight.name, sight.engines) or _changed(kind, sight)
+        if kind in CONTAINERS:
+            return await self._containers.resolve(document, _made_on(record, kind), sight, refusal)
+        if kind is ClusterKind.SWARM and sight.kind in (ClusterKind.SWARM, ClusterKind.UNKNOWN):
+            return await self._services.resolve(document, _made_on(record, kind), world, static=True)
+        may_be_left = kind is ClusterKind.SWARM and not _was_left(sight)
+        return _nowhere(document, record, sight.name, refusal or _silence(sight), may_be_left=may_be_left)
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
-        """A workload keeps nothing beside its record."""
+        self._containers.forget(document.key)
+        await self._services.forgotten(document, world)
 
 
-class ServiceActuator:
-    """Implements ports.Actuator for one workload spec. `tasks` are those of the last observation, for people."""
+def _made_on(record: Record, kind: ClusterKind) -> Record:
+    return record if record.made_on else replace(record, made_on=kind.value)
 
-    def __init__(
-        self, workload: Workload, clusters: ClusterBook, clock: Clock, rng: random.Random, controller: str
-    ) -> None:
-        self.workload = self._workload = workload
-        self._clusters = clusters
-        self._clock, self._rng, self._controller = clock, rng, controller
-        self.tasks: tuple[Task, ...] = ()
+
+def _changed(kind: ClusterKind, sight: ClusterSight) -> str:
+    """Why a workload can't go on where the cluster has become another; empty where it has not."""
+    if kind is sight.kind or sight.kind is ClusterKind.UNKNOWN:
+        return ""
+    return (
+        f"cluster {sight.name} was of kind {kind} when this workload was made and is {sight.kind} now: "
+        "delete the workload and apply it again"
+    )
+
+
+def _silence(sight: ClusterSight) -> str:
+    errors = "; ".join(e.error for e in sight.engines if e.error)
+    return f"no engine of cluster {sight.name} has answered yet" + (f": {errors}" if errors else "")
+
+
+def _was_left(sight: ClusterSight) -> bool:
+    """Whether all that were a Swarm's managers are engines of their own now: its services went with it."""
+    return sight.kind in CONTAINERS and all(e.answers for e in sight.engines)
+
+
+def _nowhere(
+    document: SpecDocument, record: Record, cluster: str, refusal: str, *, may_be_left: bool = False
+) -> Resolved:
+    """A workload that can be nowhere now. One that is removed is not gone while something of it may be left."""
+    spec = spec_of(document.spec)
+    count = spec.count if isinstance(spec, WorkloadSpec) and spec.mode == "replicated" else 1
+    refusal = "" if document.removed else refusal
+    desired = Desired(
+        key=document.key,
+        generation=document.generation,
+        size=0 if document.removed else count,
+        fingerprint="",
+        removed=document.removed,
+        hold=refusal,
+    )
+    left = Observed(silent=frozenset({EVERYTHING})) if document.removed and may_be_left else Observed()
+    return Resolved(desired, record, NowhereActuator(left), cluster, refusal=refusal)
+
+
+class NowhereActuator:
+    """Implements ports.Actuator for a workload whose cluster can't have it: shows what is left, and does nothing."""
+
+    def __init__(self, left: Observed) -> None:
+        self._left = left
 
     async def observe(self, desired: Desired) -> Observed:
-        workload = self._workload
-        if workload.gone or (workload.engine is None and not workload.formed):
-            return Observed()
-        if workload.engine is None:
-            return Observed(silent=frozenset({EVERYTHING}))
-        try:
-            found = await self._find(workload.engine, workload)
-            tasks = await workload.engine.tasks({"service": [found.id]}) if found else ()
-        except (UnavailableError, NotFoundError):
-            self._clusters.doubt(workload.cluster)
-            return Observed(silent=frozenset({EVERYTHING}))
-        self.tasks = tuple(tasks)
-        return Observed((self._member(workload, desired, found, tasks),)) if found else Observed()
-
-    async def _find(self, engine: Engine, workload: Workload) -> Service | None:
-        """Our service; or, where adoption was asked for, the one that has its name."""
-        named = [s for s in await engine.services({"name": [workload.spec.name]}) if s.name == workload.spec.name]
-        return next((s for s in named if self._is_ours(s) or workload.adopt), None)
-
-    def _is_ours(self, service: Service) -> bool:
-        return service.labels.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in service.labels
-
-    def _member(self, workload: Workload, desired: Desired, found: Service, tasks: Sequence[Task]) -> Member:
-        applied = found.labels.get(FINGERPRINT_LABEL, "")
-        running = sum(t.state == "running" and t.desired_state == "running" for t in tasks)
-        wanted = _wanted(workload.spec, tasks)
-        undone = found.update_state in UNDONE
-        busy = found.update_state in ("updating", "rollback_started")
-        healthy = running >= wanted and not undone and not busy
-        return Member(
-            id=found.id,
-            slot=SLOT,
-            fingerprint=applied,
-            life=Life.RUNNING,
-            health=Health.HEALTHY if healthy else Health.UNHEALTHY,
-            source=workload.cluster,
-            created_s=found.created_s,
-            drift=services.drift(workload.rendered, found.spec) if workload.rendered else (),
-            rolled_back=undone,
-            running=running,
-            wanted=wanted,
-            foreign=not self._is_ours(found),
-            detail=": ".join(t for t in (_trouble(tasks), found.update_message if undone else "") if t),
-        )
+        return self._left
 
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:
-        workload, engine = self._ready()
-        await advance(Phase.PROVISION)
-        try:
-            await engine.create_service(services.labelled(workload.rendered, entry.fingerprint))
-        except ConflictError:
-            if await self._find(engine, workload) is None:
-                raise RejectedError(
-                    f"NameConflict: cluster {workload.cluster} has a service {workload.spec.name} that is not skep's; "
-                    "remove it, choose another name, or take it over with --adopt"
-                ) from None
+        raise self._nothing()
 
     async def start(self, desired: Desired, member: Member) -> None:
-        raise BugError("services are never stopped")
+        raise self._nothing()
 
     async def stop(self, desired: Desired, member: Member) -> None:
-        raise BugError("services are never stopped")
+        raise self._nothing()
 
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
-        await self._apply(desired.fingerprint, advance)
-
-    async def _apply(self, fingerprint: str, advance: Advance) -> None:
-        """Set the whole spec on the service's newest version."""
-        workload, engine = self._ready()
-        spec = services.labelled(workload.rendered, fingerprint)
-        for _ in range(TRIES):
-            found = await self._find(engine, workload)
-            if found is None:
-                return
-            await advance(Phase.BEGUN)
-            try:
-                await engine.update_service(found.id, found.version, _over(found.spec, spec))
-            except ConflictError:
-                await self._clock.sleep(0.05 + 0.1 * self._rng.random())
-                continue
-            return
-        raise UnavailableError(f"service {workload.spec.name} changed {TRIES} times while it was being updated")
+        raise self._nothing()
 
     async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None:
-        await self._apply(desired.fingerprint, advance)
+        raise self._nothing()
 
     async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
-        workload = self._workload
-        if workload.engine is None:
-            raise NotReadyError(f"cluster {workload.cluster} does not answer")
-        await advance(Phase.DESTROYED)
-        await workload.engine.remove_service(member.id)
+        raise self._nothing()
 
-    def _ready(self) -> tuple[Workload, Engine]:
-        workload = self._workload
-        if workload.engine is None or not workload.rendered:
-            raise NotReadyError(f"cluster {workload.cluster} does not answer")
-        return workload, workload.engine
-
-
-async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]) -> Mapping[str, str]:
-    return await ask() if wanted else {}
-
-
-def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
-    """Replicas asked for; of a global service as many as there are tasks that shall run."""
-    if spec.mode == "global":
-        return sum(t.desired_state == "running" for t in tasks)
-    return spec.count
-
-
-def _trouble(tasks: Sequence[Task]) -> str:
-    """The most frequent error of tasks that did not come to run; empty when none has one."""
-    errors = Counter(t.error for t in tasks if t.error and t.state in ("rejected", "failed"))
-    return errors.most_common(1)[0][0] if errors else ""
-
-
-def _over(live: JsonObject, ours: JsonObject) -> JsonObject:
-    """Ours, and the labels that others keep on the service. `ForceUpdate` is left as it is: it restarts tasks."""
-    template, live_template = ours["TaskTemplate"], live.get("TaskTemplate")
-    assert isinstance(template, Mapping)
-    force = live_template.get("ForceUpdate", 0) if isinstance(live_template, Mapping) else 0
-    labels = services.merged_labels(live.get("Labels"), ours["Labels"])
-    return {**ours, "Labels": labels, "TaskTemplate": {**template, "ForceUpdate": force}}
+    def _nothing(self) -> NotReadyError:
+        return NotReadyError("the workload's cluster can't be acted on now")

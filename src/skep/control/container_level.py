@@ -1,0 +1,165 @@
+"""The level of workloads on plain Engines: so many containers of an image, spread over the engines of a cluster."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from skep.control.container_listings import LISTING_S, Listings
+from skep.control.containers import ContainerActuator, ContainerWorkload
+from skep.control.documents import SpecDocument, spec_of
+from skep.control.endpoints import EngineBook
+from skep.control.levels import Resolved
+from skep.model.cluster import ClusterSight
+from skep.model.engine import Image
+from skep.model.errors import BugError, SkepError
+from skep.model.spec import Key, WorkloadSpec
+from skep.model.state import Desired, Limits, Record
+from skep.planning import container as containers
+from skep.planning import service as services
+from skep.ports import Engine, Secrets
+
+T = TypeVar("T")
+
+PARALLEL_MAX = 100
+"""Creations of one key at once, however many engines there are: each is a task and an entry in its record of 64 KiB."""
+
+
+class ContainerLevel:
+    """Containers of all workloads on plain Engines. Keeps what their engines told last, in memory."""
+
+    def __init__(self, book: EngineBook, secrets: Secrets, controller: str, limits: Limits, call_limit: int) -> None:
+        """`call_limit`: calls at once that one engine is worth (settings.py)."""
+        self._book, self._secrets, self._controller = book, secrets, controller
+        self._limits, self._call_limit = limits, call_limit
+        self._listings: dict[Key, Listings] = {}
+
+    async def resolve(self, document: SpecDocument, record: Record, sight: ClusterSight, refusal: str = "") -> Resolved:
+        """`refusal`: why nothing may be made on this cluster any more, whatever the spec says."""
+        spec = spec_of(document.spec)
+        if not isinstance(spec, WorkloadSpec):
+            raise BugError(f"{document.key} holds no workload")
+        unfixed = ""
+        if not document.removed:
+            record, unfixed = await self._fixed(spec, record, sight)
+        image = record.image if record.image_spec == spec.image else spec.image
+        workload = self._workload(document, spec, image, sight)
+        refusal = refusal or containers.refusal(spec, sight.engines) or _nowhere(workload, sight)
+        actuator = ContainerActuator(workload, self._book, self._listings_of(document, sight))
+        desired = self._desired(document, workload, sight)
+        if document.removed:
+            return Resolved(desired, record, actuator, sight.name)
+        return Resolved(replace(desired, hold=refusal or unfixed), record, actuator, sight.name, refusal=refusal)
+
+    def forget(self, key: Key) -> None:
+        """The workload is gone for good."""
+        self._listings.pop(key, None)
+
+    def _listings_of(self, document: SpecDocument, sight: ClusterSight) -> Listings:
+        """A dry run of a workload that is not there leaves no trace."""
+        known = self._listings.get(document.key)
+        if known is not None and known.cluster == sight.name:
+            return known
+        labels = {services.CONTROLLER_LABEL: self._controller, services.WORKLOAD_LABEL: document.key.name}
+        made = Listings(self._book, sight.name, labels)
+        if document.uid:
+            self._listings[document.key] = made
+        return made
+
+    def _workload(
+        self, document: SpecDocument, spec: WorkloadSpec, image: str, sight: ClusterSight
+    ) -> ContainerWorkload:
+        return ContainerWorkload(
+            spec=spec,
+            cluster=sight.name,
+            kind=sight.kind,
+            uid=document.uid,
+            lives=frozenset(document.lives),
+            adopt=document.adopt,
+            rendered=containers.render(spec, image, self._controller),
+            sources=tuple(e.source for e in sight.engines if containers.fits(spec, e)),
+        )
+
+    def _desired(self, document: SpecDocument, workload: ContainerWorkload, sight: ClusterSight) -> Desired:
+        spec, one_each = workload.spec, containers.takes_one_each(workload.spec)
+        lost = {e.source for e in sight.engines if e.lost}
+        there = [s for s in workload.sources if s not in lost]
+        size = 0 if document.removed else len(there) if spec.mode == "global" else spec.count
+        surge, unavailable = containers.room_to_roll(size, len(there), one_each)
+        return Desired(
+            key=document.key,
+            generation=document.generation,
+            size=size,
+            fingerprint=services.fingerprint(workload.rendered, self._secrets.keyed_hash),
+            max_surge=surge,
+            max_unavailable=unavailable,
+            removed=document.removed,
+            limits=replace(
+                self._limits,
+                parallel=min(PARALLEL_MAX, self._call_limit * max(1, len(there))),
+                # Docker has counted a health check's retries already (W37).
+                unhealthy_after_s=0.0,
+                restarts_max=spec.restart.attempts_max,
+                restart_window_s=spec.restart.window_s,
+            ),
+            numbered=True,
+            sources=workload.sources,
+            per_source_max=int(one_each),
+        )
+
+    async def _fixed(self, spec: WorkloadSpec, record: Record, sight: ClusterSight) -> tuple[Record, str]:
+        """The digest is fixed once for a revision (W40); why it could not be, where nobody answers."""
+        if record.image_spec == spec.image:
+            return record, ""
+        held = await self._ask_all(sight, lambda engine: engine.image(spec.image), LISTING_S)
+        if not held:
+            return record, f"no engine of cluster {sight.name} answers"
+        image = image_held(spec.image, [i for i in held if i is not None])
+        if not image:
+            told = await self._ask_all(sight, lambda engine: engine.resolve_digest(spec.image), None)
+            image = next((t for t in told if t is not None), spec.image)
+        return replace(record, image=image, image_spec=spec.image), ""
+
+    async def _ask_all(
+        self, sight: ClusterSight, ask: Callable[[Engine], Awaitable[T]], patience_s: float | None
+    ) -> list[T]:
+        """What those engines say that answer, all asked at once."""
+
+        async def one(source: str) -> list[T]:
+            try:
+                async with asyncio.timeout(patience_s):
+                    return [await ask(self._book.engine(sight.name, source))]
+            except (SkepError, TimeoutError) as error:
+                self._book.doubt(sight.name, source, str(error) or "no answer in time")
+                return []
+
+        answers = await asyncio.gather(*(one(e.source) for e in sight.engines if e.answers))
+        return [answer for answers_of_one in answers for answer in answers_of_one]
+
+
+def _nowhere(workload: ContainerWorkload, sight: ClusterSight) -> str:
+    """Constraints that no engine fulfils, once all have said what they are."""
+    if workload.sources or not all(e.heard for e in sight.engines):
+        return ""
+    return f"Constraints: no engine of cluster {sight.name} fulfils {', '.join(workload.spec.constraints)}"
+
+
+def image_held(image: str, held: Sequence[Image]) -> str:
+    """The name that all engines can be given at once, as far as what they hold tells; empty where a registry must.
+
+    `name:tag@sha256:…` if all that hold it hold the same and can say which. One that was built or loaded has no digest,
+    and must be found by its tag.
+    """
+    if "@" in image:
+        return image
+    repository = _repository(image)
+    digests = {next((d for d in i.digests if d.partition("@")[0] == repository), "") for i in held}
+    if "" in digests:
+        return image
+    return f"{image}@{digests.pop().partition('@')[2]}" if len(digests) == 1 else ""
+
+
+def _repository(image: str) -> str:
+    """The name without its tag; a colon before the last slash is a registry's port."""
+    head, slash, last = image.rpartition("/")
+    return head + slash + last.partition(":")[0]

@@ -1,0 +1,130 @@
+"""What the engines of a cluster told of one workload's containers, and how far a listing is believed.
+
+An engine may be silent, and a listing may be older than one before it (semantics.md F9: classic Swarm answers from a
+cache). So what was there is not gone, and what is gone not there, until the engine was asked for it by its ID.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from skep.control.endpoints import EngineBook
+from skep.model.cluster import ClusterSight
+from skep.model.engine import Container
+from skep.model.errors import SkepError
+from skep.planning.container import is_task
+
+LISTING_S = 10.0
+"""A listing can hang while one container's lock is held (moby#30883): after so long the engine counts as silent."""
+
+GONE_MAX = 1000
+"""So many removed containers of an engine are remembered: more than are removed while a cache lasts (60 s)."""
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What one engine has, by ID, as it told last or as we know that we made it; `gone` are those that it had."""
+
+    containers: dict[str, Container] = field(default_factory=dict)
+    gone: dict[str, None] = field(default_factory=dict)
+
+    def drop(self, container: str) -> None:
+        self.containers.pop(container, None)
+        self.gone[container] = None
+        while len(self.gone) > GONE_MAX:
+            del self.gone[next(iter(self.gone))]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One container. `stale`: its engine is silent, and this is what it told last."""
+
+    source: str
+    container: Container
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All containers of a workload at one moment; the rest is as in model.state.Observed."""
+
+    found: tuple[Found, ...]
+    silent: frozenset[str]
+    unlisted: frozenset[str]
+    lost: frozenset[str]
+
+
+class Listings:
+    """The containers of one workload on one cluster. Lives as long as the workload does, in memory alone."""
+
+    def __init__(self, book: EngineBook, cluster: str, labels: Mapping[str, str]) -> None:
+        self.cluster = cluster
+        self._book, self._labels = book, labels
+        self._shelves: dict[str, _Shelf] = {}
+
+    async def take(self, sight: ClusterSight) -> Listing:
+        """Ask all engines that answer, at once; those that are silent are told as they were seen last."""
+        asked = [e.source for e in sight.engines if e.answers]
+        answers = dict(zip(asked, await asyncio.gather(*map(self._ask, asked)), strict=True))
+        lost = frozenset(e.source for e in sight.engines if e.lost)
+        silent = frozenset(e.source for e in sight.engines if not answers.get(e.source) and e.source not in lost)
+        found = (
+            Found(e.source, container, stale=e.source in silent)
+            for e in sight.engines
+            if e.source not in lost
+            for container in self._shelf(e.source).containers.values()
+        )
+        return Listing(tuple(found), silent, frozenset(s for s in silent if s not in self._shelves), lost)
+
+    def made(self, source: str, container: Container) -> None:
+        """It exists, whatever the next listing says. On an engine that was never listed, its listing will tell."""
+        if source in self._shelves:
+            self._shelves[source].containers.setdefault(container.id, container)
+
+    def removed(self, source: str, container: str) -> None:
+        """It is gone, whatever the next listing says."""
+        if source in self._shelves:
+            self._shelves[source].drop(container)
+
+    def _shelf(self, source: str) -> _Shelf:
+        return self._shelves.get(source) or _Shelf()
+
+    async def _ask(self, source: str) -> bool:
+        try:
+            async with asyncio.timeout(LISTING_S):
+                await self._list(source)
+        except TimeoutError:
+            self._book.doubt(self.cluster, source, f"no list of containers within {LISTING_S:.0f} s")
+            return False
+        except SkepError as error:
+            self._book.doubt(self.cluster, source, str(error))
+            return False
+        self._book.heard(self.cluster, source)
+        return True
+
+    async def _list(self, source: str) -> None:
+        engine = self._book.engine(self.cluster, source)
+        answer = await engine.containers(self._labels)
+        # Read after the answer came: what was made or removed while it was on its way is known here already.
+        shelf = self._shelves.get(source, _Shelf())
+        listed = {c.id: c for c in answer if _counts(c)}
+        doubted = [id for id in shelf.containers if id not in listed] + [id for id in listed if id in shelf.gone]
+        looks = await asyncio.gather(*(engine.container(id) for id in doubted))
+        self._shelves[source] = shelf
+        _believe(shelf, listed, dict(zip(doubted, looks, strict=True)))
+
+
+def _believe(shelf: _Shelf, listed: Mapping[str, Container], looks: Mapping[str, Container | None]) -> None:
+    """What was asked for by ID is as that answer says, all else as listed; what we did meanwhile holds."""
+    shelf.containers.update((id, container) for id, container in listed.items() if id not in shelf.gone)
+    for id, found in looks.items():
+        if found is None or not _counts(found):
+            shelf.drop(id)
+        else:
+            shelf.containers[id] = found
+            shelf.gone.pop(id, None)
+
+
+def _counts(container: Container) -> bool:
+    """Tasks of a Swarm are nobody else's business; what is being removed is as good as gone (W29)."""
+    return container.state != "removing" and not is_task(container)

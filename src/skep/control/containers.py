@@ -1,0 +1,210 @@
+"""Containers of one workload on plain Engines: how they are seen, made, stopped and removed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from skep.control.container_listings import Found, Listing, Listings
+from skep.control.endpoints import EngineBook
+from skep.model.cluster import ClusterKind, ClusterSight
+from skep.model.engine import Container
+from skep.model.errors import (
+    BugError,
+    ConflictError,
+    NotFoundError,
+    NotReadyError,
+    RejectedError,
+    UnavailableError,
+)
+from skep.model.json import Json
+from skep.model.plan import ActionKind
+from skep.model.spec import WorkloadSpec
+from skep.model.state import Desired, Entry, Health, Life, Member, Observed, Phase
+from skep.planning import container as containers
+from skep.planning import service as services
+from skep.ports import Advance, Engine
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerWorkload:
+    """What a turn works with. `rendered` is the body without what tells one container from another.
+
+    uid: this life of the workload's name; lives: those before it whose removal was not over. adopt: what bears the
+    name and came from any other life is taken over. sources: the engines that it may run on now.
+    """
+
+    spec: WorkloadSpec
+    cluster: str
+    kind: ClusterKind
+    uid: str
+    lives: frozenset[str]
+    adopt: bool
+    rendered: dict[str, Json]
+    sources: tuple[str, ...]
+
+
+class ContainerActuator:
+    """Implements ports.Actuator for one workload spec. `found` are the containers of the last observation, for people;
+    `foreign` those that bear our names and come from another life of the workload: they are not touched."""
+
+    def __init__(self, workload: ContainerWorkload, book: EngineBook, listings: Listings) -> None:
+        self.workload = self._workload = workload
+        self._book, self._listings = book, listings
+        self.found: tuple[Found, ...] = ()
+        self.foreign: tuple[Found, ...] = ()
+
+    async def observe(self, desired: Desired) -> Observed:
+        sight = self._book.known(self._workload.cluster)
+        listing = await self._listings.take(sight)
+        self.found = tuple(f for f in listing.found if self._is_ours(f.container))
+        self.foreign = tuple(f for f in listing.found if not self._is_ours(f.container))
+        return self._observed(listing, sight)
+
+    def _observed(self, listing: Listing, sight: ClusterSight) -> Observed:
+        return Observed(
+            members=tuple(map(self._member, self.found)),
+            silent=listing.silent,
+            unlisted=listing.unlisted,
+            lost=listing.lost,
+            partitioned=sight.partitioned,
+        )
+
+    def _is_ours(self, container: Container) -> bool:
+        """W21, W22: what another life of the name has left is taken over only if that was asked for."""
+        uid = container.labels.get(containers.UID_LABEL, "")
+        return self._workload.adopt or uid in (self._workload.uid, *self._workload.lives)
+
+    def _member(self, found: Found) -> Member:
+        """One of an earlier life, or where the constraints do not let it be, is outdated: labels never change."""
+        container, workload = found.container, self._workload
+        labels = container.labels
+        fits = labels.get(containers.UID_LABEL) == workload.uid and found.source in workload.sources
+        life = Life.UNKNOWN if found.stale else containers.life_of(container)
+        return Member(
+            id=container.id,
+            slot=labels.get(containers.SLOT_LABEL, ""),
+            fingerprint=labels.get(services.FINGERPRINT_LABEL, "") if fits else "",
+            life=life,
+            health=Health.UNKNOWN if found.stale else containers.health_of(container),
+            source=found.source,
+            request=labels.get(containers.REQUEST_LABEL, ""),
+            created_s=container.created_s,
+            running=int(life is Life.RUNNING),
+            detail=containers.detail_of(container),
+        )
+
+    # --- acts ----------------------------------------------------------------------------------------------------
+
+    async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:
+        """Make and start one (W26): what an earlier try of this very entry has made is found by its name."""
+        self._refuse_beside_others()
+        with self._engine(entry.source) as engine:
+            resumed = entry.phase is not Phase.BEGUN
+            await advance(Phase.PROVISION)
+            container = await self._found(engine, entry) if resumed else None
+            container = container or await self._created(engine, desired, entry)
+            self._listings.made(entry.source, container)
+            # W27: one that was started before is not started again, even if it has ended since.
+            if container.state == "created":
+                await self._begin(engine, entry.source, container.id)
+
+    def _refuse_beside_others(self) -> None:
+        """The first container of a workload is not made beside those that somebody left under its name."""
+        if self.foreign and not self.found:
+            places = ", ".join(sorted({f.source for f in self.foreign}))
+            name = self._workload.spec.name
+            raise RejectedError(
+                f"NameConflict: {len(self.foreign)} containers of another {name} of this controller's name are on "
+                f"{places}; remove them, choose another name, or have them replaced with --adopt"
+            )
+
+    async def _found(self, engine: Engine, entry: Entry) -> Container | None:
+        """What bears the name of this creation, if this creation made it; a foreign one is never touched (W25)."""
+        name = self._name(entry)
+        found = await engine.container(name)
+        if found is not None and found.labels.get(containers.REQUEST_LABEL) != entry.request:
+            raise RejectedError(f"NameConflict: there is a container {name} on {entry.source} that is not skep's")
+        return found
+
+    async def _created(self, engine: Engine, desired: Desired, entry: Entry) -> Container:
+        body = self._body(desired, entry)
+        try:
+            id = await self._with_image(engine, self._name(entry), body)
+        except ConflictError as error:
+            found = await self._found(engine, entry)
+            if found is None:
+                raise RejectedError(str(error)) from error
+            return found
+        labels = {name: str(value) for name, value in _mapping(body["Labels"]).items()}
+        return Container(id, self._name(entry), str(body["Image"]), "created", labels, entry.began_s)
+
+    def _name(self, entry: Entry) -> str:
+        return containers.name_of(self._workload.spec.name, entry.slot or "", entry.request)
+
+    def _body(self, desired: Desired, entry: Entry) -> dict[str, Json]:
+        workload = self._workload
+        return containers.labelled(
+            workload.rendered, workload.uid, entry.slot or "", entry.request, desired.fingerprint
+        )
+
+    async def _with_image(self, engine: Engine, name: str, body: dict[str, Json]) -> str:
+        """An image that is missing is fetched once; what else the engine may miss (a network) is its refusal."""
+        image = str(body["Image"])
+        try:
+            return await engine.create_container(name, body)
+        except NotFoundError as error:
+            if await engine.image(image) is not None:
+                raise RejectedError(str(error)) from error
+        await engine.fetch_image(image)
+        return await engine.create_container(name, body)
+
+    async def _begin(self, engine: Engine, source: str, container: str) -> None:
+        """One that can't be started is not left behind (F3)."""
+        try:
+            await engine.start_container(container)
+        except (RejectedError, NotFoundError, ConflictError) as error:
+            await engine.remove_container(container)
+            self._listings.removed(source, container)
+            raise RejectedError(str(error)) from error
+
+    async def start(self, desired: Desired, member: Member) -> None:
+        with self._engine(member.source) as engine:
+            await engine.start_container(member.id)
+
+    async def stop(self, desired: Desired, member: Member) -> None:
+        with self._engine(member.source) as engine:
+            await engine.stop_container(member.id, None)
+
+    async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
+        raise BugError("a container is never changed in place")
+
+    async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None:
+        raise BugError("a container can't be relabelled: it is replaced instead")
+
+    async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
+        """DRAIN lets it end in its own time first; what is not there any more is success (W12, W29)."""
+        with self._engine(member.source or entry.source) as engine:
+            if entry.kind is ActionKind.DRAIN and entry.phase is not Phase.DESTROYED:
+                await advance(Phase.DRAIN)
+                await engine.stop_container(member.id, None)
+            await advance(Phase.DESTROYED)
+            await engine.remove_container(member.id)
+            self._listings.removed(member.source or entry.source, member.id)
+
+    @contextmanager
+    def _engine(self, source: str) -> Iterator[Engine]:
+        """The engine to act on; its silence is noted (W35)."""
+        cluster = self._workload.cluster
+        if not source:
+            raise NotReadyError(f"it is not known yet on which engine of cluster {cluster} it is")
+        engine = self._book.engine(cluster, source)
+        try:
+            yield engine
+        except UnavailableError as error:
+            self._book.doubt(cluster, source, str(error))
+            raise
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    assert isinstance(value, dict)
+    return value
