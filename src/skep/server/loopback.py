@@ -89,11 +89,11 @@ class PageGuard:
             self._hosts |= {host.encode() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        words = self._objection(scope["headers"])
+        words = self.objection(scope["headers"])
         asked = problem_answer(403, Problem(words, "Forbidden")) if words else self._app
         await asked(scope, receive, send)
 
-    def _objection(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+    def objection(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """Why a request is refused; empty when it is not."""
         page = next((name.decode() for name, _ in headers if name in _FROM_A_PAGE), "")
         if page:
