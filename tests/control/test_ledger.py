@@ -209,5 +209,5 @@ def test_a_new_spec_gets_its_first_try_at_once() -> None:
 
 
 def test_only_the_entry_that_is_named_moves_on() -> None:
-    books = advance(ledger(creation("r1"), creation("r2")), "r2", Phase.PREPARE)
+    books = advance(ledger(creation("r1"), creation("r2")), {"r2": Phase.PREPARE})
     assert [e.phase for e in books.entries] == [Phase.BEGUN, Phase.PREPARE]

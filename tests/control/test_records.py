@@ -1,11 +1,13 @@
 """Records: fenced by the term, written when they change, with the phases that actions reached meanwhile."""
 
+import asyncio
+
 import pytest
 
 from skep.adapters.store_memory import MemoryStore
 from skep.control.documents import encode_record, record_path
 from skep.control.records import Records
-from skep.model.errors import BugError, ConflictError, StaleTermError
+from skep.model.errors import BugError, ConflictError, StaleTermError, UnavailableError
 from skep.model.state import Phase, Record
 from skep.planning.backoff import RESTART_CAP_S
 from tests.control.values import WORKERS, creation, failure, ledger
@@ -69,6 +71,89 @@ async def test_a_phase_that_was_reached_before_is_asked_for_again() -> None:
     await begun(store)
     with pytest.raises(StaleTermError):
         await old.advance(WORKERS, "r1", Phase.PROVISION)
+
+
+class SlowStore(MemoryStore):
+    """Takes a moment for each write, and counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.puts = 0
+
+    async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
+        await asyncio.sleep(0.01)
+        self.puts += 1
+        return await super().put(key, value, version=version, term=term)
+
+
+MANY = [f"r{number}" for number in range(100)]
+
+
+async def begun_with_many(store: MemoryStore) -> Records:
+    records = await begun(store)
+    await records.read(WORKERS)
+    await records.write(Record(WORKERS, 1, ledger=ledger(*map(creation, MANY))))
+    return records
+
+
+async def phases(store: MemoryStore) -> set[Phase]:
+    return {entry.phase for entry in (await (await begun(store)).read(WORKERS)).ledger.entries}
+
+
+def test_actions_that_advance_at_the_same_moment_share_a_write() -> None:
+    async def body() -> None:
+        store = SlowStore()
+        records = await begun_with_many(store)
+        await asyncio.gather(*(records.advance(WORKERS, request, Phase.PREPARE) for request in MANY))
+        assert (store.puts, await phases(store)) == (2, {Phase.PREPARE})
+
+    run(body)
+
+
+def test_actions_that_advance_during_a_write_share_the_next_one() -> None:
+    async def body() -> None:
+        store = SlowStore()
+        records = await begun_with_many(store)
+        first = asyncio.ensure_future(records.advance(WORKERS, MANY[0], Phase.PREPARE))
+        await asyncio.sleep(0.005)
+        rest = [asyncio.ensure_future(records.advance(WORKERS, request, Phase.PREPARE)) for request in MANY[1:]]
+        await first
+        assert not any(task.done() for task in rest)
+        await asyncio.gather(*rest)
+        assert (store.puts, await phases(store)) == (3, {Phase.PREPARE})
+
+    run(body)
+
+
+def test_a_write_that_is_refused_forbids_all_who_share_it() -> None:
+    """F15."""
+
+    async def body() -> None:
+        store = SlowStore()
+        old = await begun_with_many(store)
+        await begun(store)
+        answers = await asyncio.gather(
+            *(old.advance(WORKERS, request, Phase.PREPARE) for request in MANY), return_exceptions=True
+        )
+        assert {type(answer) for answer in answers} == {StaleTermError}
+        assert await phases(store) == {Phase.BEGUN}
+
+    run(body)
+
+
+def test_who_shares_a_write_that_is_cut_off_may_not_act() -> None:
+    async def body() -> None:
+        store = SlowStore()
+        records = await begun_with_many(store)
+        first, other = (asyncio.ensure_future(records.advance(WORKERS, request, Phase.PREPARE)) for request in MANY[:2])
+        await asyncio.sleep(0.001)
+        first.cancel()
+        with pytest.raises(UnavailableError):
+            await other
+        await records.advance(WORKERS, MANY[1], Phase.PREPARE)
+        assert await phases(store) == {Phase.PREPARE, Phase.BEGUN}
+
+    run(body)
 
 
 async def test_after_a_conflict_the_record_is_read_again() -> None:

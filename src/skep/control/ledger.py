@@ -199,7 +199,7 @@ def begin(
     return replace(ledger, entries=ledger.entries + entries), entries
 
 
-def advance(ledger: Ledger, request: str, phase: Phase) -> Ledger:
-    """The ledger with one entry moved on to a phase."""
-    entries = tuple(replace(e, phase=phase) if e.request == request else e for e in ledger.entries)
+def advance(ledger: Ledger, phases: Mapping[str, Phase]) -> Ledger:
+    """The ledger with entries, by their requests, moved on to their phases."""
+    entries = tuple(replace(e, phase=phases[e.request]) if e.request in phases else e for e in ledger.entries)
     return replace(ledger, entries=entries)

@@ -1,15 +1,24 @@
 """Records under the leader's term: read once, written only when they changed, with compare-and-set."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from skep.control import ledger as ledgers
 from skep.control.documents import decode_record, encode_record, record_path
-from skep.model.errors import ConflictError
+from skep.model.errors import ConflictError, UnavailableError
 from skep.model.spec import Key
 from skep.model.state import Ledger, Phase, Record
 from skep.planning.backoff import RESTART_CAP_S
 from skep.ports import Clock, Store
+
+
+@dataclass(slots=True)
+class _Together:
+    """Phases that are written down with one write, by the action that asked first. `error`: why that failed."""
+
+    phases: dict[str, Phase] = field(default_factory=dict)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    error: BaseException | None = None
 
 
 class Records:
@@ -22,6 +31,7 @@ class Records:
         self._store, self._clock, self._term = store, clock, term
         self._cache: dict[Key, tuple[Record, int]] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
+        self._together: dict[Key, _Together] = {}
 
     async def read(self, key: Key) -> Record:
         """An empty record where there is none yet."""
@@ -47,11 +57,37 @@ class Records:
     async def advance(self, key: Key, request: str, phase: Phase) -> None:
         """Write down the phase that an action is about to attempt; StaleTermError forbids the attempt.
 
-        Written even where nothing changes: only the store can tell whether this term still holds.
+        Written even where nothing changes: only the store can tell whether this term still holds. Actions of a key that
+        ask at the same moment, or while the record is being written, share the next write.
         """
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            record = await self.read(key)
-            await self._put(replace(record, ledger=ledgers.advance(record.ledger, request, phase)))
+        waiting = self._together.get(key)
+        if waiting is None:
+            await self._write_together(key, request, phase)
+            return
+        waiting.phases[request] = phase
+        await waiting.over.wait()
+        if waiting.error is not None:
+            raise waiting.error
+
+    async def _write_together(self, key: Key, request: str, phase: Phase) -> None:
+        """Let all who are about to ask do so, then write for all of them."""
+        together = self._together[key] = _Together({request: phase})
+        try:
+            await asyncio.sleep(0)
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                record = await self.read(key)
+                del self._together[key]
+                await self._put(replace(record, ledger=ledgers.advance(record.ledger, together.phases)))
+        except asyncio.CancelledError:
+            together.error = UnavailableError(f"the record of {key} was not written: its controller ends")
+            raise
+        except BaseException as error:
+            together.error = error
+            raise
+        finally:
+            if self._together.get(key) is together:
+                del self._together[key]
+            together.over.set()
 
     async def _put(self, record: Record) -> None:
         version = self._cache[record.key][1]
