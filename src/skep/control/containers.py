@@ -53,8 +53,12 @@ class ContainerActuator:
         self.found: tuple[Found, ...] = ()
         self.foreign: tuple[Found, ...] = ()
 
+    def sight(self) -> ClusterSight:
+        """What is known of the engines now."""
+        return self._book.known(self._workload.cluster)
+
     async def observe(self, desired: Desired) -> Observed:
-        sight = self._book.known(self._workload.cluster)
+        sight = self.sight()
         listing = await self._listings.take(sight)
         self.found = tuple(f for f in listing.found if self._is_ours(f.container))
         self.foreign = tuple(f for f in listing.found if not self._is_ours(f.container))

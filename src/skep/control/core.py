@@ -224,7 +224,8 @@ class Core:
     async def view(self, key: Key) -> KeyView:
         document = await self._catalog.require(key)
         await self._refresh(key)
-        return await described(await self._key_view(document), self._running(key.kind).seen(key), self._now())
+        seen, record = self._running(key.kind).seen(key), await self._record(key)
+        return await described(await self._key_view(document), seen, record, self._now())
 
     def _has_failed(self, key: Key) -> bool:
         seen = self._reconcilers[key.kind].seen(key) if key.kind in self._reconcilers else None

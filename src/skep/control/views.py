@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from skep.control.container_views import with_containers
+from skep.control.containers import ContainerActuator
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.reconcile import Seen
 from skep.control.services import ServiceActuator, Workload
 from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
 from skep.model.spec import GroupSpec, Kind, WorkloadSpec
-from skep.model.state import Entry, Health, Member, Record, Role
+from skep.model.state import Entry, Health, Life, Member, Record, Role
 from skep.model.view import KeyView, MemberView, RevisionView
 from skep.planning.census import is_current
 from skep.planning.conditions import is_converged
@@ -72,7 +74,23 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
         waiting=tuple(explain_note(n) for n in seen.plan.notes),
         observed_age_s=now.monotonic_s - seen.at_s,
     )
-    return _counting_tasks(view, members) if document.key.kind is Kind.WORKLOAD else view
+    if document.key.kind is not Kind.WORKLOAD:
+        return view
+    return _counting_containers(view, seen) if desired.numbered else _counting_tasks(view, members)
+
+
+def _counting_containers(view: KeyView, seen: Seen) -> KeyView:
+    """W53: what runs, each number once; what was only created or has ended is not counted."""
+    desired, members = seen.desired, seen.observed.members
+    active = [m for m in members if m.life is not Life.DEAD]
+    return replace(
+        view,
+        desired=desired.size,
+        current=len({m.slot for m in members if m.life is Life.RUNNING}),
+        ready=len({m.slot for m in members if m.healthy}),
+        outdated=sum(not is_current(desired, m) for m in active),
+        members=(),
+    )
 
 
 def _counting_tasks(view: KeyView, members: tuple[Member, ...]) -> KeyView:
@@ -97,11 +115,16 @@ def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, no
     )
 
 
-async def described(view: KeyView, seen: Seen | None, now: Now) -> KeyView:
-    """A workload's view with one row for each task, and the addresses at which it answers."""
-    if seen is None or not isinstance(seen.actuator, ServiceActuator):
+async def described(view: KeyView, seen: Seen | None, record: Record, now: Now) -> KeyView:
+    """A workload's view with one row for each task or container, and the addresses at which it answers."""
+    if seen is None:
         return view
-    actuator = seen.actuator
+    if isinstance(seen.actuator, ContainerActuator):
+        return with_containers(view, seen, seen.actuator, record.ledger, now.wall_s)
+    return await _with_tasks(view, seen.actuator, now) if isinstance(seen.actuator, ServiceActuator) else view
+
+
+async def _with_tasks(view: KeyView, actuator: ServiceActuator, now: Now) -> KeyView:
     nodes = await _nodes(actuator.workload)
     tasks = [t for t in actuator.tasks if t.desired_state == "running"]
     tasks.sort(key=lambda t: (t.slot, t.node_id, t.id))
