@@ -31,7 +31,7 @@ class Desk:
         world = World(clock, Random(1))
         named = [StaticCluster(name, (f"sim://{name}",)) for name in static]
         book = EngineBook(named, world.engines, clock, lambda name: None)
-        clusters = ClusterBook(self.store, world.engines, clock, lambda name: None, book)
+        self.clusters = clusters = ClusterBook(self.store, world.engines, clock, lambda name: None, book)
         flavors = {
             "flavor-swarm": SwarmFlavor(clusters, world.engines, clock),
             "flavor-vanilla": VanillaFlavor(),

@@ -14,11 +14,11 @@ from tests.sim.loop import run
 MANAGERS = Key.parse("group/managers")
 
 
-def at_a_desk(body: object) -> None:
-    """In virtual time, as the clock of the desk is."""
+def at_a_desk(body: object, *static: str) -> None:
+    """In virtual time, as the clock of the desk is. `static` are the clusters of the settings."""
 
     async def main() -> None:
-        await body(Desk())  # type: ignore[operator]
+        await body(Desk(static))  # type: ignore[operator]
 
     run(main)
 
@@ -199,5 +199,103 @@ def test_two_who_change_one_spec_at_once_both_succeed() -> None:
         await asyncio.gather(*(desk.apply(workload(count=n)) for n in range(1, 6)))
         document = await desk.catalog.require(WEB)
         assert (document.generation, len(document.history)) == (5, 5)
+
+    at_a_desk(body)
+
+
+@pytest.mark.parametrize("group_id", ["prod", "managers"])
+def test_a_group_does_not_form_a_cluster_of_a_name_that_the_settings_have(group_id: str) -> None:
+    """Nor are managers brought into a Swarm that is not skep's."""
+
+    async def body(desk: Desk) -> None:
+        founders = group(group_id, {"LogicalIDs": ["10.9.0.10"]}, "manager")
+        if group_id != "prod":
+            founders["Properties"]["Flavor"]["Properties"]["Cluster"] = "prod"  # type: ignore[index]
+        with pytest.raises(RefusedError, match="would form cluster prod, and the settings have one of that name"):
+            await desk.apply(founders)
+        assert await desk.catalog.list() == ()
+        await desk.apply(group("prod", {"Size": 1}, "worker"), workload() | {"Cluster": "prod"})
+
+    at_a_desk(body, "prod")
+
+
+def test_a_workload_may_name_a_cluster_that_comes_later() -> None:
+    async def body(desk: Desk) -> None:
+        assert await desk.apply(workload() | {"Cluster": "later"}) == [("workload/web", "created", 1)]
+
+    at_a_desk(body, "prod")
+
+
+# --- free and retry ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_freed_is_forgotten_and_comes_back_as_the_same() -> None:
+    """W23: its members are its own again, since its uid is the one that they carry."""
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(workload())
+        before = await desk.catalog.require(WEB)
+        change = await desk.intake.free(WEB, "bob")
+        assert (change.key, change.change, change.generation) == ("workload/web", "freed", 1)
+        assert await desk.catalog.list() == ()
+        with pytest.raises(NotFoundError):
+            await desk.intake.free(WEB, "bob")
+        assert await desk.apply(workload()) == [("workload/web", "created", 2)]
+        again = await desk.catalog.require(WEB)
+        assert (again.uid, again.lives, len(again.history)) == (before.uid, (), 2)
+
+    at_a_desk(body)
+
+
+def test_what_was_freed_and_then_removed_comes_back_as_another() -> None:
+    """W22."""
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(workload())
+        first = await desk.catalog.require(WEB)
+        await desk.intake.free(WEB, "ann")
+        await desk.apply(workload())
+        await desk.intake.remove(WEB, "ann", False)
+        await desk.catalog.forget(WEB, 3)
+        await desk.apply(workload())
+        assert (await desk.catalog.require(WEB)).uid != first.uid
+
+    at_a_desk(body)
+
+
+def test_managers_that_others_need_may_be_freed() -> None:
+    """As InfraKit's free: nothing is lost by it, the Swarm runs on."""
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(1), workers(1), workload())
+        assert (await desk.intake.free(MANAGERS, "ann")).change == "freed"
+        assert {d.key for d in await desk.catalog.list()} == {WORKERS, WEB}
+
+    at_a_desk(body)
+
+
+def test_a_retry_is_a_new_generation_of_the_same_spec() -> None:
+    """W38."""
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(workload(count=4))
+        desk.woken.clear()
+        change = await desk.intake.retry(WEB, "bob")
+        document = await desk.catalog.require(WEB)
+        assert (change.change, change.generation, desk.woken) == ("configured", 2, [WEB])
+        assert (document.history[0].who, document.history[0].spec) == ("bob", document.history[1].spec)
+
+    at_a_desk(body)
+
+
+@pytest.mark.parametrize("act", ["free", "retry"])
+def test_what_is_being_removed_or_is_not_there_is_neither_freed_nor_retried(act: str) -> None:
+    async def body(desk: Desk) -> None:
+        with pytest.raises(NotFoundError, match="there is no workload web"):
+            await getattr(desk.intake, act)(WEB, "ann")
+        await desk.apply(workload())
+        await desk.intake.remove(WEB, "ann", False)
+        with pytest.raises(RefusedError, match="is being removed"):
+            await getattr(desk.intake, act)(WEB, "ann")
 
     at_a_desk(body)

@@ -7,9 +7,11 @@ from tests.sim.controller import group, managers, workers, workload
 from tests.sim.loop import run
 
 
-def placed(*documents: object, removed: tuple[str, ...] = ()) -> dict[str, tuple[str, Role | None]]:
+def placed(
+    *documents: object, removed: tuple[str, ...] = (), static: tuple[str, ...] = ()
+) -> dict[str, tuple[str, Role | None]]:
     async def main() -> dict[str, tuple[str, Role | None]]:
-        desk = Desk()
+        desk = Desk(static)
         await desk.apply(*documents)
         for key in removed:
             await desk.intake.remove(Key.parse(key), "ann", True)
@@ -68,3 +70,34 @@ def test_machines_are_counted_by_cluster_without_those_that_are_to_go() -> None:
         return desk.topology.machines("managers", await desk.catalog.list())
 
     assert run(main) == 7
+
+
+def test_a_swarm_of_the_settings_may_be_the_only_one_or_be_named() -> None:
+    assert placed(workers(1), workload(), static=("prod",)) == {
+        "workers": ("prod", Role.WORKER),
+        "web": ("prod", None),
+    }
+    assert placed(managers(1), elsewhere(workers(1), "prod"), workload(), static=("prod",)) == {
+        "managers": ("managers", Role.MANAGER),
+        "workers": ("prod", Role.WORKER),
+        "web": ("", None),
+    }
+    assert placed(workload(), workload("two") | {"Cluster": "b"}, static=("a", "b")) == {
+        "web": ("", None),
+        "two": ("b", None),
+    }
+
+
+def test_a_cluster_whose_managers_were_freed_is_still_one_of_all() -> None:
+    async def main() -> dict[str, str]:
+        desk = Desk()
+        await desk.clusters.claim_bootstrap("managers", "10.9.0.10")
+        others = group("others", {"LogicalIDs": ["10.9.1.1"]}, "manager")
+        await desk.apply(managers(1), workers(1))
+        await desk.intake.free(Key.parse("group/managers"), "ann")
+        alone = {p.key.name: p.cluster for p in desk.topology.places(await desk.catalog.list())}
+        await desk.apply(others)
+        beside = {p.key.name: p.cluster for p in desk.topology.places(await desk.catalog.list())}
+        return alone | {f"{name} beside": cluster for name, cluster in beside.items()}
+
+    assert run(main) == {"workers": "managers", "workers beside": "", "others beside": "others"}

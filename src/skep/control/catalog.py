@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from skep.control.documents import SpecDocument, decode, encode, spec_path
-from skep.model.errors import NotFoundError
+from skep.control.documents import SpecDocument, decode, encode, freed_path, spec_path
+from skep.model.errors import ConflictError, NotFoundError
 from skep.model.spec import Key, Kind
 from skep.model.state import Revision
 from skep.ports import Store, Versioned
@@ -51,11 +51,14 @@ class Catalog:
     async def write(
         self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False, again: bool = False
     ) -> SpecDocument:
-        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless wanted `again`."""
+        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless wanted `again`.
+
+        A key that was freed goes on where it was, so that its members are its own again.
+        """
         stored = await self._store.get(spec_path(key))
-        before = decode(SpecDocument, stored.value) if stored else None
+        before = decode(SpecDocument, stored.value) if stored else await self._freed(key)
         same = before is not None and not before.removed and before.spec == spec and before.adopt == adopt
-        if before is not None and same and not again:
+        if before is not None and stored is not None and same and not again:
             return before
         generation = before.generation + 1 if before else 1
         document = SpecDocument(
@@ -69,7 +72,26 @@ class Catalog:
             lives=_lives(before),
         )
         await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
+        if stored is None and before is not None:
+            await self._store.delete(freed_path(key))
         return document
+
+    async def _freed(self, key: Key) -> SpecDocument | None:
+        stored = await self._store.get(freed_path(key))
+        return decode(SpecDocument, stored.value) if stored else None
+
+    async def free(self, document: SpecDocument) -> bool:
+        """Drop a spec whose members shall stay, and remember whose they are; False if it was changed meanwhile."""
+        stored = await self._store.get(spec_path(document.key))
+        if stored is None or decode(SpecDocument, stored.value) != document:
+            return False
+        await self._store.put(freed_path(document.key), stored.value)
+        try:
+            await self._store.delete(stored.key, version=stored.version)
+        except ConflictError:
+            return False
+        self._decoded.pop(stored.key, None)
+        return True
 
     async def mark_removed(self, key: Key, author: Author) -> SpecDocument:
         """Ask that nothing of the key be left. The document goes when its last member has."""
@@ -94,6 +116,7 @@ class Catalog:
         if decode(SpecDocument, stored.value).generation != generation:
             return False
         self._decoded.pop(stored.key, None)
+        await self._store.delete(freed_path(key))
         await self._store.delete(spec_path(key), version=stored.version)
         return True
 

@@ -57,6 +57,11 @@ def spec_path(key: Key) -> str:
     return f"spec/{key}"
 
 
+def freed_path(key: Key) -> str:
+    """Where the spec of a key that was freed is kept until it is applied again."""
+    return f"freed/{key}"
+
+
 def record_path(key: Key) -> str:
     """Where the record of a key is kept."""
     return f"record/{key}"

@@ -164,7 +164,7 @@ class Intake:
         document = await self._catalog.require(key)
         if document.removed:
             raise RefusedError(f"{key} is being removed")
-        if not await self._catalog.forget(key, document.generation):
+        if not await self._catalog.free(document):
             raise ConflictError(f"{key} was changed while it was being freed; try again")
         self._say(key, "freed", document, who)
         return ChangeView(str(key), "freed", document.generation)

@@ -95,9 +95,7 @@ class Reconciler:
         world = await self._catalog.list()
         document = next((d for d in world if d.key == key), None)
         if document is None:
-            await self._records.erase(key)
-            self._drop(key)
-            return Turn(over=True)
+            return await self._let_go(key)
         resolved = await self._level.resolve(document, await self._records.read(key), world)
         desired, record = resolved.desired, resolved.record
         if record.observed_generation != document.generation:
@@ -108,6 +106,8 @@ class Reconciler:
         plan = self._planned(desired, observed, settled.ledger)
         ledger, begun = ledgers.begin(settled.ledger, plan.actions, desired, self._request, self._clock.wall_s())
         await self._records.write(self._stated(record, resolved, observed, plan, ledger))
+        if (settled.resume or begun) and await self._catalog.get(key) is None:
+            return Turn(recheck_after_s=0.0)
         self._actions.settled(key, outcomes)
         self._seen[key] = Seen(desired, observed, plan, resolved.actuator, resolved.cluster, self._clock.monotonic_s())
         self._announce(key, plan)
@@ -125,6 +125,16 @@ class Reconciler:
         settled = ledgers.settle(ledger, sight, self._clock.monotonic_s(), self._rng.random())
         awaited = {e.request for e in settled.ledger.entries if e.phase is Phase.AWAITED}
         return observed, settled, set(outcomes) - awaited
+
+    async def _let_go(self, key: Key) -> Turn:
+        """The key was freed, or there never was one. What still runs is let finish, and its end brings this back: until
+        then the record says what is under way, for a spec that takes the members back."""
+        if self._actions.running(key):
+            return Turn()
+        await self._records.erase(key)
+        self._actions.settled(key, set(self._actions.outcomes(key)))
+        self._drop(key)
+        return Turn(over=True)
 
     async def _finish(self, document: SpecDocument, world: Sequence[SpecDocument]) -> Turn:
         """What was kept beside the spec goes first: after a crash in between, the spec brings this turn back."""

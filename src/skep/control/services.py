@@ -82,7 +82,7 @@ class SwarmWorkloads:
         names, missing = await self._names(spec, engine)
         record = await self._fixed(spec, record, engine)
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
-        gone = engine is None and not static and _is_gone(cluster, places)
+        gone = engine is None and not static and self._is_gone(cluster, places)
         workload = Workload(spec, cluster, engine, rendered, document.adopt, gone, formed)
         hold = hold or missing
         if not hold and self._is_fresh(document):
@@ -112,6 +112,11 @@ class SwarmWorkloads:
             return await self._clusters.manager(state.name), "", True
         except NotReadyError as error:
             return None, str(error), bool(state.id)
+
+    def _is_gone(self, cluster: str, places: Sequence[Place]) -> bool:
+        """Whether the group of managers that forms this cluster goes, or went; one that was freed leaves it standing."""
+        managers = [p for p in places if p.cluster == cluster and p.role is Role.MANAGER]
+        return all(p.removed for p in managers) and (bool(managers) or cluster not in self._clusters.standing())
 
     def _is_fresh(self, document: SpecDocument) -> bool:
         """Whether the newest revision may still wait for what its cluster is getting."""
@@ -271,11 +276,6 @@ class ServiceActuator:
         if workload.engine is None or not workload.rendered:
             raise NotReadyError(f"cluster {workload.cluster} does not answer")
         return workload, workload.engine
-
-
-def _is_gone(cluster: str, places: Sequence[Place]) -> bool:
-    """Whether the group of managers that forms this cluster goes, or went."""
-    return all(p.removed for p in places if p.key.name == cluster and p.role is Role.MANAGER)
 
 
 async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]) -> Mapping[str, str]:
