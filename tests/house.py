@@ -32,7 +32,7 @@ PURE = frozenset({"asyncio", "time", "random", "logging", "os", "pathlib", "sock
 """What rooms without I/O may not import: their time, chance and world are inputs."""
 PURE_ROOMS = frozenset({"model", "planning", "wire"})
 
-CLI_SERVERS = frozenset({"skep.cli.serve", "skep.cli.plugin", "skep.cli.down"})
+CLI_SERVERS = frozenset({"skep.cli.serve", "skep.cli.plugin", "skep.cli.down", "skep.cli.config"})
 """The commands that are no clients: inside their functions they may import the app."""
 CLI_AT_IMPORT = frozenset({"click"})
 """What else than the standard library the client path may import; rich only when it prints."""
@@ -84,7 +84,7 @@ def _import_fault(module: str, name: str, eager: bool, stdlib: frozenset[str]) -
         return "slows every command down: import it where it is used"
     if top != "skep" or name in {"skep", "skep.__version__"} or room_of(name) == room:
         return ""
-    if room == "cli" and not eager and module in CLI_SERVERS and room_of(name) in {"app", "settings"}:
+    if room == "cli" and not eager and module in CLI_SERVERS and room_of(name) in {"app", "settings", "specs"}:
         return ""
     return "" if room_of(name) in MAY_IMPORT.get(room, frozenset()) else f"is not for {room or 'skep itself'}"
 

@@ -11,8 +11,9 @@ from tests.server.running import Running, running
 
 @pytest.fixture(autouse=True)
 def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("SKEP_SOCKET", "SKEP_STATE_DIR", "NO_COLOR", "SKEP_DEBUG"):
+    for name in ("SKEP_SOCKET", "SKEP_STATE_DIR", "SKEP_CONFIG", "SKEP_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "")  # set, so that it is as before afterwards, whatever --no-color makes of it
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import click
 import pytest
 
-from skep.cli import tables
-from skep.cli.main import cli
+from skep.cli import clusters, tables
+from skep.cli.commands import COMMANDS
+from skep.cli.output import Table
 from skep.cli.state import TROUBLES
 from tests.cli.shell import GOLDEN
 
@@ -14,15 +14,17 @@ PAGE = (Path(__file__).parent.parent.parent / "docs" / "cli.md").read_text()
 
 
 def test_every_command_is_described() -> None:
-    for name, command in cli.commands.items():
-        commands = [f"{name} {one}" for one in command.commands] if isinstance(command, click.Group) else [name]
-        for one in commands:
-            assert f"`skep {one}" in PAGE
+    assert [" ".join(row.path) for row in COMMANDS if f"`skep {' '.join(row.path)}" not in PAGE] == []
 
 
 @pytest.mark.parametrize("columns", [tables.STATUS, tables.GROUPS, tables.WORKLOADS, tables.WIDE])
-def test_the_columns_of_keys_are_listed(columns: tuple[tables.Column, ...]) -> None:
+def test_the_columns_of_keys_are_listed(columns: tuple[tuple[str, object], ...]) -> None:
     assert f"| {' '.join(name for name, _ in columns)} |" in PAGE
+
+
+@pytest.mark.parametrize("table", [clusters.clusters([]), clusters.engines({"engines": []})])
+def test_the_columns_of_clusters_are_listed(table: Table) -> None:
+    assert f"| {' '.join(table.columns)} |" in PAGE
 
 
 @pytest.mark.parametrize("name", ["apply", "plan", "workload-history", "events", "image", "version"])

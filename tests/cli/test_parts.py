@@ -1,13 +1,12 @@
 """The small pure parts: durations, ages, tables, places."""
 
-from pathlib import Path
-
 import pytest
 
 from skep.cli.duration import seconds
-from skep.cli.failures import Failure, spoken
+from skep.cli.failures import Failure
 from skep.cli.output import Table, age
 from skep.cli.place import socket_path, state_dir
+from skep.cli.spoken import spoken
 from skep.model.errors import RefusedError, UnavailableError
 
 
@@ -59,12 +58,12 @@ def test_a_cell_holds_one_line_without_control_characters() -> None:
     ],
 )
 def test_the_state_directory_is_found(environ: dict[str, str], uid: int, wanted: str) -> None:
-    assert state_dir(environ, uid) == Path(wanted)
+    assert state_dir(environ, uid) == wanted
 
 
 def test_a_socket_that_is_named_wins() -> None:
-    assert socket_path("/a/s", "/b") == Path("/a/s")
-    assert socket_path(None, "/b") == Path("/b/skep.sock")
+    assert socket_path("/a/s", "/b") == "/a/s"
+    assert socket_path(None, "/b") == "/b/skep.sock"
 
 
 def test_what_the_server_raises_on_purpose_is_told_also_out_of_a_group() -> None:

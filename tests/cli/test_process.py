@@ -200,5 +200,5 @@ def test_client_and_server_look_in_the_same_place(tmp_path: Path) -> None:
     for environ in ({}, {"XDG_STATE_HOME": "/x"}, {"HOME": "/home/a"}, {"SKEP_STATE_DIR": "/s"}):
         for uid in (0, 1000):
             settings = load({}, environ, uid=uid)
-            assert state_dir(environ, uid) == settings.state_dir
+            assert state_dir(environ, uid) == str(settings.state_dir)
             assert settings.state_dir / SOCKET_NAME == settings.socket

@@ -1,32 +1,26 @@
-"""The server's API over its unix socket, with nothing but the standard library."""
+"""The server's API over its unix socket. HTTP by hand: http.client would take longer to load than all of a command."""
 
-import http.client
-import json
-import socket
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
+from _socket import AF_UNIX, SOCK_STREAM, socket
+
+from skep.cli.exchange import AnswerError, read_answer, write_request
 from skep.cli.failures import Failure, NoServer, Refusal
+from skep.cli.json_text import read_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any
 
 TIMEOUT_S = 30.0
 """A request only stores or reads; the work comes after it."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("skep", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 class Client:
     """One request per connection; answers are parsed JSON."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | PathLike[str]) -> None:
         self.path = path
 
     def get(self, path: str, timeout_s: float = TIMEOUT_S) -> Any:
@@ -40,23 +34,29 @@ class Client:
 
     def _call(self, method: str, path: str, body: object, timeout_s: float) -> Any:
         """NoServer: nobody listens. Refusal: the server's own words. Failure: it broke off or took too long."""
-        connection = _UnixConnection(self.path, timeout_s)
+        connection = socket(AF_UNIX, SOCK_STREAM)
+        connection.settimeout(timeout_s)
         try:
             self._connect(connection)
-            status, text = _exchange(connection, method, path, body)
+            connection.sendall(write_request(method, path, body))
+            status, text = read_answer(connection.recv)
         except TimeoutError as error:
             raise Failure(f"the server at {self.path} gave no answer within {timeout_s:g} s") from error
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             raise Failure(f"the server at {self.path} broke off: {error or type(error).__name__}") from error
+        except AnswerError as error:
+            raise Failure(f"what answers at {self.path} is no skep server: {error}") from error
         finally:
             connection.close()
         return self._read(status, text)
 
-    def _connect(self, connection: _UnixConnection) -> None:
+    def _connect(self, connection: socket) -> None:
         try:
-            connection.connect()
+            connection.connect(str(self.path))
         except PermissionError as error:
             raise Failure(f"you may not use {self.path}: run this as the user that runs the server") from error
+        except TimeoutError:
+            raise
         except OSError as error:
             raise NoServer(
                 f"no server answers at {self.path} ({error.strerror or error}): start one with `skep serve`, "
@@ -65,18 +65,9 @@ class Client:
 
     def _read(self, status: int, text: bytes) -> Any:
         try:
-            answer = json.loads(text)
+            answer = read_json(text)
         except ValueError as error:
             raise Failure(f"what answers at {self.path} is no skep server (status {status})") from error
         if status >= 400:
             raise Refusal(status, answer if isinstance(answer, dict) else {})
         return answer
-
-
-def _exchange(connection: _UnixConnection, method: str, path: str, body: object) -> tuple[int, bytes]:
-    headers = {"Accept": "application/json"}
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-    connection.request(method, path, None if body is None else json.dumps(body), headers)
-    response = connection.getresponse()
-    return response.status, response.read()

@@ -1,18 +1,18 @@
 """`down`: everything of this controller, taken back without a server."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
 
-from skep.cli.failures import spoken
-from skep.cli.options import PRINTS
 from skep.cli.output import Table, emit, show
-from skep.cli.serve import SettingsCommand, settings_of
+from skep.cli.serve import settings_of
+from skep.cli.spoken import spoken
+
+if TYPE_CHECKING:
+    from skep.cli.serve import Flag
 
 
-@click.command(cls=SettingsCommand)
-@PRINTS
-def down(form: str, **flags: str | None) -> None:
+def down(form: str, **flags: Flag) -> None:
     """Remove all that is this controller's.
 
     Every machine, network and volume is found by its labels, and all specs are forgotten.
@@ -26,9 +26,5 @@ def down(form: str, **flags: str | None) -> None:
 
     with spoken():
         removed = tear_down(settings_of(flags))
-    emit(list(removed), form, lambda: _lines(removed))
-
-
-def _lines(removed: Sequence[str]) -> list[str]:
     table = Table(("REMOVED",), tuple((one,) for one in removed))
-    return show(table) if removed else ["There was nothing to remove."]
+    emit(list(removed), form, lambda: show(table, "There was nothing to remove."))

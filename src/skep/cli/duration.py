@@ -1,29 +1,43 @@
 """`90`, `90s`, `5m`, `1h30m` as seconds."""
 
-import re
-
-import click
-
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+DIGITS = "0123456789"
 
 
 def seconds(text: str) -> float | None:
     """None for what is no duration; a plain number counts seconds."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    whole, point, part = text.partition(".")
+    if _is_number(whole) and (not point or _is_number(part)):
         return float(text)
-    parts = re.findall(r"(\d+)([smhd])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return float(sum(int(number) * UNITS_S[unit] for number, unit in parts))
+    found_s, number = 0, ""
+    for one in text:
+        if one in UNITS_S and number:
+            found_s, number = found_s + int(number) * UNITS_S[one], ""
+        elif one in DIGITS:
+            number += one
+        else:
+            return None
+    return None if number or not text else float(found_s)
 
 
-class Duration(click.ParamType[float]):
-    """A click type that gives seconds."""
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
-    name = "duration"
 
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = seconds(value) if isinstance(value, str) else float(value)
-        if found is None:
-            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h30m", param, ctx)
-        return found
+def duration(text: str) -> float:
+    """Seconds; ValueError says what is wrong."""
+    found_s = seconds(text)
+    if found_s is None:
+        raise ValueError(f"{text!r} is no duration: write 90s, 5m or 1h30m")
+    return found_s
+
+
+def since(text: str) -> tuple[int, float]:
+    """An event's number, or how long ago: (number, seconds), of which the one that is not meant is 0."""
+    if _is_number(text):
+        return int(text), 0.0
+    ago_s = seconds(text)
+    if ago_s is None:
+        raise ValueError(f"{text!r} is neither an event's number nor a duration such as 10m")
+    return 0, ago_s

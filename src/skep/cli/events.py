@@ -1,41 +1,24 @@
-"""`events`: what was decided and done."""
+"""`events` and `logs`: what was decided and done."""
 
-import json
+from __future__ import annotations
+
+import sys
 import time
-from collections.abc import Iterator
-from typing import Any
-
-import click
 
 from skep.cli import tables
-from skep.cli.client import Client
-from skep.cli.duration import seconds
-from skep.cli.options import PRINTS, connected
-from skep.cli.output import emit, moment, plain, show
+from skep.cli.output import emit, moment, plain, say, show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from skep.cli.client import Client
 
 LISTEN_S = 25.0
 """How long the server holds one question open; then it is asked again."""
 
 
-class Since(click.ParamType[tuple[int, float]]):
-    """An event's number, or how long ago: (number, wall time)."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, float]:
-        if value.isdigit():
-            return int(value), 0.0
-        ago_s = seconds(value)
-        if ago_s is None:
-            self.fail(f"{value!r} is neither an event's number nor a duration such as 10m", param, ctx)
-        return 0, time.time() - ago_s
-
-
-@click.command()
-@click.option("--follow", is_flag=True, help="Go on with new events as they happen; with -o json, one on each line.")
-@click.option("--since", type=Since(), default="0", metavar="SEQ|DURATION", help="Only those after this. [default: 0]")
-@PRINTS
-@connected
 def events(client: Client, follow: bool, since: tuple[int, float], form: str) -> None:
     """List what was decided and done, oldest first.
 
@@ -45,33 +28,75 @@ def events(client: Client, follow: bool, since: tuple[int, float], form: str) ->
       skep events --follow
       skep events --since 120 -o json
     """
-    number, time_s = since
     if follow:
-        for found in _follow(client, number, time_s):
-            _tell(found, form)
+        _follow(client, "", since, form)
         return
-    listed = [one for one in client.get(f"/v1/events?since={number}") if one["atSeconds"] >= time_s]
-    emit(listed, form, lambda: show(tables.events(listed)))
+    found = _read(client, "", since)
+    emit(found, form, lambda: show(tables.events(found), "Nothing has been done since then."))
 
 
-def _follow(client: Client, number: int, time_s: float) -> Iterator[dict[str, Any]]:
+def logs(client: Client, key: str, follow: bool, since: tuple[int, float], form: str) -> None:
+    """Tell what skep decided about a group or workload, and why: a line for each decision, oldest first.
+
+    Without KEY, about all of them. What the containers themselves say, `docker logs` tells.
+
+    \b
+    Examples:
+      skep logs workload/web
+      skep logs web --follow
+      skep logs --since 10m
+    """
+    from skep.cli.keys import full_key  # noqa: PLC0415
+
+    named = full_key(client, key) if key else ""
+    if follow:
+        _follow(client, named, since, form)
+        return
+    found = _read(client, named, since)
+    emit(found, form, lambda: [_line(one) for one in found])
+
+
+def _read(client: Client, key: str, since: tuple[int, float]) -> list[dict[str, Any]]:
+    number, ago_s = since
+    earliest_s = time.time() - ago_s if ago_s else 0.0
+    return [one for one in client.get(_query(key, number)) if one["atSeconds"] >= earliest_s]
+
+
+def _follow(client: Client, key: str, since: tuple[int, float], form: str) -> None:
+    """Print each as it happens, until somebody ends it."""
+    for found in _coming(client, key, since):
+        if form == "json":
+            from json import dumps  # noqa: PLC0415
+
+            say(dumps(found, ensure_ascii=False))
+        elif form == "yaml":
+            say("---")
+            emit(found, form, list)
+        else:
+            say(_line(found))
+        sys.stdout.flush()
+
+
+def _coming(client: Client, key: str, since: tuple[int, float]) -> Iterator[dict[str, Any]]:
+    number, ago_s = since
+    earliest_s = time.time() - ago_s if ago_s else 0.0
     wait_s = 0.0
     while True:
-        for found in client.get(f"/v1/events?since={number}&wait_s={wait_s:g}", LISTEN_S + 10):
+        for found in client.get(f"{_query(key, number)}&wait_s={wait_s:g}", LISTEN_S + 10):
             number = found["seq"]
-            if found["atSeconds"] >= time_s:
+            if found["atSeconds"] >= earliest_s:
                 yield found
         wait_s = LISTEN_S
 
 
-def _tell(found: dict[str, Any], form: str) -> None:
-    """A stream has no widths to wait for: fixed ones, and a document for each event."""
-    if form == "json":
-        click.echo(json.dumps(found, ensure_ascii=False))
-    elif form == "yaml":
-        click.echo("---")
-        emit(found, form, list)
-    else:
-        click.echo(
-            f"{moment(found['atSeconds'])}  {found['key']:<24}  {found['reason']:<12}  {plain(found['message'])}"
-        )
+def _query(key: str, number: int) -> str:
+    if not key:
+        return f"/v1/events?since={number}"
+    from urllib.parse import quote  # noqa: PLC0415
+
+    return f"/v1/events?since={number}&key={quote(key, safe='')}"
+
+
+def _line(found: dict[str, Any]) -> str:
+    """A stream has no widths to wait for: fixed ones."""
+    return f"{moment(found['atSeconds'])}  {found['key']:<24}  {found['reason']:<12}  {plain(found['message'])}"

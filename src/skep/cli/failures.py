@@ -1,19 +1,22 @@
 """Errors with a text for the user and an exit code for scripts."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Any
+from __future__ import annotations
 
-import click
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 
-class Failure(click.ClickException):
-    """Printed to stderr as `skep: …`; exits 1."""
+class Failure(Exception):  # noqa: N818 - it is told to people, in a sentence
+    """Printed to stderr as `skep: …`; exits 1 unless the command says otherwise."""
 
-    def show(self, file: IO[Any] | None = None) -> None:
+    def show(self) -> None:
         """Control characters stay out of the terminal, whoever worded the message."""
-        text = "".join(one if one.isprintable() or one == "\n" else " " for one in self.format_message())
-        click.echo(f"skep: {text}", err=True)
+        text = "".join(one if one.isprintable() or one == "\n" else " " for one in str(self))
+        sys.stderr.write(f"skep: {text}\n")
 
 
 class NoServer(Failure):
@@ -21,10 +24,10 @@ class NoServer(Failure):
 
 
 class Refusal(Failure):
-    """The server answered with an error. `status` is HTTP's."""
+    """The server answered with an error. `status` is HTTP's, `faults` how many things are wrong with what was sent."""
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
-        self.status = status
+        self.status, self.faults = status, len(body.get("faults") or ())
         super().__init__(_text(body))
 
 
@@ -34,23 +37,3 @@ def _text(body: Mapping[str, Any]) -> str:
     if len(faults) < 2:
         return text
     return f"{len(faults)} faults, nothing was changed:\n{text}"
-
-
-@contextmanager
-def spoken() -> Iterator[None]:
-    """Turn what the server's code raises on purpose into a Failure; bugs stay what they are."""
-    try:
-        yield
-    except Exception as error:
-        texts = _texts(error)
-        if texts is None:
-            raise
-        raise Failure("\n".join(texts)) from error
-
-
-def _texts(error: BaseException) -> list[str] | None:
-    """The words of SkepErrors, also of a group that holds nothing else. By name: no client imports their class."""
-    if isinstance(error, BaseExceptionGroup):
-        parts = [_texts(one) for one in error.exceptions]
-        return None if None in parts else [text for part in parts for text in part or ()]
-    return [str(error)] if "SkepError" in {kind.__name__ for kind in type(error).__mro__} else None

@@ -1,10 +1,18 @@
 """What people wrote, unparsed: `-f FILE`, `-f FOLDER`, `-f -`."""
 
+# pathlib would take longer to load than all the rest.
+# ruff: noqa: PTH110, PTH112, PTH122, PTH123
+
+from __future__ import annotations
+
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from skep.cli.failures import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -12,17 +20,18 @@ SUFFIXES = (".yaml", ".yml", ".json")
 def read_files(names: Sequence[str]) -> list[dict[str, str]]:
     """Each file as the API takes it, once. A folder gives its own specs in order of their names, no others'."""
     named = list(dict.fromkeys(names))
-    missing = [name for name in named if name != "-" and not Path(name).exists()]
+    missing = [name for name in named if name != "-" and not os.path.exists(name)]
     if missing:
         raise Failure(f"no such file or folder: {', '.join(missing)}")
     return [_read(name) for name in dict.fromkeys(one for name in named for one in _expand(name))]
 
 
 def _expand(name: str) -> Iterator[str]:
-    if name == "-" or not Path(name).is_dir():
+    if name == "-" or not os.path.isdir(name):
         yield name
         return
-    found = sorted(str(path) for path in Path(name).iterdir() if path.suffix in SUFFIXES and path.is_file())
+    with os.scandir(name) as entries:
+        found = sorted(one.path for one in entries if os.path.splitext(one.name)[1] in SUFFIXES and one.is_file())
     if not found:
         raise Failure(f"{name} holds no {', no '.join('*' + suffix for suffix in SUFFIXES)}")
     yield from found
@@ -30,9 +39,15 @@ def _expand(name: str) -> Iterator[str]:
 
 def _read(name: str) -> dict[str, str]:
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return {"name": name, "text": raw.decode()}
+        return {"name": name, "text": _bytes(name).decode()}
     except OSError as error:
         raise Failure(f"can't read {name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Failure(f"{name} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def _bytes(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    with open(name, "rb") as file:
+        return file.read()

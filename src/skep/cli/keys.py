@@ -1,50 +1,21 @@
 """`group` and `workload`: what works on one key by its name. Both have the same commands."""
 
-from typing import Any
-from urllib.parse import quote
-
-import click
+from __future__ import annotations
 
 from skep.cli import tables
-from skep.cli.client import Client
-from skep.cli.options import PRINTS, PRINTS_WIDE, connected, waits
+from skep.cli.changes import report_changes
+from skep.cli.failures import Failure
 from skep.cli.output import emit, show
-from skep.cli.specs import report_changes
-from skep.cli.state import View
 
-EXAMPLES = {"group": "workers", "workload": "web"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-
-def key_commands(kind: str, removal: str) -> click.Group:
-    """The commands for a kind of keys; `removal` is what its users call removing one."""
-    group = click.Group(kind, help=f"Look at {kind}s, scale and remove them.")
-    name = click.argument("name", metavar="ID" if kind == "group" else "NAME")
-    for command, function, decorators in (
-        ("ls", _ls, (PRINTS_WIDE,)),
-        ("describe", _describe, (name, PRINTS)),
-        ("scale", _scale, (name, click.argument("count", type=click.IntRange(0)), waits, PRINTS)),
-        ("history", _history, (name, PRINTS)),
-        (removal, _remove, (name, CASCADE, waits, PRINTS)),
-    ):
-        group.add_command(_bind(kind, command, function, decorators))
-    return group
+    from skep.cli.client import Client
+    from skep.cli.state import View
 
 
-CASCADE = click.option("--cascade", is_flag=True, help="Also remove what needs it.")
-
-
-def _bind(kind: str, name: str, function: Any, decorators: tuple[Any, ...]) -> click.Command:
-    def call(client: Client, **options: Any) -> None:
-        function(kind, client, **options)
-
-    command: Any = connected(call)
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    text = (function.__doc__ or "").format(kind=kind, name=EXAMPLES[kind], command=name)
-    return click.command(name, help=text)(command)
-
-
-def _ls(kind: str, client: Client, form: str) -> None:
+def listed(client: Client, kind: str, form: str) -> None:
     """List all {kind}s.
 
     \b
@@ -53,17 +24,18 @@ def _ls(kind: str, client: Client, form: str) -> None:
       skep {kind} {command} -o json
     """
     views = client.get(f"/v1/{kind}s")
-    emit(views, form, lambda: show(tables.keys(views, tables.WIDE if form == "wide" else tables.BY_KIND[kind])))
+    columns = tables.WIDE if form == "wide" else tables.BY_KIND[kind]
+    emit(views, form, lambda: show(tables.keys(views, columns), f"There are no {kind}s."))
 
 
-def _describe(kind: str, client: Client, name: str, form: str) -> None:
+def described(client: Client, kind: str, name: str, form: str) -> None:
     """Show all about a {kind}: its state and why, its conditions, its members.
 
     \b
     Example:
       skep {kind} {command} {name}
     """
-    view = client.get(_path(kind, name))
+    view = client.get(path_of(kind, name))
     emit(view, form, lambda: _description(view))
 
 
@@ -74,38 +46,108 @@ def _description(view: View) -> list[str]:
     return lines
 
 
-def _scale(kind: str, client: Client, name: str, count: int, wait: bool, timeout_s: float, form: str) -> None:
+def inspected(client: Client, kind: str, name: str, form: str) -> None:
+    """Print the spec of a {kind} as it was stored.
+
+    \b
+    Examples:
+      skep {kind} {command} {name}
+      skep {kind} {command} {name} -o yaml > {name}.yaml
+    """
+    emit(client.get(path_of(kind, name) + "/spec"), form, list)
+
+
+def scaled(client: Client, kind: str, name: str, count: int, wait: bool, timeout_s: float, form: str) -> None:
     """Change how many members a {kind} has, and nothing else of it.
 
     \b
     Example:
       skep {kind} {command} {name} 3 --wait
     """
-    change = client.post(_path(kind, name) + "/scale", {"count": count})
+    change = client.post(path_of(kind, name) + "/scale", {"count": count})
     report_changes(client, [change], wait, timeout_s, form)
 
 
-def _history(kind: str, client: Client, name: str, form: str) -> None:
+def retried(client: Client, kind: str, name: str, wait: bool, timeout_s: float, form: str) -> None:
+    """Try again at once what was given up, or waits ever longer.
+
+    \b
+    Example:
+      skep {kind} {command} {name} --wait
+    """
+    report_changes(client, [client.post(path_of(kind, name) + "/retry")], wait, timeout_s, form)
+
+
+def revisions(client: Client, kind: str, name: str, form: str) -> None:
     """List the revisions of a {kind}, newest first: when it was changed, and by whom.
 
     \b
     Example:
       skep {kind} {command} {name}
     """
-    revisions = client.get(_path(kind, name) + "/history")
-    emit(revisions, form, lambda: show(tables.history(revisions)))
+    found = client.get(path_of(kind, name) + "/history")
+    emit(found, form, lambda: show(tables.history(found)))
 
 
-def _remove(kind: str, client: Client, name: str, cascade: bool, wait: bool, timeout_s: float, form: str) -> None:
+def freed(client: Client, kind: str, name: str, wait: bool, timeout_s: float, form: str) -> None:
+    """Forget a {kind} and leave its members as they are.
+
+    Nobody keeps them from then on. Applied again with --adopt, they are taken over.
+
+    \b
+    Example:
+      skep {kind} {command} {name}
+    """
+    report_changes(client, [client.post(path_of(kind, name) + "/free")], wait, timeout_s, form)
+
+
+def removed(client: Client, kind: str, name: str, cascade: bool, wait: bool, timeout_s: float, form: str) -> None:
     """Remove a {kind} and all its members.
 
     \b
     Example:
       skep {kind} {command} {name} --wait
     """
-    change = client.delete(_path(kind, name) + ("?cascade=true" if cascade else ""))
-    report_changes(client, [change], wait, timeout_s, form)
+    path = path_of(kind, name)
+    if not cascade:
+        report_changes(client, [client.delete(path)], wait, timeout_s, form)
+        return
+    staying = {view["key"] for view in _views(client) if not view["removed"]}
+    change = client.delete(f"{path}?cascade=true")
+    report_changes(client, [*_gone_with(client, change["key"], staying), change], wait, timeout_s, form)
 
 
-def _path(kind: str, name: str) -> str:
-    return f"/v1/{kind}s/{quote(name, safe='')}"
+def _gone_with(client: Client, key: str, staying: set[str]) -> list[View]:
+    """The changes of the other keys that went with `key`: the server tells of that one alone."""
+    views = {view["key"]: view for view in _views(client)}
+    return [
+        {"key": one, "change": "removed", "generation": views[one]["generation"] if one in views else None}
+        for one in sorted(staying - {key}, reverse=True)
+        if one not in views or views[one]["removed"]
+    ]
+
+
+def _views(client: Client) -> Iterable[View]:
+    status = client.get("/v1/status")
+    return (*status["groups"], *status["workloads"])
+
+
+def full_key(client: Client, text: str) -> str:
+    """`workload/web` for `web`, where only one key has that name; what holds a / is a key already."""
+    if "/" in text:
+        return text
+    found = [view["key"] for view in _views(client) if view["name"] == text]
+    if not found:
+        raise Failure(f"nothing is named {text}; `skep status` lists all that there is")
+    if len(found) > 1:
+        raise Failure(f"{text} may be {' or '.join(found)}: write which")
+    return str(found[0])
+
+
+def path_of(kind: str, name: str) -> str:
+    """Where the API has it."""
+    if not (name.isascii() and name.replace("-", "").replace(".", "").isalnum()):
+        from urllib.parse import quote  # noqa: PLC0415 - names are hardly ever odd
+
+        name = quote(name, safe="")
+    return f"/v1/{kind}s/{name}"

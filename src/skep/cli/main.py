@@ -1,85 +1,39 @@
-"""`skep`: the commands, and what every one of them does when it ends."""
+"""`skep`: reads the command line, runs the command, and sees to how it ends."""
+
+from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
-import click
+from skep.cli import quick
+from skep.cli.failures import Failure
 
-import skep
-from skep.cli.down import down
-from skep.cli.events import events
-from skep.cli.keys import key_commands
-from skep.cli.serve import serve
-from skep.cli.specs import apply, delete, plan
-from skep.cli.status import image, status, version
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from skep.cli.parameter import Command
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """What a shell reports for a process that SIGPIPE ended."""
 INTERNAL = 70
-
-
-class OrderedGroup(click.Group):
-    """Lists its commands in the order of their use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-@click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(skep.__version__, message="%(prog)s %(version)s")
-def cli() -> None:
-    """Keep Docker Swarms at their desired state, from bare machines to running containers.
-
-    \b
-    Examples:
-      skep serve &
-      skep apply -f quickstart.yaml --wait
-      skep status
-    """
-
-
-for _command in (
-    apply,
-    plan,
-    delete,
-    status,
-    events,
-    key_commands("group", removal="destroy"),
-    key_commands("workload", removal="rm"),
-    image,
-    serve,
-    down,
-    version,
-):
-    cli.add_command(_command)
+COMPLETES = "_SKEP_COMPLETE"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit with its code; whatever happens, the user sees a sentence and no traceback."""
-    sys.exit(_run(arguments))
+    sys.exit(_run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
-def _invoke(arguments: list[str]) -> None:
-    """As click's own main, which would print for Ctrl-C and end a broken pipe with 1; shells are completed by that."""
-    if "_SKEP_COMPLETE" in os.environ:
-        cli.main(arguments, prog_name="skep")
-    with cli.make_context("skep", arguments) as context:
-        cli.invoke(context)
-
-
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: list[str]) -> int:
     try:
-        _invoke(sys.argv[1:] if arguments is None else list(arguments))
+        found = None if COMPLETES in os.environ else quick.read(arguments)
+        code = _run_unusual(arguments) if found is None else run(*found)
         sys.stdout.flush()
-        return 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return code
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Nobody reads any more: the interpreter's last flush shall not complain either.
@@ -88,5 +42,41 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:  # the outermost seam: told in a sentence, and raised for who asks
         if os.environ.get("SKEP_DEBUG"):
             raise
-        click.echo(f"skep: internal error: {type(error).__name__}: {error}; SKEP_DEBUG=1 shows where", err=True)
+        sys.stderr.write(f"skep: internal error: {type(error).__name__}: {error}; SKEP_DEBUG=1 shows where\n")
         return INTERNAL
+
+
+def _run_unusual(arguments: list[str]) -> int:
+    """With Click: help, completion, and what is wrong with the line."""
+    import click  # noqa: PLC0415 - takes longer to load than all the rest
+
+    from skep.cli import clicked  # noqa: PLC0415
+
+    if COMPLETES in os.environ:
+        clicked.complete(arguments)
+    try:
+        return run(*clicked.read(arguments))
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+
+
+def run(command: Command, values: dict[str, Any]) -> int:
+    """Call the command's function; its exit code."""
+    try:
+        if not command.client:
+            return command.load()(**command.fixed, **values) or 0
+        from skep.cli.client import Client  # noqa: PLC0415 - not for the commands without a server
+        from skep.cli.place import socket_path  # noqa: PLC0415
+
+        socket, folder, no_color = (values.pop(name) for name in ("socket", "state_dir", "no_color"))
+        if no_color:
+            os.environ["NO_COLOR"] = "1"  # what rich draws goes by it, too
+        return command.load()(Client(socket_path(socket, folder)), **command.fixed, **values) or 0
+    except Failure as error:
+        error.show()
+        return command.failure_code or 1

@@ -1,51 +1,100 @@
 """Printing: tables for people, JSON and YAML for programs."""
 
-import json
+from __future__ import annotations
+
 import os
-import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+import time
 
-import click
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-COLOURS = {"Ready": "green", "Refused": "red", "Failed": "red", "Failing": "red", "Conflict": "red"}
-"""By the word in a STATE column; any other word is yellow."""
+COLOURS = {"Ready": 32, "answering": 32, "Refused": 31, "Failed": 31, "Failing": 31, "Conflict": 31, "lost": 31}
+"""By the word in a STATE column, as ANSI numbers (green, red); any other word is yellow."""
+YELLOW = 33
+
+FREE = frozenset({"DETAIL", "MESSAGE"})
+"""Columns that may be cut: what stands there is prose. Names and IDs are for copying."""
+
+FREE_CELLS_MIN = 8
+"""Less of a text says nothing; the line is broken by the terminal then."""
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under stable column names; on a terminal the last column is cut to what fits."""
+    """Rows under stable column names; on a terminal, its free texts are cut to what fits."""
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    __slots__ = ("columns", "rows")
+
+    def __init__(self, columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> None:
+        self.columns, self.rows = columns, rows
 
     def lines(self, width: int | None = None, colour: bool = False) -> list[str]:
-        cells = [self.columns, *(tuple(plain(cell) or "-" for cell in row) for row in self.rows)]
-        widths = [max(len(row[index]) for row in cells) for index in range(len(self.columns))]
-        return [self._line(row, widths, width, colour and number > 0) for number, row in enumerate(cells)]
+        texts = [self.columns, *(tuple(plain(cell) or "-" for cell in row) for row in self.rows)]
+        widths = self._widths(texts, width)
+        state = self.columns.index("STATE") if colour and "STATE" in self.columns else -1
+        return [_line(row, widths, state if number else -1) for number, row in enumerate(texts)]
 
-    def _line(self, row: Sequence[str], widths: Sequence[int], width: int | None, colour: bool) -> str:
-        padded = [cell.ljust(size) for cell, size in zip(row[:-1], widths, strict=False)]
-        room = None if width is None else max(width - sum(len(cell) + 2 for cell in padded), 8)
-        last = row[-1] if room is None or len(row[-1]) <= room else row[-1][: room - 1] + "…"
-        if colour and "STATE" in self.columns[:-1]:
-            index = self.columns.index("STATE")
-            padded[index] = click.style(padded[index], fg=COLOURS.get(row[index], "yellow"))
-        return "  ".join((*padded, last)).rstrip()
+    def _widths(self, texts: Sequence[Sequence[str]], width: int | None) -> list[int]:
+        widths = [max(cells(row[index]) for row in texts) for index in range(len(self.columns))]
+        free = [index for index, name in enumerate(self.columns) if name in FREE]
+        while width is not None and free:
+            excess = sum(widths) + 2 * (len(widths) - 1) - width
+            widest = max(free, key=lambda index: widths[index])
+            if excess <= 0 or widths[widest] <= FREE_CELLS_MIN:
+                break
+            widths[widest] = max(widths[widest] - excess, FREE_CELLS_MIN)
+        return widths
+
+
+def _line(row: Sequence[str], widths: Sequence[int], state: int) -> str:
+    shown = []
+    for index, (text, width) in enumerate(zip(row, widths, strict=True)):
+        fitted = cut(text, width)
+        padded = fitted if index == len(row) - 1 else fitted + " " * (width - cells(fitted))
+        shown.append(_coloured(text, padded) if index == state else padded)
+    return "  ".join(shown).rstrip()
+
+
+def _coloured(word: str, text: str) -> str:
+    return f"\x1b[{COLOURS.get(word, YELLOW)}m{text}\x1b[0m"
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal it takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - few texts need them
+
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def cut(text: str, width: int) -> str:
+    """At most so many columns of it, with … where something is missing."""
+    if cells(text) <= width:
+        return text
+    text = text[:width]
+    while cells(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def say(*lines: str) -> None:
+    """Print them, one by one: unbuffered, Python takes half of a long text for all of it when its reader goes away."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def emit(data: Any, form: str, text: Callable[[], Sequence[str]]) -> None:
     """Print `data` as JSON or YAML, or the lines of `text` for a table."""
     if form == "json":
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        from json import dumps  # noqa: PLC0415
+
+        say(*dumps(data, indent=2, ensure_ascii=False).splitlines())
     elif form == "yaml":
         _emit_yaml(data)
     else:
-        for line in text():
-            click.echo(line)
+        say(*text())
 
 
 def _emit_yaml(data: Any) -> None:
@@ -56,11 +105,27 @@ def _emit_yaml(data: Any) -> None:
     yaml.dump(data, sys.stdout)
 
 
-def show(table: Table) -> list[str]:
-    """The lines of a table, as wide and as colourful as where they go."""
-    if not sys.stdout.isatty():
-        return table.lines()
-    return table.lines(shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ)
+def show(table: Table, nothing: str = "") -> list[str]:
+    """The lines of a table, as wide and as colourful as where they go; `nothing` in place of a bare header."""
+    if nothing and not table.rows:
+        return [nothing]
+    return table.lines(_columns(), is_colourful()) if sys.stdout.isatty() else table.lines()
+
+
+def _columns() -> int:
+    """As shutil.get_terminal_size, which would load five archive formats first."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def is_colourful() -> bool:
+    """Whether a terminal may get colours: not with NO_COLOR or --no-color, nor when it is a dumb one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def age(seconds: float) -> str:
@@ -75,7 +140,7 @@ def age(seconds: float) -> str:
 
 def moment(seconds: float) -> str:
     """Wall time in this user's time zone."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def plain(text: str) -> str:

@@ -1,13 +1,12 @@
 """What `--wait` shows on stderr: a live table on a terminal, else a line for each change."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
-
-import click
 
 from skep.cli.output import Table
 
@@ -54,7 +53,7 @@ class PlainProgress:
     def _tell(self, subject: str, text: str) -> None:
         if self._shown.get(subject) != text:
             self._shown[subject] = text
-            click.echo(f"{time.monotonic() - self._began_s:5.1f}s {text}", err=True)
+            print(f"{time.monotonic() - self._began_s:5.1f}s {text}", file=sys.stderr, flush=True)
 
 
 class LiveProgress:
@@ -76,7 +75,7 @@ class LiveProgress:
 @contextmanager
 def open_progress() -> Iterator[Progress]:
     """The way of showing that standard error is good for."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield PlainProgress()
         return
     from rich.console import Console  # noqa: PLC0415 - costs 100 ms, and only a terminal needs it

@@ -1,25 +1,27 @@
 """`serve`: the one command that is the server. Its flags are the table in skep.settings, read when they are needed."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from skep.cli.failures import spoken
+from skep.cli.spoken import spoken
+
+Flag = str | tuple[str, ...] | None
+"""What a flag of the settings is given as: None or empty when it is not."""
 
 
-class SettingsCommand(click.Command):
-    """A command whose flags are the settings; each may also stand in the environment or in the file."""
+def flags() -> list[click.Parameter]:
+    """A flag for each setting; each may also stand in the environment or in the file."""
+    from skep.settings import SETTINGS  # noqa: PLC0415 - only those who serve need them
 
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from skep.settings import SETTINGS  # noqa: PLC0415 - only those who serve need them
-
-        flags: list[click.Parameter] = [
-            click.Option([setting.flag, setting.name], help=_help(setting), metavar=setting.type.__name__.upper())
-            for setting in SETTINGS
-        ]
-        return [*flags, *super().get_params(ctx)]
+    return [
+        click.Option([setting.flag, setting.name], help=_help(setting), metavar=setting.type.__name__.upper())
+        for setting in SETTINGS
+    ]
 
 
 def _help(setting: Any) -> str:
@@ -27,8 +29,7 @@ def _help(setting: Any) -> str:
     return f"{setting.reason} [env: {setting.env}; default: {setting.shown_default}{unit}]"
 
 
-@click.command(cls=SettingsCommand)
-def serve(**flags: str | None) -> None:
+def serve(**flags: Flag) -> None:
     """Run the controller until stopped.
 
     It keeps everything as it was applied. A second one on the same state directory is refused, and told who holds it.
@@ -44,8 +45,13 @@ def serve(**flags: str | None) -> None:
         run(settings_of(flags))
 
 
-def settings_of(flags: Mapping[str, str | None]) -> Any:
-    """The Settings that these flags, this environment and the file make; None is a flag that was not given."""
+def settings_of(flags: Mapping[str, Flag]) -> Any:
+    """The Settings that these flags, this environment and the file make."""
     from skep.settings import load  # noqa: PLC0415
 
-    return load({name: value for name, value in flags.items() if value is not None}, os.environ)
+    return load(given(flags), os.environ)
+
+
+def given(flags: Mapping[str, Flag]) -> dict[str, Any]:
+    """Only those flags that were given."""
+    return {name: value for name, value in flags.items() if value is not None and value != ()}

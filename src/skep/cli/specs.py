@@ -1,25 +1,19 @@
-"""`apply`, `plan` and `delete`: what works on files."""
+"""`apply`, `plan`, `delete` and `group commit`: what works on files."""
 
-from typing import IO, Any
-
-import click
+from __future__ import annotations
 
 from skep.cli import tables
-from skep.cli.client import Client
+from skep.cli.changes import report_changes
 from skep.cli.files import read_files
-from skep.cli.options import PRINTS, connected, files, waits
 from skep.cli.output import emit, show
-from skep.cli.wait import goals, wait_for
 
-PLAN_FAILED = 255
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from skep.cli.client import Client
 
 
-@click.command()
-@files
-@click.option("--adopt", is_flag=True, help="Take over what exists already and is not skep's.")
-@waits
-@PRINTS
-@connected
 def apply(client: Client, names: tuple[str, ...], adopt: bool, wait: bool, timeout_s: float, form: str) -> None:
     """Make it as the files say.
 
@@ -36,12 +30,20 @@ def apply(client: Client, names: tuple[str, ...], adopt: bool, wait: bool, timeo
     report_changes(client, changes, wait, timeout_s, form)
 
 
-@click.command()
-@files
-@click.option("--cascade", is_flag=True, help="Also remove what needs what is removed.")
-@waits
-@PRINTS
-@connected
+def plan(client: Client, names: tuple[str, ...], form: str) -> int:
+    """Show what apply would do, to what and why. Changes nothing.
+
+    Exits 0 when nothing would change, 1 when something would, 255 on errors.
+
+    \b
+    Examples:
+      skep plan -f quickstart.yaml
+      skep plan -f groups/ -o json
+    """
+    plans = _planned(client, {"files": read_files(names)}, form)
+    return 1 if any(one["change"] != "unchanged" or one["actions"] for one in plans) else 0
+
+
 def delete(client: Client, names: tuple[str, ...], cascade: bool, wait: bool, timeout_s: float, form: str) -> None:
     """Remove what the files name.
 
@@ -53,61 +55,36 @@ def delete(client: Client, names: tuple[str, ...], cascade: bool, wait: bool, ti
       skep delete -f managers.yaml --cascade
     """
     changes = client.post("/v1/delete", {"files": read_files(names), "cascade": cascade})
-    report_changes(client, changes, wait, timeout_s, form)
+    nothing = "There was nothing to remove: none of what the files name is there."
+    report_changes(client, changes, wait, timeout_s, form, nothing)
 
 
-class PlanFailure(click.ClickException):
-    """Any error of a plan: it exits 255, because 1 means that there are changes."""
+def commit(
+    client: Client, kind: str, file: str, pretend: bool, adopt: bool, wait: bool, timeout_s: float, form: str
+) -> None:
+    """Make groups of machines as a file says.
 
-    exit_code = PLAN_FAILED
-
-    def __init__(self, cause: click.ClickException) -> None:
-        super().__init__(cause.message)
-        self._cause = cause
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        self._cause.show(file)
-
-
-class PlanCommand(click.Command):
-    """A command whose every error is a PlanFailure, those of its arguments included."""
-
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
-        try:
-            return super().make_context(*args, **options)
-        except click.ClickException as error:
-            raise PlanFailure(error) from error
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except click.ClickException as error:
-            raise PlanFailure(error) from error
-
-
-@click.command(cls=PlanCommand)
-@files
-@PRINTS
-@connected
-@click.pass_context
-def plan(context: click.Context, client: Client, names: tuple[str, ...], form: str) -> None:
-    """Show what apply would do, to what and why. Changes nothing.
-
-    Exits 0 when nothing would change, 1 when something would, 255 on errors.
+    As apply, but of one file or - for stdin, that holds nothing but groups. --pretend shows what it would do.
 
     \b
     Examples:
-      skep plan -f quickstart.yaml
-      skep plan -f groups/ -o json
+      skep group commit workers.json --pretend
+      skep group commit workers.json --wait
     """
-    plans = client.post("/v1/plan", {"files": read_files(names)})
-    emit(plans, form, lambda: show(tables.plans(plans)))
-    if any(one["change"] != "unchanged" or one["actions"] for one in plans):
-        context.exit(1)
+    store(client, {"files": read_files([file]), "kind": kind}, pretend, adopt, wait, timeout_s, form)
 
 
-def report_changes(client: Client, changes: list[dict[str, Any]], wait: bool, timeout_s: float, form: str) -> None:
-    """Print what was stored at once; then wait for it, if asked to."""
-    emit(changes, form, lambda: show(tables.changes(changes)))
-    if wait:
-        wait_for(client, goals(changes), timeout_s)
+def store(
+    client: Client, body: dict[str, Any], pretend: bool, adopt: bool, wait: bool, timeout_s: float, form: str
+) -> None:
+    """Apply the body's files, or only print the plan of that."""
+    if pretend:
+        _planned(client, body, form)
+        return
+    report_changes(client, client.post("/v1/apply", {**body, "adopt": adopt}), wait, timeout_s, form)
+
+
+def _planned(client: Client, body: dict[str, Any], form: str) -> list[dict[str, Any]]:
+    plans: list[dict[str, Any]] = client.post("/v1/plan", body)
+    emit(plans, form, lambda: show(tables.plans(plans), "Nothing would change: the files hold no spec."))
+    return plans

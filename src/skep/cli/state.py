@@ -1,12 +1,15 @@
 """A key's state in a word: made from its view, for tables and for --wait."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
 from skep.cli.output import plain
 
-View = Mapping[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    View = Mapping[str, Any]
 
 TROUBLES = (
     ("RollRefused", True, "Refused"),
@@ -23,12 +26,13 @@ FINAL = ("Refused", "Failed")
 """No time heals these: only another spec does (semantics.md W46, W54)."""
 
 
-@dataclass(frozen=True, slots=True)
 class State:
     """`word` is one of a closed list; `detail` says why, and is empty for what is as wanted."""
 
-    word: str
-    detail: str = ""
+    __slots__ = ("detail", "word")
+
+    def __init__(self, word: str, detail: str = "") -> None:
+        self.word, self.detail = word, detail
 
     @property
     def final(self) -> bool:

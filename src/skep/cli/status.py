@@ -1,22 +1,21 @@
 """`status`, `version` and `image`."""
 
-import click
+from __future__ import annotations
 
 import skep
 from skep.cli import tables
-from skep.cli.client import Client
 from skep.cli.failures import NoServer
-from skep.cli.options import PRINTS, PRINTS_WIDE, connected
 from skep.cli.output import Table, emit, show
-from skep.cli.state import View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from skep.cli.client import Client
+    from skep.cli.state import View
 
 IMAGE_S = 900.0
 """A node image is built in seconds from the host's own engine; a pull over a slow line takes minutes."""
 
 
-@click.command()
-@PRINTS_WIDE
-@connected
 def status(client: Client, form: str) -> None:
     """Show every group and workload.
 
@@ -44,11 +43,13 @@ def _status_lines(found: View, wide: bool) -> list[str]:
     return [*lines, "", *show(members)] if wide and members.rows else lines
 
 
-@click.command()
-@PRINTS
-@connected
 def version(client: Client, form: str) -> None:
-    """Show the versions of client and server."""
+    """Show the versions of client and server.
+
+    \b
+    Example:
+      skep version
+    """
     try:
         server = client.get("/v1/status")["server"]["version"]
     except NoServer:
@@ -57,10 +58,6 @@ def version(client: Client, form: str) -> None:
     emit(dict(rows), form, lambda: show(Table(("COMPONENT", "VERSION"), rows)))
 
 
-@click.command()
-@click.argument("which", type=click.Choice(["node", "example"]))
-@PRINTS
-@connected
 def image(client: Client, which: str, form: str) -> None:
     """Make an image that needs no registry.
 

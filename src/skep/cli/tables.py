@@ -1,12 +1,18 @@
 """Which columns each thing is shown in. Their names and order are stable: docs/cli.md lists them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
 from skep.cli.output import Table, age, moment, plain
-from skep.cli.state import View, state_of
+from skep.cli.state import state_of
 
-Column = tuple[str, Callable[[View], str]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from skep.cli.state import View
+
+    Column = tuple[str, Callable[[View], str]]
 
 NAME: Column = ("NAME", lambda view: view["name"])
 KIND: Column = ("KIND", lambda view: view["kind"])

@@ -1,15 +1,20 @@
 """`--wait`: poll until every named key is as wanted, or gone (semantics.md W50, W54)."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skep.cli.client import Client
 from skep.cli.failures import Failure, NoServer
 from skep.cli.output import age
 from skep.cli.progress import Line, Progress, open_progress
-from skep.cli.state import View, state_of
+from skep.cli.state import state_of
+
+if TYPE_CHECKING:
+    from skep.cli.state import View
 
 POLL_S = 0.3
 """Quick enough to seem live; a status costs the server about a millisecond."""
@@ -27,9 +32,13 @@ class Goal:
     gone: bool = False
 
 
+GOING = frozenset({"removed", "freed"})
+"""Changes after which a key is there no more."""
+
+
 def goals(changes: Sequence[Mapping[str, Any]]) -> tuple[Goal, ...]:
     """A goal for each change that the server reported."""
-    return tuple(Goal(one["key"], one["generation"], one["change"] == "removed") for one in changes)
+    return tuple(Goal(one["key"], one["generation"], one["change"] in GOING) for one in changes)
 
 
 def wait_for(client: Client, wanted: Sequence[Goal], timeout_s: float) -> None:
@@ -64,13 +73,18 @@ def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, Vi
     give_up_s = min(deadline_s, time.monotonic() + OUTAGE_S_MAX)
     while True:
         try:
-            status = client.get("/v1/status")
-            return {view["key"]: view for view in (*status["groups"], *status["workloads"])}
+            return views_of(client)
         except NoServer:
             if time.monotonic() >= give_up_s:
                 raise
             progress.say(f"no server answers at {client.path}: waiting for it")
             time.sleep(POLL_S)
+
+
+def views_of(client: Client) -> dict[str, View]:
+    """All keys, as they are now."""
+    status = client.get("/v1/status")
+    return {view["key"]: view for view in (*status["groups"], *status["workloads"])}
 
 
 def _complaint(lines: Sequence[Line], what: str) -> str:

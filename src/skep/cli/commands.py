@@ -1,0 +1,139 @@
+"""Every command, as a table."""
+
+from __future__ import annotations
+
+from skep.cli.duration import duration, since
+from skep.cli.parameter import Command, Parameter
+
+WAIT_S = 600.0
+"""As long as a member may take to become healthy for the first time (semantics.md N27)."""
+
+PLAN_FAILED = 255
+"""1 means that there are changes."""
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on; ValueError says what is wrong."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def _prints(*forms: str) -> Parameter:
+    return Parameter("form", "-o", "--output", choices=forms, help="How to print.")
+
+
+PRINTS = _prints("table", "json", "yaml")
+PRINTS_WIDE = _prints("table", "wide", "json", "yaml")
+PRINTS_SPEC = _prints("json", "yaml")
+
+WAITS = (
+    Parameter("wait", "--wait", switch=True, help="Show progress; exit 0 only once all is as wanted."),
+    Parameter(
+        "timeout_s",
+        "--timeout",
+        metavar="DURATION",
+        convert=duration,
+        default=WAIT_S,
+        help="With --wait. [default: 10m]",
+    ),
+)
+FILES = Parameter(
+    "names",
+    "-f",
+    "--file",
+    metavar="PATH",
+    many=True,
+    required=True,
+    help="A file, a folder or - for stdin; may be repeated.",
+)
+FILES_IF_ANY = Parameter(
+    "names", "-f", "--file", metavar="PATH", many=True, help="Also these specs: a file, a folder or -."
+)
+ADOPT = Parameter("adopt", "--adopt", switch=True, help="Take over what exists already and is not skep's.")
+CASCADE = Parameter("cascade", "--cascade", switch=True, help="Also remove what needs it.")
+FOLLOW = Parameter(
+    "follow", "--follow", switch=True, help="Go on with new ones as they happen; with -o json, one on each line."
+)
+SINCE = Parameter(
+    "since",
+    "--since",
+    metavar="SEQ|DURATION",
+    convert=since,
+    default=(0, 0.0),
+    help="Only those after this. [default: 0]",
+)
+COUNT = Parameter("count", metavar="COUNT", convert=count)
+FILE = Parameter("file", metavar="FILE")
+PRETEND = Parameter("pretend", "--pretend", switch=True, help="Only show what it would do.")
+
+SUBMIT = (
+    Parameter("source", metavar="FILE|NAME"),
+    Parameter("image", "--image", metavar="IMAGE", help="Without a file: what the containers run."),
+    Parameter("count", "--count", metavar="COUNT", convert=count, help="Without a file: how many. [default: 1]"),
+    Parameter("cluster", "--cluster", metavar="NAME", help="Without a file: where. [default: the only cluster]"),
+    Parameter("environment", "--env", metavar="NAME=VALUE", many=True, help="Without a file: a variable of theirs."),
+    Parameter("ports", "--publish", metavar="[PORT:]PORT", many=True, help="Without a file: a port of theirs."),
+)
+
+
+def _of_keys(kind: str, named: str, removal: str) -> tuple[Command, ...]:
+    """What groups and workloads have alike; `removal` is what its users call removing one."""
+    name = Parameter("name", metavar=named, completes=kind)
+    rows = (
+        ("ls", "listed", (PRINTS_WIDE,)),
+        ("describe", "described", (name, PRINTS)),
+        ("inspect", "inspected", (name, PRINTS_SPEC)),
+        ("scale", "scaled", (name, COUNT, *WAITS, PRINTS)),
+        ("retry", "retried", (name, *WAITS, PRINTS)),
+        ("history", "revisions", (name, PRINTS)),
+        ("free", "freed", (name, *WAITS, PRINTS)),
+        (removal, "removed", (name, CASCADE, *WAITS, PRINTS)),
+    )
+    return tuple(Command(f"{kind} {one}", f"keys:{does}", *has, fixed={"kind": kind}) for one, does, has in rows)
+
+
+COMMANDS = (
+    Command("apply", "specs:apply", FILES, ADOPT, *WAITS, PRINTS),
+    Command("plan", "specs:plan", FILES, PRINTS, failure_code=PLAN_FAILED),
+    Command("delete", "specs:delete", FILES, CASCADE, *WAITS, PRINTS),
+    Command("status", "status:status", PRINTS_WIDE),
+    Command(
+        "wait",
+        "waiting:wait",
+        Parameter("keys", metavar="KEY…", many=True, completes="key"),
+        Parameter("gone", "--gone", switch=True, help="Wait until they are gone; what is not there is."),
+        Parameter(
+            "timeout_s", "--timeout", metavar="DURATION", convert=duration, default=WAIT_S, help="[default: 10m]"
+        ),
+    ),
+    Command(
+        "logs",
+        "events:logs",
+        Parameter("key", metavar="[KEY]", required=False, default="", completes="key"),
+        FOLLOW,
+        SINCE,
+        PRINTS,
+    ),
+    Command("events", "events:events", FOLLOW, SINCE, PRINTS),
+    Command("group commit", "specs:commit", FILE, PRETEND, ADOPT, *WAITS, PRINTS, fixed={"kind": "group"}),
+    *_of_keys("group", "ID", "destroy"),
+    Command("workload submit", "submit:submit", *SUBMIT, PRETEND, ADOPT, *WAITS, PRINTS),
+    *_of_keys("workload", "NAME", "rm"),
+    Command("cluster ls", "clusters:listed", PRINTS),
+    Command("cluster describe", "clusters:described", Parameter("name", metavar="NAME", completes="cluster"), PRINTS),
+    Command("config check", "config:check", FILES_IF_ANY, PRINTS_WIDE, client=False, settings=True),
+    Command("image", "status:image", Parameter("which", choices=("node", "example")), PRINTS),
+    Command("serve", "serve:serve", client=False, settings=True),
+    Command("down", "down:down", PRINTS, client=False, settings=True),
+    Command("version", "status:version", PRINTS),
+    Command("completion", "completion:completion", Parameter("shell", choices=("bash", "zsh", "fish")), client=False),
+)
+
+SECTIONS = {
+    "group": "Look at groups of machines; commit, scale and remove them.",
+    "workload": "Look at workloads; submit, scale and remove them.",
+    "cluster": "Look at the clusters that workloads run on.",
+    "config": "Look at the settings.",
+}
+"""What stands before a second word, and what its help says."""

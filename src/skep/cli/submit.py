@@ -1,0 +1,62 @@
+"""`workload submit`: a workload of a file, or of what the command line says."""
+
+from __future__ import annotations
+
+from skep.cli.failures import Failure
+from skep.cli.files import read_files
+from skep.cli.json_text import write_json
+from skep.cli.specs import store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from skep.cli.client import Client
+
+
+def submit(
+    client: Client,
+    source: str,
+    image: str | None,
+    count: int | None,
+    cluster: str | None,
+    environment: tuple[str, ...],
+    ports: tuple[str, ...],
+    pretend: bool,
+    adopt: bool,
+    wait: bool,
+    timeout_s: float,
+    form: str,
+) -> None:
+    """Run containers: N of an image.
+
+    As a file or - for stdin says, which holds nothing but workloads; or, with --image, under this NAME.
+
+    \b
+    Examples:
+      skep workload submit web.json --wait
+      skep workload submit web --image nginx --count 5
+      skep workload submit web --image nginx --publish 80 --env GREETING=hello
+    """
+    options = {"--count": count, "--cluster": cluster, "--env": environment, "--publish": ports}
+    if image is None:
+        alone = [flag for flag, value in options.items() if value not in {None, ()}]
+        if alone:
+            raise Failure(f"{', '.join(alone)} need --image: a file says for itself how it is run")
+        files = read_files([source])
+    else:
+        files = [{"name": "the command line", "text": _spec(source, image, count, cluster, environment, ports)}]
+    store(client, {"files": files, "kind": "workload"}, pretend, adopt, wait, timeout_s, form)
+
+
+def _spec(
+    name: str, image: str, count: int | None, cluster: str | None, environment: tuple[str, ...], ports: tuple[str, ...]
+) -> str:
+    """The workload as people write it; faults in its parts are the server's to find."""
+    parts = {
+        "Name": name,
+        "Image": image,
+        "Count": 1 if count is None else count,
+        "Cluster": cluster,
+        "Env": list(environment),
+        "Ports": list(ports),
+    }
+    return write_json({part: value for part, value in parts.items() if value not in (None, [])})

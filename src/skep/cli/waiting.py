@@ -1,0 +1,38 @@
+"""`wait`: until what is named is as wanted, whoever changed it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skep.cli.failures import Failure
+from skep.cli.keys import full_key
+from skep.cli.wait import Goal, views_of, wait_for
+
+if TYPE_CHECKING:
+    from skep.cli.client import Client
+
+
+def wait(client: Client, keys: tuple[str, ...], gone: bool, timeout_s: float) -> None:
+    """Wait until groups and workloads are as wanted; those that are being removed, until they are gone.
+
+    A KEY is group/ID or workload/NAME, or the name alone where it can't mean two. Exits 0 only when all of them are;
+    else 1, with what is in the way.
+
+    \b
+    Examples:
+      skep wait workload/web
+      skep wait managers workers web --timeout 5m
+      skep wait workload/old --gone
+    """
+    wait_for(client, _goals(client, keys, gone), timeout_s)
+
+
+def _goals(client: Client, keys: tuple[str, ...], gone: bool) -> list[Goal]:
+    views = views_of(client)
+    named = list(dict.fromkeys(key if gone and "/" not in key else full_key(client, key) for key in keys))
+    missing = [key for key in named if key not in views]
+    if gone:
+        return [Goal(key, 0, gone=True) for key in named]
+    if missing:
+        raise Failure(f"there is no {', no '.join(missing)}; to wait until a removal is over, add --gone")
+    return [Goal(key, views[key]["generation"], gone=views[key]["removed"]) for key in named]
