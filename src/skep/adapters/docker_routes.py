@@ -10,18 +10,14 @@ import aiohttp
 
 from skep.adapters.docker_contexts import read_context
 from skep.adapters.docker_errors import UnreachableError
-from skep.adapters.docker_ssh import SshConnector, ssh_target
+from skep.adapters.docker_ssh import SshConnector
 from skep.adapters.docker_tls import load_own, tls_context, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import Fault, InvalidError
+from skep.specs.endpoints import endpoint_fault, ssh_target
 
 PLAIN_PORT, TLS_PORT = 2375, 2376
 """What docker's own client takes where an endpoint names none."""
-
-_WANTED = (
-    "unix:///PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT, ssh://[USER@]HOST[:PORT][/SOCKET] or "
-    "context://NAME"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +84,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def check_endpoint(endpoint: str) -> None:
     """InvalidError where an endpoint is not spoken; whether anybody is there is another question."""
-    scheme, _, rest = endpoint.partition("://")
-    try:
-        if scheme == "ssh":
-            ssh_target(endpoint)
-        elif scheme in ("tcp", "http", "https"):
-            _check_address(endpoint)
-        elif not rest or scheme not in ("unix", "context") or (scheme == "unix" and not rest.startswith("/")):
-            raise ValueError(f"want {_WANTED}")
-    except ValueError as error:
-        raise InvalidError([Fault(f"engine {endpoint!r}: {error}")]) from error
-
-
-def _check_address(endpoint: str) -> None:
-    parts = urlsplit(endpoint)
-    if not parts.hostname or parts.port == 0:
-        raise ValueError(f"want {_WANTED}")
-    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("only a host and a port can stand in it")
+    if fault := endpoint_fault(endpoint):
+        raise InvalidError([Fault(f"engine {endpoint!r}: {fault}")])
 
 
 def open_route(endpoint: str, access: Access) -> Route:

@@ -10,22 +10,21 @@ import shlex
 import socket
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
 from skep.adapters.docker_errors import UnreachableError
+from skep.specs.endpoints import SshTarget
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.tracing import Trace
 
-CONNECT_TIMEOUT_S = 10
-"""For ssh to connect: below the patience of a call, so that it is ssh that says what is wrong."""
-GREETING_TIMEOUT_S = 20
+CONNECT_TIMEOUT_S = 6
+"""For ssh to connect: below the patience of a probe (10 s), so that it is ssh that says what is wrong."""
+GREETING_TIMEOUT_S = 9
 """From the start of ssh to the first answer of the engine: connecting, logging in, starting docker's client."""
 ALIVE_INTERVAL_S = 10
 """A link that fell silent is noticed after three of them; a stream of events may be idle for ever."""
@@ -40,31 +39,6 @@ STDERR_BYTES = 2000
 
 _GREETING = b"HEAD /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
 _HEAD_BYTES_MAX = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class SshTarget:
-    """Who to log in as and where; `path` is the engine's socket over there, empty for docker's own choice."""
-
-    host: str
-    user: str = ""
-    port: int = 0
-    path: str = ""
-
-
-def ssh_target(endpoint: str) -> SshTarget:
-    """`ssh://[user@]host[:port][/path]` in its parts; ValueError says what is wrong with it."""
-    parts = urlsplit(endpoint)
-    host, user = parts.hostname or "", unquote(parts.username or "")
-    if parts.password is not None:
-        raise ValueError("a password can't stand in it: use a key")
-    if not host:
-        raise ValueError("it names no host")
-    if host.startswith("-") or user.startswith("-"):
-        raise ValueError("ssh would take its host or user for an option")
-    if parts.query or parts.fragment:
-        raise ValueError("nothing may follow the path of the socket")
-    return SshTarget(host, user, parts.port or 0, unquote(parts.path.rstrip("/")))
 
 
 def ssh_arguments(target: SshTarget) -> list[str]:

@@ -27,6 +27,9 @@ class StaticCluster:
     name: str
     endpoints: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.name}={','.join(self.endpoints)}"
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:

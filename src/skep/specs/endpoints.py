@@ -1,0 +1,56 @@
+"""How people write where an engine is: `unix:///run/docker.sock`, `tcp://10.0.0.1:2376`, `ssh://ann@build`."""
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+WANTED = (
+    "want unix:///PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT, ssh://[USER@]HOST[:PORT][/SOCKET] or "
+    "context://NAME"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SshTarget:
+    """Who to log in as and where; `path` is the engine's socket over there, empty for docker's own choice."""
+
+    host: str
+    user: str = ""
+    port: int = 0
+    path: str = ""
+
+
+def endpoint_fault(endpoint: str) -> str:
+    """Why `endpoint` can't be one; empty when it can. Whether anybody is there is another question."""
+    scheme, _, rest = endpoint.partition("://")
+    try:
+        if scheme == "ssh":
+            ssh_target(endpoint)
+        elif scheme in ("tcp", "http", "https"):
+            _check_address(urlsplit(endpoint))
+        elif not (rest if scheme == "context" else scheme == "unix" and rest.startswith("/") and len(rest) > 1):
+            return WANTED
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def ssh_target(endpoint: str) -> SshTarget:
+    """`ssh://[user@]host[:port][/path]` in its parts; ValueError says what is wrong with it."""
+    parts = urlsplit(endpoint)
+    host, user = parts.hostname or "", unquote(parts.username or "")
+    if parts.password is not None:
+        raise ValueError("a password can't stand in it: use a key")
+    if not host or parts.port == 0:
+        raise ValueError(WANTED)
+    if host.startswith("-") or user.startswith("-"):
+        raise ValueError("ssh would take its host or user for an option")
+    if parts.query or parts.fragment:
+        raise ValueError("nothing may follow the path of the socket")
+    return SshTarget(host, user, parts.port or 0, unquote(parts.path.rstrip("/")))
+
+
+def _check_address(parts: SplitResult) -> None:
+    if not parts.hostname or parts.port == 0:
+        raise ValueError(WANTED)
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("only a host and a port can stand in it")
