@@ -19,9 +19,13 @@ def flags() -> list[click.Parameter]:
     from skep.settings import SETTINGS  # noqa: PLC0415 - only those who serve need them
 
     return [
-        click.Option([setting.flag, setting.name], help=_help(setting), metavar=setting.type.__name__.upper())
-        for setting in SETTINGS
+        click.Option([row.flag, row.name], help=_help(row), metavar=_metavar(row), multiple=row.repeated)
+        for row in SETTINGS
     ]
+
+
+def _metavar(setting: Any) -> str:
+    return str(setting.unit if setting.repeated else setting.type.__name__.upper())
 
 
 def _help(setting: Any) -> str:
