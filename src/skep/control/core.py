@@ -12,6 +12,7 @@ from skep.control.actions import Actions
 from skep.control.catalog import Catalog
 from skep.control.cluster_views import formed_view, static_view
 from skep.control.clusters import ClusterBook
+from skep.control.container_level import ContainerLevel
 from skep.control.controller import Controller
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
@@ -28,6 +29,7 @@ from skep.control.topology import Topology
 from skep.control.validate import Validator
 from skep.control.views import Now, described, history_view, key_view, shown_spec
 from skep.control.watch import Watch
+from skep.control.workloads import Workloads
 from skep.model.errors import NotReadyError, RefusedError, UnavailableError
 from skep.model.plan import NoteKind
 from skep.model.spec import GroupSpec, Key, Kind
@@ -157,17 +159,23 @@ class Core:
                 options.drain_wait_s,
                 options.poll_s,
             ),
-            Kind.WORKLOAD: SwarmWorkloads(
-                self._topology,
-                world.clusters,
-                world.secrets,
-                world.clock,
-                world.rng,
-                options.controller,
-                options.limits,
-                self._image_to_come,
-            ),
+            Kind.WORKLOAD: self._workloads(),
         }
+
+    def _workloads(self) -> Level:
+        world, options = self._world, self._options
+        services = SwarmWorkloads(
+            self._topology,
+            world.clusters,
+            world.secrets,
+            world.clock,
+            world.rng,
+            options.controller,
+            options.limits,
+            self._image_to_come,
+        )
+        containers = ContainerLevel(world.static, world.secrets, options.controller, options.limits, options.call_limit)
+        return Workloads(self._topology, world.static, services, containers)
 
     def _keys_on(self, cluster: str) -> tuple[Key, ...]:
         return tuple(key for reconciler in self._reconcilers.values() for key in reconciler.keys_on(cluster))
