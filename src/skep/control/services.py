@@ -114,7 +114,7 @@ class SwarmWorkloads:
             return None, str(error), bool(state.id)
 
     def _is_gone(self, cluster: str, places: Sequence[Place]) -> bool:
-        """Whether the group of managers that forms this cluster goes, or went; one that was freed leaves it standing."""
+        """Whether the managers that form this cluster go, or went; when they were freed, it is left standing."""
         managers = [p for p in places if p.cluster == cluster and p.role is Role.MANAGER]
         return all(p.removed for p in managers) and (bool(managers) or cluster not in self._clusters.standing())
 
