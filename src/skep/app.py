@@ -15,7 +15,9 @@ import structlog
 from skep import __version__
 from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngine, DockerEngines
-from skep.adapters.docker_host import check_for_machines, find_engine
+from skep.adapters.docker_contexts import docker_folder
+from skep.adapters.docker_host import check_for_machines, find_engine, host_tls
+from skep.adapters.docker_routes import Access
 from skep.adapters.node_image import NodeImages, build_example_image
 from skep.adapters.secrets import FileSecrets
 from skep.adapters.store_lock import holder_of
@@ -97,10 +99,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = SqliteStore(settings.state_dir / "skep.db")
     stack.push_async_callback(store.close)
-    engines, hub, clock = DockerEngines(settings.call_limit, settings.engine_timeout_s), Hub(), SystemClock()
+    engines, hub, clock = _engines(settings), Hub(), SystemClock()
     stack.push_async_callback(engines.close)
     engine = engines.engine(_endpoint(settings))
-    static = EngineBook((), engines, clock, hub.cluster_changed)
+    static = EngineBook(settings.clusters, engines, clock, hub.cluster_changed)
     clusters = ClusterBook(store, engines, clock, hub.cluster_changed, static)
     # One for the whole process: it asks a registry once, and builds once for all machines that boot side by side.
     images = NodeImages(engine, settings.pull_timeout_s)
@@ -128,6 +130,15 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
 
 def _endpoint(settings: Settings) -> str:
     return find_engine(settings.engine, os.environ, Path.home(), settings.state_dir)
+
+
+def _engines(settings: Settings) -> DockerEngines:
+    """This host's own engine takes its TLS files from the environment, as docker's client does."""
+    home, given = Path.home(), settings.engine or os.environ.get("DOCKER_HOST", "")
+    own = host_tls(os.environ, home) if given.startswith("tcp://") else None
+    tls = ({given: own} if own else {}) | dict(settings.tls())
+    access = Access(tls, docker_folder(os.environ, home))
+    return DockerEngines(settings.call_limit, settings.engine_timeout_s, access)
 
 
 def _options(settings: Settings) -> Options:
@@ -174,7 +185,7 @@ async def _tear_down(settings: Settings) -> tuple[str, ...]:
     async with AsyncExitStack() as stack:
         store = SqliteStore(settings.state_dir / "skep.db")
         stack.push_async_callback(store.close)
-        engines = DockerEngines(settings.call_limit, settings.engine_timeout_s)
+        engines = _engines(settings)
         stack.push_async_callback(engines.close)
         removed = await _remove_machines(settings, engines)
         for document in await store.list(""):
