@@ -76,6 +76,10 @@ class Catalog:
             await self._store.delete(freed_path(key))
         return document
 
+    async def before(self, key: Key) -> SpecDocument | None:
+        """What the next write of the key goes on from: its spec, or the one under which it was freed."""
+        return await self.get(key) or await self._freed(key)
+
     async def _freed(self, key: Key) -> SpecDocument | None:
         stored = await self._store.get(freed_path(key))
         return decode(SpecDocument, stored.value) if stored else None

@@ -111,9 +111,11 @@ class Core:
         term = await self._world.store.acquire(holder)
         await self._world.clusters.begin(term)
         await self._journal.load()
+        self._records = Records(self._world.store, self._world.clock, term)
+        await self._forget_the_freed(self._records)
         try:
             async with asyncio.TaskGroup() as group:
-                self._begin(group, term)
+                self._begin(group, self._records)
                 self.ready.set()
         finally:
             self.ready.clear()
@@ -131,14 +133,20 @@ class Core:
         """The clusters that manager groups form."""
         return self._topology.formed(await self._catalog.list(Kind.GROUP))
 
-    def _begin(self, group: asyncio.TaskGroup, term: int) -> None:
+    async def _forget_the_freed(self, records: Records) -> None:
+        """The record of a key that was freed while it was acted on goes when that ends; a crash before leaves it."""
+        known = {d.key for d in await self._catalog.list()}
+        for key in await records.keys():
+            if key not in known:
+                await records.erase(key)
+
+    def _begin(self, group: asyncio.TaskGroup, records: Records) -> None:
         world, options = self._world, self._options
-        self._records = Records(world.store, world.clock, term)
         actions = Actions(group, world.clock, world.hub.wake)
         controllers = {}
         for kind, level in self._levels().items():
             self._reconcilers[kind] = reconciler = Reconciler(
-                level, self._catalog, self._records, self._journal, actions, world.clock, world.rng
+                level, self._catalog, records, self._journal, actions, world.clock, world.rng
             )
             controllers[kind] = Controller(kind, reconciler, self._catalog, world.clock, world.rng, options.resync_s)
         world.hub.attach(lambda key: controllers[key.kind].wake(key), self._keys_on)
@@ -206,7 +214,9 @@ class Core:
         return await self._intake.remove(key, who, cascade)
 
     async def free(self, key: Key, who: str) -> ChangeView:
-        return await self._intake.free(key, who)
+        change = await self._intake.free(key, who)
+        await self._journal.flush()
+        return change
 
     async def retry(self, key: Key, who: str) -> ChangeView:
         return await self._intake.retry(key, who)

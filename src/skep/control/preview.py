@@ -23,7 +23,7 @@ class Preview:
     async def plan(self, specs: Sequence[Spec]) -> tuple[PlanView, ...]:
         """One plan for each spec, as if all of them had been accepted."""
         there = {d.key: d for d in await self._catalog.list()}
-        wanted = {s.key: _as_if(s, there.get(s.key)) for s in specs}
+        wanted = {s.key: _as_if(s, await self._catalog.before(s.key)) for s in specs}
         world = tuple({**there, **wanted}.values())
         return tuple([await self._one(wanted[s.key], there.get(s.key), world) for s in specs])
 

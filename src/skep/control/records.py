@@ -44,6 +44,10 @@ class Records:
             self._cache[key] = (record, stored.version if stored else 0)
         return self._cache[key][0]
 
+    async def keys(self) -> tuple[Key, ...]:
+        """Those that have a record, in byte order."""
+        return tuple(Key.parse(s.key.removeprefix("record/")) for s in await self._store.list("record/"))
+
     async def write(self, record: Record) -> None:
         """Write if anything changed. Phases that actions reached since the record was read are kept."""
         async with self._locks.setdefault(record.key, asyncio.Lock()):
