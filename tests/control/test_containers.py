@@ -1,0 +1,404 @@
+"""Containers of plain Engines: how they are seen, made, stopped and removed, whatever fails meanwhile."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from skep.model.errors import NotFoundError, NotReadyError, RejectedError, UnavailableError
+from skep.model.plan import ActionKind
+from skep.model.state import Health, Life, Member, Phase
+from tests.control.lab import IMAGE, WEB, Lab, creation, removal
+from tests.sim.loop import run
+
+NAME = "web.1.rrrrrrrr"
+
+
+def on(*names: str) -> Callable[[Callable[[Lab], Awaitable[None]]], Callable[[], None]]:
+    """The test's body runs in virtual time, on engines of these names."""
+
+    def test(body: Callable[[Lab], Awaitable[None]]) -> Callable[[], None]:
+        def inner() -> None:
+            async def main() -> None:
+                await body(Lab(*(names or ("alpha",))))
+
+            run(main)
+
+        inner.__doc__ = body.__doc__
+        return inner
+
+    return test
+
+
+# --- making one -------------------------------------------------------------------------------------------------
+
+
+@on()
+async def test_one_is_made_and_started_and_says_who_it_is(lab: Lab) -> None:
+    """W20, W25, W31."""
+    assert await lab.create(creation()) == [Phase.PROVISION]
+    (made,) = lab.there()
+    fingerprint = (await lab.resolve()).desired.fingerprint
+    assert (made.name, made.state, made.image) == (NAME, "running", IMAGE)
+    assert made.labels == {
+        "swarm.cluster.state": "web",
+        "skep.controller": "skep",
+        "skep.workload": "web",
+        "skep.uid": "u1",
+        "skep.slot": "1",
+        "skep.request": "r" * 16,
+        "skep.fingerprint": fingerprint,
+    }
+    (member,) = (await lab.look()).members
+    assert (member.slot, member.request, member.source) == ("1", "r" * 16, "alpha")
+    assert (member.life, member.health, member.running) == (Life.RUNNING, Health.HEALTHY, 1)
+    assert member.fingerprint == fingerprint
+
+
+@on()
+async def test_one_whose_answer_was_lost_is_found_and_started(lab: Lab) -> None:
+    """W26, F4: unknown is not failed; the second try makes no second one."""
+    with lab.losing_answers(), pytest.raises(UnavailableError):
+        await lab.create(creation())
+    assert [c.state for c in lab.there()] == ["created"]
+    await lab.create(creation(phase=Phase.PROVISION))
+    assert [(c.name, c.state) for c in lab.there()] == [(NAME, "running")]
+    assert lab.kernel.acts["create container"] == 1
+
+
+@on()
+async def test_one_is_found_by_its_name_even_if_nobody_wrote_down_that_it_was_tried(lab: Lab) -> None:
+    """W25: 409, and it bears our request."""
+    with lab.losing_answers(), pytest.raises(UnavailableError):
+        await lab.create(creation())
+    await lab.create(creation(phase=Phase.BEGUN))
+    assert [(c.name, c.state) for c in lab.there()] == [(NAME, "running")]
+
+
+@on()
+async def test_one_whose_start_was_not_answered_is_not_started_twice(lab: Lab) -> None:
+    """W27."""
+    await lab.create(creation())
+    await lab.create(creation(phase=Phase.PROVISION))
+    assert lab.kernel.acts["start container"] == 1
+
+
+@on()
+async def test_one_that_has_ended_meanwhile_is_let_rest(lab: Lab) -> None:
+    """W27, W30: that it ended counts, and starting it again would hide it."""
+    await lab.create(creation())
+    (made,) = lab.hosts["alpha"].containers.values()
+    made.turn("exited")
+    await lab.create(creation(phase=Phase.PROVISION))
+    assert [c.state for c in lab.there()] == ["exited"]
+
+
+@on()
+async def test_one_that_was_made_before_a_crash_is_started_after_it(lab: Lab) -> None:
+    """W28, F3: nothing but the record is left of the try."""
+    lab.refuse["start"] = UnavailableError("the controller was killed here")
+    with pytest.raises(UnavailableError):
+        await lab.create(creation())
+    lab.refuse.clear()
+    lab.level = lab.new_level()
+    await lab.create(creation(phase=Phase.PROVISION))
+    assert [(c.name, c.state) for c in lab.there()] == [(NAME, "running")]
+
+
+@pytest.mark.parametrize("phase", [Phase.BEGUN, Phase.PROVISION])
+def test_a_foreign_one_of_its_name_is_never_touched(phase: Phase) -> None:
+    """W25: the next try bears another name."""
+
+    async def main() -> None:
+        lab = Lab("alpha")
+        foreign = lab.put("alpha", labels={"skep.controller": "other"})
+        foreign.shown = replace(foreign.shown, name=NAME)
+        with pytest.raises(RejectedError, match=f"^NameConflict: there is a container {NAME} on alpha"):
+            await lab.create(creation(phase=phase))
+        assert lab.there() == [foreign.shown]
+        await lab.create(creation(request="s" * 16))
+        assert [c.name for c in lab.there()] == [NAME, "web.1.ssssssss"]
+
+    run(main)
+
+
+@on()
+async def test_one_that_can_not_be_started_is_not_left_behind(lab: Lab) -> None:
+    """F3, W33: the engine's own words, and no `created` container for each try."""
+    lab.refuse["start"] = RejectedError("Bind for 0.0.0.0:80 failed: port is already allocated")
+    with pytest.raises(RejectedError, match="port is already allocated"):
+        await lab.create(creation())
+    assert lab.there() == []
+    assert (await lab.look()).members == ()
+
+
+@on()
+async def test_a_network_that_is_missing_only_at_the_start_is_a_refusal_too(lab: Lab) -> None:
+    lab.refuse["start"] = NotFoundError("network front not found")
+    with pytest.raises(RejectedError, match="network front not found"):
+        await lab.create(creation())
+    assert lab.there() == []
+
+
+@on()
+async def test_an_image_that_is_missing_is_fetched(lab: Lab) -> None:
+    """W32: what the engine has is used, what it has not is pulled."""
+    app = replace(WEB, image="team/app:2")
+    resolved = await lab.resolve(app)
+    lab.registry["team/app:2"] = "sha256:2"
+    await resolved.actuator.create(resolved.desired, creation(), _nobody)
+    assert [(c.image, c.state) for c in lab.there()] == [("team/app:2", "running")]
+    assert lab.kernel.acts["pull image"] == 1
+
+
+async def _nobody(phase: Phase) -> None:
+    """Nobody writes the phase down."""
+
+
+@on()
+async def test_an_image_that_nobody_has_is_told_in_the_registrys_words(lab: Lab) -> None:
+    """W32, F6."""
+    with pytest.raises(RejectedError, match="manifest unknown"):
+        await lab.create(creation(), replace(WEB, image="nowhere:1"))
+    assert lab.there() == []
+
+
+@on()
+async def test_nothing_is_fetched_where_something_else_is_missing(lab: Lab) -> None:
+    lab.refuse["create"] = NotFoundError("network front not found")
+    with pytest.raises(RejectedError, match="network front not found"):
+        await lab.create(creation())
+    assert lab.kernel.acts["pull image"] == 0
+
+
+@on()
+async def test_an_engine_that_fails_an_act_is_doubted(lab: Lab) -> None:
+    """W35 begins to count."""
+    await lab.look()
+    with lab.losing_answers(), pytest.raises(UnavailableError):
+        await lab.create(creation())
+    (engine,) = lab.book.known("lab").engines
+    assert (engine.answers, "before the answer came" in engine.error) == (False, True)
+
+
+# --- seeing them ------------------------------------------------------------------------------------------------
+
+
+@on("alpha", "beta")
+async def test_all_engines_are_listed_and_only_what_is_the_workloads(lab: Lab) -> None:
+    """W20, 5.3."""
+    mine = [lab.put("alpha"), lab.put("beta", "exited", "2")]
+    lab.put("alpha", labels={"skep.workload": "other"})
+    lab.put("alpha", labels={"skep.controller": "another"})
+    lab.put("alpha", labels={"com.docker.swarm.task.id": "t1"})
+    lab.put("alpha", "removing")
+    seen = await lab.look()
+    assert [m.id for m in seen.members] == [c.shown.id for c in mine]
+    assert [(m.source, m.life, m.slot) for m in seen.members] == [
+        ("alpha", Life.RUNNING, "1"),
+        ("beta", Life.DEAD, "2"),
+    ]
+    assert (seen.silent, seen.unlisted, seen.lost, seen.partitioned) == (frozenset(), frozenset(), frozenset(), False)
+
+
+@on("alpha", "beta")
+async def test_those_of_a_silent_engine_are_told_as_they_were_seen_last(lab: Lab) -> None:
+    """Unknown is not absent, and the others go on."""
+    lab.put("alpha"), lab.put("beta", slot="2")
+    await lab.look()
+    lab.hosts["beta"].sicken(True)
+    seen = await lab.look()
+    assert [(m.source, m.life, m.health) for m in seen.members] == [
+        ("alpha", Life.RUNNING, Health.HEALTHY),
+        ("beta", Life.UNKNOWN, Health.UNKNOWN),
+    ]
+    assert (seen.silent, seen.unlisted) == ({"beta"}, frozenset())
+    lab.hosts["beta"].sicken(False)
+    await lab.clock.sleep(5.0)
+    assert (await lab.look()).complete
+
+
+@on("alpha", "beta")
+async def test_after_a_restart_a_silent_engine_may_have_any_that_is_missed(lab: Lab) -> None:
+    lab.put("beta")
+    lab.hosts["beta"].sicken(True)
+    seen = await lab.look()
+    assert (seen.members, seen.silent, seen.unlisted) == ((), {"beta"}, {"beta"})
+
+
+@on("alpha", "beta", "gamma")
+async def test_those_of_a_lost_engine_count_as_absent_until_it_is_back(lab: Lab) -> None:
+    """W35: three probes and thirty seconds."""
+    lab.put("beta")
+    await lab.look()
+    lab.hosts["beta"].sicken(True)
+    for _ in range(45):
+        seen = await lab.look()
+        await lab.clock.sleep(1.0)
+    assert (seen.members, seen.silent, seen.lost) == ((), frozenset(), {"beta"})
+    lab.hosts["beta"].sicken(False)
+    await lab.clock.sleep(5.0)
+    await lab.look()
+    assert [(m.source, m.life) for m in (await lab.look()).members] == [("beta", Life.RUNNING)]
+
+
+@on("alpha", "beta")
+async def test_an_old_listing_takes_nothing_away_that_is_there(lab: Lab) -> None:
+    """F9: what was there is asked for by its ID before its absence is believed."""
+    lab.put("alpha", slot="1"), lab.put("alpha", slot="2")
+    await lab.look()
+    lab.cached["alpha"] = lab.there()[:1]
+    assert [m.slot for m in (await lab.look()).members] == ["1", "2"]
+    del lab.hosts["alpha"].containers[lab.there()[1].id]
+    assert [m.slot for m in (await lab.look()).members] == ["1"]
+
+
+@on()
+async def test_what_was_made_shows_before_a_cache_knows_it(lab: Lab) -> None:
+    """F9, W17: we read what we wrote."""
+    await lab.look()
+    lab.cached["alpha"] = []
+    await lab.create(creation())
+    (member,) = (await lab.look()).members
+    assert (member.request, member.life) == ("r" * 16, Life.RUNNING)
+
+
+@on()
+async def test_what_was_removed_does_not_come_back_from_a_cache(lab: Lab) -> None:
+    """F9: else one that is needed would be removed for it."""
+    lab.put("alpha")
+    lab.cached["alpha"] = lab.there()
+    (member,) = (await lab.look()).members
+    actuator = await lab.actuator()
+    desired = (await lab.resolve()).desired
+    await actuator.remove(desired, member, removal(member=member.id), _nobody)
+    assert (await lab.look()).members == ()
+
+
+@on()
+async def test_a_listing_that_hangs_makes_its_engine_silent(lab: Lab) -> None:
+    """moby#30883."""
+    await lab.look()
+    lab.refuse["list"] = TimeoutError()
+    began_s = lab.clock.monotonic_s()
+    assert (await lab.look()).silent == {"alpha"}
+    assert lab.clock.monotonic_s() - began_s < 15
+
+
+# --- those of other lives ------------------------------------------------------------------------------------------
+
+
+@on()
+async def test_those_of_another_life_are_left_alone_and_none_is_made_beside_them(lab: Lab) -> None:
+    """W21, W22."""
+    stranger = lab.put("alpha", labels={"skep.uid": "u0"})
+    assert (await lab.look()).members == ()
+    assert (await lab.look(removed=True)).members == ()
+    with pytest.raises(RejectedError, match=r"^NameConflict: 1 containers of another web.*on alpha.*--adopt"):
+        await lab.create(creation())
+    assert lab.there() == [stranger.shown]
+
+
+@on()
+async def test_a_workload_that_has_containers_goes_on_beside_strangers(lab: Lab) -> None:
+    """F10: an engine that was forgotten comes back with what it had; the rest heals on."""
+    lab.put("alpha", labels={"skep.uid": "u0"})
+    lab.put("alpha")
+    await lab.create(creation("2"))
+    assert len(lab.there()) == 3
+
+
+@pytest.mark.parametrize("how", [{"adopt": True}, {"lives": ("u0",)}])
+def test_those_that_are_taken_over_or_wait_for_their_removal_are_outdated(how: dict[str, object]) -> None:
+    """W22, moby#21721: labels never change, so that they are replaced with the care of a roll."""
+
+    async def main() -> None:
+        lab = Lab("alpha")
+        fingerprint = (await lab.resolve()).desired.fingerprint
+        lab.put("alpha", labels={"skep.uid": "u0", "skep.fingerprint": fingerprint})
+        lab.put("alpha", slot="2", labels={"skep.fingerprint": fingerprint})
+        assert [m.fingerprint for m in (await lab.look(**how)).members] == ["", fingerprint]
+
+    run(main)
+
+
+@on("alpha", "beta")
+async def test_one_where_the_constraints_do_not_let_it_be_any_more_is_outdated(lab: Lab) -> None:
+    """W39: and the others are not."""
+    spec = replace(WEB, constraints=("node.hostname==alpha",))
+    fingerprint = (await lab.resolve()).desired.fingerprint
+    lab.put("alpha", labels={"skep.fingerprint": fingerprint})
+    lab.put("beta", labels={"skep.fingerprint": fingerprint})
+    members = (await lab.look(spec)).members
+    assert [(m.source, m.fingerprint) for m in members] == [("alpha", fingerprint), ("beta", "")]
+
+
+# --- ending them -----------------------------------------------------------------------------------------------
+
+
+async def _removed(lab: Lab, kind: ActionKind, phase: Phase = Phase.BEGUN) -> list[Phase]:
+    (member,) = (await lab.look()).members
+    resolved, phases = await lab.resolve(), list[Phase]()
+
+    async def advance(phase: Phase) -> None:
+        phases.append(phase)
+
+    await resolved.actuator.remove(resolved.desired, member, removal(kind, member.id, phase), advance)
+    return phases
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "phases", "stops"),
+    [
+        (ActionKind.DRAIN, Phase.BEGUN, [Phase.DRAIN, Phase.DESTROYED], 1),
+        (ActionKind.DRAIN, Phase.DESTROYED, [Phase.DESTROYED], 0),
+        (ActionKind.DESTROY, Phase.BEGUN, [Phase.DESTROYED], 0),
+    ],
+)
+def test_what_serves_is_stopped_in_its_own_time_before_it_is_removed(
+    kind: ActionKind, phase: Phase, phases: list[Phase], stops: int
+) -> None:
+    """W29."""
+
+    async def main() -> None:
+        lab = Lab("alpha")
+        lab.put("alpha")
+        assert await _removed(lab, kind, phase) == phases
+        assert lab.there() == []
+        assert lab.kernel.acts["stop container"] == stops
+        assert (await lab.look()).members == ()
+
+    run(main)
+
+
+@on()
+async def test_a_removal_whose_answer_was_lost_can_be_asked_for_again(lab: Lab) -> None:
+    """W12, W26."""
+    lab.put("alpha")
+    (member,) = (await lab.look()).members
+    resolved = await lab.resolve()
+    with lab.losing_answers(), pytest.raises(UnavailableError):
+        await resolved.actuator.remove(resolved.desired, member, removal(ActionKind.DESTROY), _nobody)
+    await resolved.actuator.remove(resolved.desired, member, removal(ActionKind.DESTROY), _nobody)
+    assert (await lab.look()).members == ()
+
+
+@on()
+async def test_one_can_be_started_and_stopped_and_stays(lab: Lab) -> None:
+    lab.put("alpha", "created")
+    resolved = await lab.resolve()
+    (member,) = (await lab.look()).members
+    assert member.life is Life.STOPPED
+    await resolved.actuator.start(resolved.desired, member)
+    assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
+    await resolved.actuator.stop(resolved.desired, member)
+    assert [m.life for m in (await lab.look()).members] == [Life.DEAD]
+
+
+@on()
+async def test_what_is_on_no_engine_that_is_known_is_not_looked_for(lab: Lab) -> None:
+    resolved = await lab.resolve()
+    with pytest.raises(NotReadyError):
+        await resolved.actuator.remove(resolved.desired, Member("c1"), removal(), _nobody)
+    with pytest.raises(NotFoundError):
+        await resolved.actuator.stop(resolved.desired, Member("c1", source="gone"))
