@@ -6,10 +6,12 @@ from bisect import bisect_left
 
 from skep.specs.node import (
     DEPTH_MAX,
+    KEY_MAX,
     NODES_MAX,
     Field,
     Node,
     Reading,
+    Repeats,
     Shape,
     UnreadableError,
     number_fault,
@@ -41,6 +43,7 @@ class _Reader:
         self._reading = reading
         self._at = 0
         self._count = 0
+        self._repeats = Repeats()
         self._ends = [match.start() for match in re.finditer("\n", text)]
 
     def documents(self) -> None:
@@ -67,7 +70,10 @@ class _Reader:
             key_line = self._line()
             text, name = self._string()
             self._expect(":")
+            if len(name) > KEY_MAX:
+                raise UnreadableError(f"a key has at most {KEY_MAX} characters", key_line)
             fields.append(Field(name, text, key_line, self._value(depth + 1)))
+        self._repeats.add(fields)
         return Node(Shape.OBJECT, line, fields=tuple(fields))
 
     def _list(self, depth: int, line: int) -> Node:

@@ -1,6 +1,7 @@
 """Documents as trees that remember their lines and their spelling; JSON and YAML are read into the same tree."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -16,6 +17,12 @@ NODES_MAX = 100_000
 
 TEXT_MAX = 1024 * 1024
 """Characters in one file: what the values allowed by NODES_MAX need. JSON of this length takes half a second."""
+
+KEY_MAX = 1024
+"""Characters in one key: faults below it repeat it. No engine or plugin has names of a tenth of that."""
+
+REPEATED_MAX = 100
+"""Keys that are written twice before the rest of a file is not read: each is a fault with a path of its own."""
 
 NUMBER_MAX = 400
 """Characters in one number: the longest float64 written without an exponent has 309 digits before the point."""
@@ -93,6 +100,20 @@ def string_fault(string: str) -> str:
     return ""
 
 
+class Repeats:
+    """Counts the keys of a file that are written twice in their object."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, fields: Sequence[Field]) -> None:
+        """UnreadableError when it is enough."""
+        repeated = len(fields) - len({item.name for item in fields})
+        self._count += repeated
+        if repeated and self._count > REPEATED_MAX:
+            raise UnreadableError(f"more than {REPEATED_MAX} keys are written twice", fields[-1].line)
+
+
 def scalar_fault(node: Node) -> str:
     """Why a number or string can't be taken; empty when it can."""
     return number_fault(node.text) if node.shape is Shape.NUMBER else string_fault(node.string)
@@ -141,21 +162,39 @@ def under(path: str, part: str | int) -> Path:
     return Path(f"{path}.{part}" if path else part)
 
 
-def line_of(node: Node, path: str) -> int:
-    """The line of what `path` names, or of the innermost part of it that is written. Case does not matter."""
-    return _line(node, node.line, path.casefold())
+class Lines:
+    """Finds the lines of paths in one tree; what it has looked through it remembers, since faults come in thousands."""
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._children: dict[int, dict[str, tuple[int, Node]]] = {}
+
+    def of(self, path: str) -> int:
+        """The line of what `path` names, or of the innermost part of it that is written. Case does not matter."""
+        node, line, rest = self._root, self._root.line, path.casefold()
+        while found := self._step(node, rest):
+            line, node, rest = found
+        return line
+
+    def _step(self, node: Node, path: str) -> tuple[int, Node, str] | None:
+        """Line and node of the child that `path` begins with, and the rest of it. A label's key may have dots of its
+        own: the longest name counts."""
+        children = self._named(node)
+        for end in reversed(ends(path)):
+            if child := children.get(path[:end]):
+                return *child, path[end:].removeprefix(".")
+        return None
+
+    def _named(self, node: Node) -> dict[str, tuple[int, Node]]:
+        """Names as a path spells them; of a key that is written twice the first counts."""
+        if id(node) not in self._children:
+            named = {f"[{index}]": (item.line, item) for index, item in enumerate(node.items)}
+            for item in node.fields:
+                named.setdefault(item.name.casefold(), (item.line, item.node))
+            self._children[id(node)] = named
+        return self._children[id(node)]
 
 
-def _line(node: Node, line: int, path: str) -> int:
-    for name, child_line, child in _children(node):
-        rest = path.removeprefix(name)
-        if rest != path and rest[:1] in ("", ".", "["):
-            return _line(child, child_line, rest.removeprefix("."))
-    return line
-
-
-def _children(node: Node) -> list[tuple[str, int, Node]]:
-    """Names as a path spells them, the longest first: a label's key may have dots of its own."""
-    items = [(f"[{index}]", item.line, item) for index, item in enumerate(node.items)]
-    fields = [(item.name.casefold(), item.line, item.node) for item in node.fields if item.name]
-    return items + sorted(fields, key=lambda child: -len(child[0]))
+def ends(path: str) -> list[int]:
+    """Where a name at the start of `path` may end, in order."""
+    return [index for index in range(1, len(path)) if path[index] in ".["] + [len(path)] * bool(path)

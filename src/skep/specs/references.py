@@ -80,8 +80,8 @@ def label_fault(name: str) -> str:
 
 
 def duplicates(values: tuple[object, ...]) -> Iterator[tuple[int, int]]:
-    """(index, first index) of each value that was there before; unhashable ones are left out."""
+    """(index, first index) of each value that was there before; only strings are compared."""
     seen: dict[object, int] = {}
     for index, value in enumerate(values):
-        if isinstance(value, str | int) and seen.setdefault(value, index) != index:
+        if isinstance(value, str) and seen.setdefault(value, index) != index:
             yield index, seen[value]

@@ -8,6 +8,9 @@ from skep.model.errors import Fault, InvalidError
 from skep.model.json import Json
 from skep.specs.references import VARIABLE
 
+LINE_MAX = 16 * 1024
+"""Characters that are split as a shell would: the time it takes grows with the square of a word's length."""
+
 _PORT = re.compile(r"(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp|sctp))?")
 _MOUNT_FLAGS = {"ro": True, "rw": False}
 
@@ -16,6 +19,8 @@ def words(given: Json) -> object:
     """`sleep "1 h"` as a shell would split it."""
     if not isinstance(given, str):
         return given
+    if len(given) > LINE_MAX:
+        raise ValueError(f"has at most {LINE_MAX} characters as one line; write it as a list")
     try:
         return tuple(shlex.split(given))
     except ValueError as error:

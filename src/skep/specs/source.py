@@ -8,7 +8,7 @@ from skep.model.spec import Key, Spec
 from skep.specs.binding import bind
 from skep.specs.group import GroupDocument
 from skep.specs.json_text import read_json
-from skep.specs.node import TEXT_MAX, Node, Reading, Shape, line_of
+from skep.specs.node import TEXT_MAX, Lines, Node, Reading, Shape
 from skep.specs.workload import WorkloadDocument
 from skep.specs.yaml_text import read_yaml
 
@@ -25,11 +25,11 @@ class ParsedSpec:
     spec: Spec
     file: str
     line: int
-    _node: Node = field(repr=False, compare=False)
+    _lines: Lines = field(repr=False, compare=False)
 
     def line_of(self, path: str) -> int:
         """The line of what `path` names (`Properties.Allocation.Size`), or of the innermost part that is there."""
-        return line_of(self._node, path)
+        return self._lines.of(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _outcome(file: SourceFile) -> _Outcome:
         spec, wrong = _spec(node)
         faults += [fault for fault in wrong if fault.line not in unread]
         if spec:
-            parsed.append(ParsedSpec(spec, file.name, node.line, node))
+            parsed.append(ParsedSpec(spec, file.name, node.line, Lines(node)))
     in_order = sorted(faults, key=lambda fault: fault.line)
     return _Outcome(tuple(parsed), tuple(replace(fault, file=file.name) for fault in in_order))
 

@@ -24,9 +24,11 @@ from ruamel.yaml.events import (
 from skep.model.errors import Fault
 from skep.specs.node import (
     DEPTH_MAX,
+    KEY_MAX,
     Field,
     Node,
     Reading,
+    Repeats,
     Shape,
     UnreadableError,
     scalar_fault,
@@ -73,6 +75,7 @@ class _Reader:
         self._events = _events(text)
         self._reading = reading
         self._count = 0
+        self._repeats = Repeats()
         self._anchors: dict[str, Node] = {}
 
     def documents(self) -> None:
@@ -103,7 +106,9 @@ class _Reader:
             raise UnreadableError(f"a document has at most {DEPTH_MAX} levels", line)
         if isinstance(event, SequenceStartEvent):
             return Node(Shape.LIST, line, items=tuple(self._items(depth)))
-        return Node(Shape.OBJECT, line, fields=tuple(self._fields(depth)))
+        fields = tuple(self._fields(depth))
+        self._repeats.add(fields)
+        return Node(Shape.OBJECT, line, fields=fields)
 
     def _items(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := next(self._events), SequenceEndEvent):
@@ -122,6 +127,8 @@ class _Reader:
         key = str(event.value)
         if key == "<<" and event.style is None:
             self._reading.fault("merge keys (<<) are not part of YAML 1.2; write the fields out", _line(event))
+        if len(key) > KEY_MAX:
+            raise UnreadableError(f"a key has at most {KEY_MAX} characters", _line(event))
         if fault := string_fault(key):
             self._reading.fault(fault, _line(event))
         return key
