@@ -103,6 +103,11 @@ class EngineBook:
         endpoint.due_s = endpoint.asked_s + PROBE_S
         self._tell(cluster)
 
+    def suspect(self, name: str, source: str) -> None:
+        """Something of it does not work: it is asked again before long, and trusted until then."""
+        endpoint = self._endpoint(name, source)
+        endpoint.due_s = min(endpoint.due_s, endpoint.asked_s + PROBE_S)
+
     def heard(self, name: str, source: str) -> None:
         """A call of it got through. What it is, an engine that was never asked says only when it is."""
         cluster, endpoint = self._cluster(name), self._endpoint(name, source)

@@ -102,16 +102,22 @@ class Watch:
             raise
 
     async def _engine(self, stream: Stream) -> None:
+        """One that can't be opened says less of its engine than one that broke: lists are still asked for (F8)."""
         wanted = {"type": ["container"], "label": [f"{CONTROLLER_LABEL}={self._controller}"], "event": CHANGES}
+        opened = False
         try:
             async for event in self._engines.engine(stream.cluster, stream.source).events(wanted):
                 if event.action == "subscribed":
+                    opened = True
                     self._engines.heard(stream.cluster, stream.source)
                     self._hub.wake_cluster(stream.cluster)
                 elif self._is_ours(event):
                     self._hub.wake(Key(Kind.WORKLOAD, event.attributes[WORKLOAD_LABEL]))
         except UnavailableError as error:
-            self._engines.doubt(stream.cluster, stream.source, str(error))
+            if opened:
+                self._engines.doubt(stream.cluster, stream.source, str(error))
+            else:
+                self._engines.suspect(stream.cluster, stream.source)
             self._hub.wake_cluster(stream.cluster)
             raise
 
