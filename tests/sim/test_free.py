@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from skep.control.documents import cluster_path, record_path
+from skep.model.cluster import StaticCluster
 from skep.model.spec import Key
 from tests.control.values import WEB, WORKERS
-from tests.sim.container_run import farm
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
 
@@ -177,7 +177,10 @@ def test_a_workload_is_not_forgotten_while_the_swarm_of_freed_managers_is_silent
 
 def test_containers_of_a_freed_workload_run_on_and_are_taken_back() -> None:
     async def main() -> None:
-        sim = farm(seed=1, engines=2)
+        sim = simulation(seed=1)
+        for name in ("e1", "e2"):
+            sim.world.add_engine(name, "web:1")
+        sim.static = (StaticCluster("farm", ("sim://e1", "sim://e2")),)
         async with sim.running():
             await sim.apply(workload(count=4))
             await sim.converged(60)
