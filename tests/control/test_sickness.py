@@ -36,8 +36,8 @@ def test_a_member_that_went_away_begins_anew() -> None:
 def test_what_is_gone_or_not_heard_of_is_not_sick() -> None:
     sickness = Sickness()
     for at_s in (10.0, 20.0):
-        lost = [member("m1", healthy=False, life=life) for life in (Life.GONE, Life.UNKNOWN)]
-        assert seconds(sickness, at_s, *lost) == [0.0, 0.0]
+        lost = [member("m1", healthy=False, life=life) for life in (Life.GONE, Life.DEAD, Life.UNKNOWN)]
+        assert seconds(sickness, at_s, *lost) == [0.0, 0.0, 0.0]
 
 
 def test_a_forgotten_key_begins_anew() -> None:
@@ -45,3 +45,30 @@ def test_a_forgotten_key_begins_anew() -> None:
     seconds(sickness, 10.0, SICK)
     sickness.forget(WORKERS)
     assert seconds(sickness, 20.0, SICK) == [0.0]
+
+
+def well(sickness: Sickness, at_s: float, *members: object, silent: frozenset[str] = frozenset()) -> list[float]:
+    seen = sickness.timed(WORKERS, Observed(tuple(members), silent), at_s)  # type: ignore[arg-type]
+    return [m.well_s for m in seen.members]
+
+
+def test_time_passes_for_the_well_until_they_are_not() -> None:
+    """W18, W30: a member that is well for long enough has proven itself."""
+    sickness, fit = Sickness(), member("m1")
+    looks = [well(sickness, at_s, m) for at_s, m in ((10.0, fit), (15.0, fit), (20.0, SICK), (25.0, fit), (30.0, fit))]
+    assert looks == [[0.0], [5.0], [0.0], [0.0], [5.0]]
+
+
+def test_the_well_stay_as_they_were_while_nobody_can_say() -> None:
+    sickness = Sickness()
+    well(sickness, 10.0, member("m1"))
+    well(sickness, 20.0, member("m1"))
+    assert well(sickness, 400.0, member("m1", healthy=False), silent=frozenset({HEALTH})) == [10.0]
+    assert well(sickness, 405.0, member("m1")) == [15.0]
+
+
+def test_what_was_out_of_sight_has_to_prove_itself_anew() -> None:
+    sickness = Sickness()
+    well(sickness, 10.0, member("m1"))
+    assert well(sickness, 20.0, member("m1", life=Life.UNKNOWN)) == [0.0]
+    assert well(sickness, 30.0, member("m1")) == [0.0]

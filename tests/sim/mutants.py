@@ -13,7 +13,22 @@ from pathlib import Path
 import skep.planning
 from tests.sim.planner_world import Planner
 
-ORDER = ("quorum", "census", "managers", "draft", "rollout", "remedy", "planner")
+ORDER = (
+    "backoff",
+    "quorum",
+    "census",
+    "pace",
+    "placement",
+    "restarts",
+    "managers",
+    "draft",
+    "victims",
+    "slots",
+    "rollout",
+    "remedy",
+    "recheck",
+    "planner",
+)
 """Each imports only what stands before it."""
 
 _numbers = itertools.count()
@@ -84,22 +99,27 @@ MUTANTS = (
     Mutant(
         "unknown is taken for absent",
         "census",
-        "if m.life is not Life.GONE and m.id not in leaving_ids),\n        leaving",
-        "if m.life not in (Life.GONE, Life.UNKNOWN) and m.id not in leaving_ids),\n        leaving",
+        "staying=tuple(m for m in others if m.life not in ENDED)",
+        "staying=tuple(m for m in others if m.life not in (*ENDED, Life.UNKNOWN))",
     ),
     Mutant("silence is taken for emptiness", "planner", "if EVERYTHING in observed.silent:", "if False:"),
-    Mutant("what is gone is never cleaned up", "planner", "        _clean_up,\n", ""),
-    Mutant("nothing is ever filled", "planner", "        _fill_missing,\n", ""),
-    Mutant("surplus stays", "planner", "        _remove_surplus,\n", ""),
+    Mutant(
+        "what is gone is never cleaned up",
+        "planner",
+        "_NAMED_OR_ALIKE: Sequence[Step] = (\n    _clean_up,\n",
+        "_NAMED_OR_ALIKE: Sequence[Step] = (\n",
+    ),
+    Mutant("nothing is ever filled", "planner", "    _fill_missing,\n", ""),
+    Mutant(
+        "surplus stays", "planner", "    _remove_surplus,\n    remedy.start_stopped,\n", "    remedy.start_stopped,\n"
+    ),
     Mutant(
         "pets are filled although their slot is taken",
         "planner",
         "(*census.staying, *census.leaving, *census.gone)",
         "()",
     ),
-    Mutant(
-        "creations in flight are forgotten per slot", "planner", "all(e.slot != slot for e in census.creating)", "True"
-    ),
+    Mutant("creations in flight are forgotten per slot", "planner", "| {e.slot for e in census.creating}", "| set()"),
     Mutant(
         "members are taken in the order in which they were listed",
         "census",
@@ -116,8 +136,8 @@ MUTANTS = (
     Mutant(
         "outdated ones go first whatever their health",
         "census",
-        "    return (\n        _LIVES_BY_WORTH.index(member.life),\n",
-        "    return (\n        is_current(desired, member),\n        _LIVES_BY_WORTH.index(member.life),\n",
+        "    return (\n        LIVES_BY_WORTH[member.life],\n",
+        "    return (\n        is_current(desired, member),\n        LIVES_BY_WORTH[member.life],\n",
     ),
     Mutant("the oldest of equals go first", "census", "        -member.created_s,\n", "        member.created_s,\n"),
     Mutant("the leader goes first", "census", "        member.leader,\n", "        not member.leader,\n"),
@@ -148,7 +168,10 @@ MUTANTS = (
         "room = desired.size - draft.total",
     ),
     Mutant(
-        "a roll takes the healthy without sparing", "rollout", "if member.healthy and spare(draft) <= 0:", "if False:"
+        "a roll takes the healthy without sparing",
+        "rollout",
+        "if member.healthy and spare(draft) <= unproven:",
+        "if False:",
     ),
     Mutant("a roll removes all at once", "rollout", "limit=drains(desired)", "limit=100"),
     Mutant(
@@ -157,7 +180,7 @@ MUTANTS = (
         "return bool(member.replace_sha) and member.replace_sha == desired.replace_sha",
         "return False",
     ),
-    Mutant("a roll goes on while healths are unknown", "rollout", "elif not census.observed.complete:", "elif False:"),
+    Mutant("a roll goes on while healths are unknown", "rollout", "elif not _is_known(draft):", "elif False:"),
     Mutant("the surge outlives the roll", "planner", "min(surge, outdated)", "surge"),
     Mutant(
         "the only manager is rolled",
@@ -166,7 +189,7 @@ MUTANTS = (
         "return False",
     ),
     # starts and remedies
-    Mutant("nothing is started", "planner", "        remedy.start_stopped,\n", ""),
+    Mutant("nothing is started", "planner", "    remedy.start_stopped,\n", ""),
     Mutant(
         "a hopeless start is tried for ever", "remedy", "failure.count >= census.desired.limits.start_attempts", "False"
     ),
@@ -177,7 +200,7 @@ MUTANTS = (
         "return failure",
     ),
     Mutant("surplus is started first", "remedy", "return member.id in draft.unwanted and", "return False and"),
-    Mutant("the sick are never replaced", "planner", "        remedy.replace_sick,\n", ""),
+    Mutant("the sick are never replaced", "planner", "    remedy.replace_sick,\n", ""),
     Mutant("the sick are replaced at once", "remedy", "member.sick_s >= _patience_s(desired, member)", "True"),
     Mutant(
         "all sick are replaced together",
@@ -188,11 +211,16 @@ MUTANTS = (
     Mutant("there is no brake", "remedy", "return max(1, desired.size // 3)", "return 99"),
     # back-off, holds, what is under way
     Mutant("back-off is ignored", "draft", "failure is None or failure.retry_s <= self.now_s", "True"),
-    Mutant("after a refusal all are tried again", "draft", "            limit = 1\n", "            pass\n"),
+    Mutant(
+        "after a refusal all are tried again",
+        "draft",
+        "            limit = 1 - self.census.creations\n",
+        "            pass\n",
+    ),
     Mutant(
         "creations have no limit",
         "draft",
-        "if failure or under_way + self.creations >= limit:",
+        "if failure or self.creations >= limit:",
         "if failure:",
     ),
     Mutant("what is under way on a member is ignored", "census", "return frozenset(acted_on | ", "return frozenset("),
@@ -205,7 +233,7 @@ MUTANTS = (
     ),
     Mutant("a hold is ignored", "planner", "if empty and desired.hold:", "if False:"),
     Mutant("a removed key is refilled", "planner", "    if desired.removed:\n        return (_remove_all,)\n", ""),
-    Mutant("what is not ours is removed", "draft", "if not_ours or member.id", "if member.id"),
+    Mutant("what is not ours is removed", "draft", "if not_ours or unheard", "if unheard"),
     Mutant(
         "an undone revision is applied again and again",
         "planner",

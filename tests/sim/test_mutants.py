@@ -44,5 +44,5 @@ def test_a_mutant_whose_snippet_is_gone_fails_loudly() -> None:
 
 
 def test_an_unbroken_copy_survives() -> None:
-    same = Mutant("nothing", "planner", "CONVERGING_RECHECK_S = 1.0", "CONVERGING_RECHECK_S = 1.0")
+    same = Mutant("nothing", "recheck", "CONVERGING_S = 1.0", "CONVERGING_S = 1.0")
     assert list(wrong_rows(planner_of(same))) == []

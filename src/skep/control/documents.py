@@ -16,8 +16,9 @@ from skep.model.state import ClusterState, Event, Failure, Record, Revision
 from skep.specs.canonical import from_json
 
 FORMAT = 1
-RECORD_BYTES_MAX = 64 * 1024
-"""architecture.md: a record holds only what can't be observed again; a larger one is a bug."""
+RECORD_BYTES_MAX = 256 * 1024
+"""A record holds only what can't be observed again; a larger one is a bug. The largest that may be is that of a workload
+whose containers have all ended at once: a count of 200 bytes for each of `planning.restarts.COUNTS_MAX` slots."""
 
 T = TypeVar("T")
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from skep.model.errors import NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, Member, Observed, Phase, Role
-from skep.planning.backoff import create_delay_s, start_delay_s
+from skep.planning.backoff import RESTART_CAP_S, create_delay_s, start_delay_s
+from skep.planning.census import ENDED, is_count
+from skep.planning.pace import is_at_rest
+from skep.planning.restarts import ended, forgiven, recounted
 
 NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
@@ -50,52 +53,66 @@ class Sight:
 
 def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
     """Drop what has ended, remember what failed, and name what must be done again. `unit` is random in [0, 1)."""
+    books = Books(sight, ledger, now_s, unit)
     entries: list[Entry] = []
-    failures = {(f.subject, f.kind): f for f in ledger.failures}
     resume: list[Entry] = []
-    applied = ledger.applied
     for entry in ledger.entries:
         outcome = sight.outcomes.get(entry.request)
         if outcome is not None:
-            _remember(failures, entry, outcome, now_s, unit)
-            if outcome.error is None and entry.kind in (ActionKind.UPDATE, ActionKind.CREATE):
-                applied = entry.fingerprint
+            books.remember(entry, outcome)
+        done = outcome is not None and outcome.error is None
         if entry.request in sight.running:
             entries.append(entry)
-        elif _is_open(entry, outcome, sight, ledger):
-            done = outcome is not None and outcome.error is None
+        elif _is_open(entry, outcome, sight, books.listing):
             kept = replace(entry, phase=Phase.AWAITED) if done else entry
             entries.append(kept)
-            if not done and _is_due(kept, failures, sight, now_s):
+            if not done and _is_due(kept, books, sight):
                 resume.append(kept)
-    kept_failures = tuple(f for f in failures.values() if _still_matters(f, sight))
-    settled = replace(ledger, entries=tuple(entries), failures=kept_failures, applied=applied)
-    return Settled(settled, tuple(resume))
+        elif done and entry.kind is ActionKind.CREATE:
+            books.streak += 1
+    return Settled(books.closed(tuple(entries)), tuple(resume))
 
 
-def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, ledger: Ledger) -> bool:
+class Listing:
+    """What was seen, by what it is looked up by."""
+
+    def __init__(self, observed: Observed, ledger: Ledger) -> None:
+        leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
+        self.by_id = {m.id: m for m in reversed(observed.members)}
+        self.requests = frozenset(m.request for m in observed.members)
+        self.unmarked = frozenset(m.slot for m in observed.members if not m.request)
+        """Slots of members that carry no request."""
+        self.made = {m.request: m for m in reversed(observed.members) if m.request and m.life is not Life.GONE}
+        """What a creation has made so far; a machine may be there and its Init not through."""
+        staying = [m for m in observed.members if m.life not in ENDED and m.id not in leaving]
+        self.active, self.coming = len(staying), frozenset(m.request for m in staying)
+
+
+def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, listing: Listing) -> bool:
     """Whether an action that does not run must stay on the books; nothing has ended while nobody answers."""
     if _is_blind(sight):
         return entry.kind is ActionKind.CREATE or entry.kind in REMOVALS
     if outcome is not None and outcome.error is None:
-        return sight.began_s < outcome.ended_s + LISTING_AGE_S and not _shows(entry, sight)
-    if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error) or _made(entry, sight)):
-        return _is_wanted(entry, sight, ledger)
+        return sight.began_s < outcome.ended_s + LISTING_AGE_S and not _shows(entry, sight, listing)
+    made = listing.made.get(entry.request)
+    if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error) or made is not None):
+        return _is_wanted(entry, made, sight, listing)
     begun = outcome is None or _may_have_acted(outcome.error)
-    return begun and entry.kind in REMOVALS and _is_seen(entry.member, sight)
+    return begun and entry.kind in REMOVALS and entry.member in listing.by_id
 
 
 def _is_blind(sight: Sight) -> bool:
     return EVERYTHING in sight.observed.silent
 
 
-def _shows(entry: Entry, sight: Sight) -> bool:
+def _shows(entry: Entry, sight: Sight, listing: Listing) -> bool:
     """Whether a listing has caught up with what was done. Members that carry no request are known by their slot."""
-    members = sight.observed.members
     if entry.kind in REMOVALS:
-        return sight.observed.complete and not _is_seen(entry.member, sight)
+        silent = sight.observed.silent
+        heard = entry.source not in silent if sight.desired.numbered else not silent
+        return heard and entry.member not in listing.by_id
     if entry.kind is ActionKind.CREATE:
-        return any(m.request == entry.request or (not m.request and m.slot == entry.slot) for m in members)
+        return entry.request in listing.requests or entry.slot in listing.unmarked
     return True
 
 
@@ -107,75 +124,148 @@ def _may_have_acted(error: Exception | None) -> bool:
     return isinstance(error, UnavailableError | NotReadyError)
 
 
-def _is_wanted(entry: Entry, sight: Sight, ledger: Ledger) -> bool:
+def _is_wanted(entry: Entry, made: Member | None, sight: Sight, listing: Listing) -> bool:
     """A creation for a spec that has changed, or a slot that is not wanted any more, is not asked for again: what it
     has made so far shows in a listing, and the planner undoes it."""
-    desired, made = sight.desired, _made(entry, sight)
+    desired = sight.desired
     if made is not None and not desired.removed and desired.role is Role.MANAGER:
         # A manager that never joined can't be told from one that does not answer: it is let finish, then undone.
         return True
     if desired.removed or entry.fingerprint != desired.fingerprint:
         return False
-    if made is not None and made.sick_s >= desired.limits.startup_s:
+    if made is not None and (made.life is Life.DEAD or made.sick_s >= desired.limits.startup_s):
+        return False
+    if desired.numbered and not _has_a_place(entry, sight):
         return False
     if desired.slots is not None:
         return entry.slot in desired.slots
-    leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
-    alive = [m for m in sight.observed.members if m.life is not Life.GONE and m.id not in leaving]
-    return any(m.request == entry.request for m in alive) or len(alive) < desired.size + desired.max_surge
+    return entry.request in listing.coming or listing.active < desired.size + desired.max_surge
 
 
-def _made(entry: Entry, sight: Sight) -> Member | None:
-    """What a creation has made so far; a machine may be there and its Init not through."""
-    alive = (m for m in sight.observed.members if m.life is not Life.GONE)
-    return next((m for m in alive if m.request and m.request == entry.request), None)
+def _has_a_place(entry: Entry, sight: Sight) -> bool:
+    """W35: what was asked of a source that is lost, or is one no more, is made elsewhere."""
+    return entry.source in sight.desired.sources and entry.source not in sight.observed.lost
 
 
-def _is_seen(member: str, sight: Sight) -> bool:
-    return any(m.id == member for m in sight.observed.members)
-
-
-def _is_due(entry: Entry, failures: Mapping[tuple[str, ActionKind], Failure], sight: Sight, now_s: float) -> bool:
+def _is_due(entry: Entry, books: "Books", sight: Sight) -> bool:
     if _is_blind(sight) or (entry.kind is ActionKind.CREATE and sight.desired.hold):
         return False
-    failure = failures.get((subject(entry), entry.kind))
-    return failure is None or failure.retry_s <= now_s
+    if entry.source and entry.source in sight.observed.silent:
+        return False
+    failure = books.failures.get((subject(entry, sight.desired), entry.kind))
+    return failure is None or failure.retry_s <= books.now_s
 
 
-def _remember(
-    failures: dict[tuple[str, ActionKind], Failure], entry: Entry, outcome: Outcome, now_s: float, unit: float
-) -> None:
-    key = (subject(entry), entry.kind)
-    count = failures[key].count if key in failures else 0
-    message = str(outcome.error or "")
-    if isinstance(outcome.error, NotReadyError):
-        failures[key] = Failure(*key, count, now_s + NOT_READY_RETRY_S, message)
-    elif entry.kind is ActionKind.START:
-        # W30: a start counts until the member is healthy, so that one that dies again and again is not hammered.
-        failures[key] = Failure(*key, count + 1, now_s + start_delay_s(count + 1, unit), message)
-    elif outcome.error is None:
-        failures.pop(key, None)
-    else:
-        failures[key] = Failure(*key, count + 1, now_s + create_delay_s(count + 1, unit), message)
+def subject(entry: Entry, desired: Desired) -> str:
+    """What a failure is counted for: the member, the slot to be filled, or all cattle alike.
 
-
-def subject(entry: Entry) -> str:
-    """What a failure is counted for: the member, the slot to be filled, or all cattle alike."""
+    A creation of a numbered member fails on its source.
+    """
+    if desired.numbered and entry.kind is ActionKind.CREATE:
+        return entry.source
     return entry.member or entry.slot or ""
 
 
-def _still_matters(failure: Failure, sight: Sight) -> bool:
-    if failure.kind is ActionKind.CREATE:
-        return not sight.desired.removed
-    member = next((m for m in sight.observed.members if m.id == failure.subject), None)
-    if member is None:
-        return not sight.observed.complete
-    return not (failure.kind is ActionKind.START and member.healthy)
+class Books:
+    """What failed and what went well, while a ledger is being settled."""
+
+    def __init__(self, sight: Sight, ledger: Ledger, now_s: float, unit: float) -> None:
+        self._sight, self._ledger, self._unit = sight, ledger, unit
+        self.now_s = now_s
+        self.listing = Listing(sight.observed, ledger)
+        self.failures = {(f.subject, f.kind): f for f in ledger.failures}
+        self.streak, self._applied = ledger.streak, ledger.applied
+
+    def remember(self, entry: Entry, outcome: Outcome) -> None:
+        """Note how an action ended."""
+        if outcome.error is None and entry.kind in (ActionKind.UPDATE, ActionKind.CREATE):
+            self._applied = entry.fingerprint
+        key = (subject(entry, self._sight.desired), entry.kind)
+        if isinstance(outcome.error, NotReadyError):
+            count = self.failures[key].count if key in self.failures else 0
+            self.failures[key] = Failure(*key, count, self.now_s + NOT_READY_RETRY_S, str(outcome.error))
+        elif self._sight.desired.numbered and entry.kind is ActionKind.CREATE:
+            self._remember_numbered(entry, outcome.error)
+        elif self._sight.desired.numbered and entry.kind is ActionKind.START:
+            self._remember_start(entry, outcome.error)
+        elif entry.kind is ActionKind.START:
+            # W30: a start counts until the member is healthy, so that one that dies again and again is not hammered.
+            self._failed(key, start_delay_s, outcome.error)
+        elif outcome.error is None:
+            self.failures.pop(key, None)
+        else:
+            self._failed(key, create_delay_s, outcome.error)
+
+    def _failed(
+        self,
+        key: tuple[str, ActionKind],
+        delay_s: Callable[[int, float], float],
+        error: Exception | None,
+        request: str = "",
+    ) -> None:
+        count = self.failures[key].count + 1 if key in self.failures else 1
+        retry_s = self.now_s + delay_s(count, self._unit)
+        self.failures[key] = Failure(*key, count, retry_s, str(error or ""), request)
+
+    def _remember_numbered(self, entry: Entry, error: Exception | None) -> None:
+        """W10, W33: a refusal holds up the whole key, and puts its source behind the others. Silence says nothing of
+        the spec: only its source waits, and `counted` names the request that it left without an answer (W26)."""
+        on_key, on_source = ("", ActionKind.CREATE), (entry.source, ActionKind.CREATE)
+        if error is None:
+            self.failures.pop(on_key, None)
+            self.failures.pop(on_source, None)
+            return
+        self.streak = 0
+        if isinstance(error, UnavailableError):
+            self._failed(on_source, create_delay_s, error, entry.request)
+            return
+        self._failed(on_source, start_delay_s, error)
+        self._failed(on_key, create_delay_s, error)
+
+    def _remember_start(self, entry: Entry, error: Exception | None) -> None:
+        """A refused start ends the member as its slot counts it; after silence it is tried again."""
+        member = self.listing.by_id.get(entry.member)
+        if error is None or isinstance(error, UnavailableError) or member is None or member.slot is None:
+            if error is not None:
+                self._failed((entry.member, ActionKind.START), create_delay_s, error)
+            return
+        key = (member.slot, ActionKind.START)
+        self.failures[key] = ended(self.failures.get(key), member.slot, member, str(error), self.now_s, self._unit)
+
+    def closed(self, entries: tuple[Entry, ...]) -> Ledger:
+        """The ledger with these entries left."""
+        desired, observed = self._sight.desired, self._sight.observed
+        ledger = replace(self._ledger, entries=entries, applied=self._applied)
+        if desired.numbered and not _is_blind(self._sight):
+            self.failures = recounted(desired, observed, self._ledger, self.failures, self.now_s, self._unit)
+        failures = tuple(f for f in self.failures.values() if self._still_matters(f))
+        ledger = replace(ledger, failures=failures, streak=self.streak if desired.numbered else 0)
+        if desired.numbered and not _is_blind(self._sight) and is_at_rest(desired, observed, ledger, self.now_s):
+            return replace(ledger, streak=0, failures=tuple(f for f in failures if f.subject or is_count(f)))
+        return ledger
+
+    def _still_matters(self, failure: Failure) -> bool:
+        desired, observed = self._sight.desired, self._sight.observed
+        if failure.kind is ActionKind.CREATE:
+            return not desired.removed and (not desired.numbered or self._is_of_a_source(failure))
+        if desired.numbered and is_count(failure):
+            return not desired.removed
+        member = self.listing.by_id.get(failure.subject)
+        if member is None:
+            return not observed.complete
+        return not (failure.kind is ActionKind.START and member.healthy)
+
+    def _is_of_a_source(self, failure: Failure) -> bool:
+        """W34: a source is not held in doubt for ever."""
+        if not failure.subject:
+            return True
+        return failure.subject in self._sight.desired.sources and self.now_s < failure.retry_s + RESTART_CAP_S
 
 
 def forgive(ledger: Ledger) -> Ledger:
     """A new generation gets its first try at once (semantics.md F5), also of what the cluster has undone before."""
-    return replace(ledger, failures=(), applied="")
+    kept = tuple(forgiven(f) for f in ledger.failures if is_count(f))
+    return replace(ledger, failures=kept, applied="", streak=0)
 
 
 def begin(
@@ -193,6 +283,7 @@ def begin(
             fingerprint=desired.fingerprint,
             replace_sha=desired.replace_sha,
             began_s=wall_s,
+            source=a.source,
         )
         for a in actions
     )

@@ -7,15 +7,23 @@ from functools import cached_property
 from skep.model.plan import REMOVALS, ActionKind
 from skep.model.state import HEALTH, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
 
-_LIVES_BY_WORTH = (Life.GONE, Life.DEAD, Life.STOPPED, Life.PENDING, Life.UNKNOWN, Life.RUNNING)
+_WORTH = (Life.GONE, Life.DEAD, Life.STOPPED, Life.PENDING, Life.UNKNOWN, Life.RUNNING)
+LIVES_BY_WORTH = {life: worth for worth, life in enumerate(_WORTH)}
+"""What a life is worth when somebody has to go: the least worth first (semantics.md 3.4)."""
+
+NUMBER_DIGITS_MAX = 9
+"""Labels are text of anybody's; no workload has a billion members."""
+
+ENDED = frozenset({Life.GONE, Life.DEAD})
+"""Lives that count for nothing any more (W7)."""
 
 
 @dataclass(frozen=True)
 class Census:
     """staying: alive and not being removed (unknown ones too). leaving: being removed. gone: only a membership is left.
 
-    creating: creations in flight whose member has not been seen, or vanished meanwhile (a repeat makes it again).
-    No member is in two of these.
+    dead: numbered ones that have ended, some of which are kept for their logs. creating: creations in flight whose
+    member has not been seen, or ended meanwhile (a repeat makes it again). No member is in two of these.
     """
 
     desired: Desired
@@ -24,6 +32,7 @@ class Census:
     staying: tuple[Member, ...]
     leaving: tuple[Member, ...]
     gone: tuple[Member, ...]
+    dead: tuple[Member, ...]
     creating: tuple[Entry, ...]
 
     @cached_property
@@ -58,24 +67,45 @@ class Census:
     def removing(self) -> int:
         return sum(e.kind in REMOVALS for e in self.ledger.entries)
 
+    @property
+    def creations(self) -> int:
+        return sum(e.kind is ActionKind.CREATE for e in self.ledger.entries)
+
+    @cached_property
+    def mute(self) -> frozenset[str]:
+        """Sources that left a creation without an answer, and have answered to none since (W26)."""
+        return frozenset(f.subject for f in self.ledger.failures if f.kind is ActionKind.CREATE and f.counted)
+
+    @cached_property
+    def _failures(self) -> Mapping[tuple[str, ActionKind], Failure]:
+        return {(f.subject, f.kind): f for f in reversed(self.ledger.failures)}
+
     def failure(self, subject: str, kind: ActionKind) -> Failure | None:
-        return next((f for f in self.ledger.failures if f.subject == subject and f.kind is kind), None)
+        return self._failures.get((subject, kind))
 
 
 def take(desired: Desired, observed: Observed, ledger: Ledger) -> Census:
     """Sort members by ID, so that no answer depends on the order in which they were listed."""
     members = sorted(observed.members, key=lambda m: m.id)
     leaving_ids = {e.member for e in ledger.entries if e.kind in REMOVALS}
-    seen = {m.request for m in members if m.request and m.life is not Life.GONE}
+    seen = {m.request for m in members if m.request and m.life not in ENDED}
+    others = [m for m in members if m.id not in leaving_ids]
+    ended = [m for m in others if m.life in ENDED]
     return Census(
         desired=desired,
         observed=observed,
         ledger=ledger,
-        staying=tuple(m for m in members if m.life is not Life.GONE and m.id not in leaving_ids),
+        staying=tuple(m for m in others if m.life not in ENDED),
         leaving=tuple(m for m in members if m.id in leaving_ids),
-        gone=tuple(m for m in members if m.life is Life.GONE and m.id not in leaving_ids),
+        gone=tuple(m for m in ended if not _is_kept(desired, m)),
+        dead=tuple(m for m in ended if _is_kept(desired, m)),
         creating=tuple(e for e in ledger.entries if e.kind is ActionKind.CREATE and e.request not in seen),
     )
+
+
+def _is_kept(desired: Desired, member: Member) -> bool:
+    """Whether what has ended may still be of use, for its logs."""
+    return desired.numbered and member.life is Life.DEAD
 
 
 def is_current(desired: Desired, member: Member | Entry) -> bool:
@@ -91,7 +121,7 @@ def removal_order(desired: Desired, member: Member) -> tuple[int, bool, bool, bo
     W18: no healthy member goes while one that is not remains.
     """
     return (
-        _LIVES_BY_WORTH.index(member.life),
+        LIVES_BY_WORTH[member.life],
         member.health is Health.HEALTHY,
         is_current(desired, member),
         member.leader,
@@ -117,3 +147,19 @@ def keep_order(desired: Desired, member: Member) -> tuple[bool, int, bool, float
 def health_known(observed: Observed) -> bool:
     """Whether anybody could say how the members are."""
     return HEALTH not in observed.silent
+
+
+def number_of(slot: str | None) -> int | None:
+    """The number that a numbered member bears; None where its label says none."""
+    plain = slot is not None and slot.isascii() and slot.isdecimal() and len(slot) <= NUMBER_DIGITS_MAX
+    return int(slot) if slot is not None and plain and int(slot) else None
+
+
+def is_newer(one: Member, other: Member) -> bool:
+    """Of two dead of a slot, which one ended last: the one that was made later."""
+    return (one.created_s, one.id) > (other.created_s, other.id)
+
+
+def is_count(failure: Failure) -> bool:
+    """Whether it counts the members of a numbered slot that ended, rather than an act that failed."""
+    return failure.kind is ActionKind.START and bool(failure.counted)

@@ -7,41 +7,23 @@ from collections import Counter
 from collections.abc import Iterator
 
 from skep.model.plan import REMOVALS, Action, ActionKind, Plan, Reason
-from skep.model.state import EVERYTHING, HEALTH, Desired, Entry, Ledger, Life, Member, Observed, Role
+from skep.model.state import EVERYTHING, HEALTH, Desired, Ledger, Life, Member, Observed, Role
+from skep.planning.check_numbered import NUMBERED_RULES
+from skep.planning.view import View
 
 
 def check_plan(plan: Plan, desired: Desired, observed: Observed, ledger: Ledger) -> tuple[str, ...]:
     """The promises that this plan would break, in words; empty for a good plan."""
-    view = _View(plan, desired, observed, ledger)
+    view = View(plan, desired, observed, ledger)
     return tuple(fault for rule in _RULES for fault in rule(view))
 
 
-class _View:
-    """The world as the linter counts it."""
-
-    def __init__(self, plan: Plan, desired: Desired, observed: Observed, ledger: Ledger) -> None:
-        self.plan, self.desired, self.observed, self.ledger = plan, desired, observed, ledger
-        self.by_id = {m.id: m for m in observed.members}
-        self.creating = [e for e in ledger.entries if e.kind is ActionKind.CREATE]
-        self.creates = [a for a in plan.actions if a.kind is ActionKind.CREATE]
-        self.removals = [a for a in plan.actions if a.kind in REMOVALS]
-        self.removing = {e.member for e in ledger.entries if e.kind in REMOVALS}
-        self.alive = [m for m in observed.members if m.life is not Life.GONE and m.id not in self.removing]
-        requests = {m.request for m in observed.members if m.life is not Life.GONE}
-        self.promised = [e for e in self.creating if not e.request or e.request not in requests]
-        self.taken = [self.by_id[a.member] for a in self.removals if a.member in self.by_id]
-
-    def is_current(self, member: Member | Entry) -> bool:
-        same_template = member.fingerprint == self.desired.fingerprint
-        return same_template or member.replace_sha == self.desired.replace_sha != ""
-
-
-def _identity(view: _View) -> Iterator[str]:
+def _identity(view: View) -> Iterator[str]:
     if (view.plan.key, view.plan.generation) != (view.desired.key, view.desired.generation):
         yield "the plan is for another key or generation"
 
 
-def _subjects(view: _View) -> Iterator[str]:
+def _subjects(view: View) -> Iterator[str]:
     """Every act but a creation is on a member that was seen, that nothing is under way on, and only once."""
     under_way = {e.member for e in view.ledger.entries if e.member}
     creating = {e.request for e in view.creating}
@@ -58,7 +40,7 @@ def _subjects(view: _View) -> Iterator[str]:
             yield f"a {action.kind} names no member"
 
 
-def _silence(view: _View) -> Iterator[str]:
+def _silence(view: View) -> Iterator[str]:
     """Unknown is not absent (architecture.md)."""
     if EVERYTHING in view.observed.silent and view.plan.actions:
         yield "nothing is known of the members, and still something is to be done"
@@ -72,7 +54,7 @@ def _silence(view: _View) -> Iterator[str]:
                 yield f"{member.id} is to be removed, and nobody can say how it is"
 
 
-def _ceiling(view: _View) -> Iterator[str]:
+def _ceiling(view: View) -> Iterator[str]:
     """W42, N39: never more than the size and the surge by our own hand, besides those being removed (W7)."""
     if not view.creates:
         return
@@ -93,7 +75,7 @@ def _ceiling(view: _View) -> Iterator[str]:
         yield f"{under_way} creations at once are more than {view.desired.limits.parallel}"
 
 
-def _floor(view: _View) -> Iterator[str]:
+def _floor(view: View) -> Iterator[str]:
     """W42: never fewer available than the size less what may be unavailable, unless the environment took them."""
     if view.desired.removed:
         return
@@ -104,7 +86,7 @@ def _floor(view: _View) -> Iterator[str]:
         yield f"{left} would be available, and at least {view.desired.size - spare} must be"
 
 
-def _victims(view: _View) -> Iterator[str]:
+def _victims(view: View) -> Iterator[str]:
     """W18: of cattle, no more are surplus than there are too many, and healthy ones only when no others are left."""
     if view.desired.slots is not None or view.desired.removed:
         return
@@ -118,7 +100,7 @@ def _victims(view: _View) -> Iterator[str]:
         yield f"{healthy[0]} is healthy and would go before {', '.join(others)}"
 
 
-def _reasons(view: _View) -> Iterator[str]:
+def _reasons(view: View) -> Iterator[str]:
     """N29, and that what is said of a member is so: sick, outdated, or stopped for good."""
     for action in view.removals:
         member = view.by_id.get(action.member)
@@ -128,12 +110,12 @@ def _reasons(view: _View) -> Iterator[str]:
         yield "more than one would be replaced as unhealthy at once"
 
 
-def _unreasonable(view: _View, action: Action, member: Member) -> Iterator[str]:
+def _unreasonable(view: View, action: Action, member: Member) -> Iterator[str]:
     if action.reason is Reason.UNHEALTHY and member.healthy:
         yield f"{member.id} is to go as unhealthy, and it is healthy"
     if action.reason is Reason.OUTDATED and view.is_current(member):
         yield f"{member.id} is to go as outdated, and it is not"
-    if action.reason is Reason.DEAD and member.life is not Life.GONE and not _gave_up(view, member):
+    if action.reason is Reason.DEAD and member.life not in (Life.GONE, Life.DEAD) and not _gave_up(view, member):
         yield f"{member.id} is to go as dead, and it might be started"
     if view.desired.hold and action.reason in (Reason.UNHEALTHY, Reason.OUTDATED):
         yield f"{member.id} is to be replaced, and nothing may be created"
@@ -141,14 +123,18 @@ def _unreasonable(view: _View, action: Action, member: Member) -> Iterator[str]:
         yield f"{member.id} was not made by skep and is to be removed"
 
 
-def _gave_up(view: _View, member: Member) -> bool:
+def _gave_up(view: View, member: Member) -> bool:
     """A stopped member is started before it is replaced, a manager always (architecture.md)."""
-    tries = sum(f.count for f in view.ledger.failures if (f.subject, f.kind) == (member.id, ActionKind.START))
+    if view.desired.numbered:
+        slot = view.failures.get((member.slot or "", ActionKind.START))
+        return member.life is Life.STOPPED and slot is not None and slot.counted == member.id
+    start = view.failures.get((member.id, ActionKind.START))
+    tries = start.count if start is not None else 0
     votes = view.desired.role is Role.MANAGER and view.desired.formed
     return member.life is Life.STOPPED and tries >= view.desired.limits.start_attempts and not votes
 
 
-def _removal_of_the_key(view: _View) -> Iterator[str]:
+def _removal_of_the_key(view: View) -> Iterator[str]:
     """W5: nothing is made for what is being removed; and nothing is removed that is wanted."""
     if view.desired.removed and any(a.kind not in REMOVALS for a in view.plan.actions):
         yield "the key is being removed, and something else than a removal is to be done"
@@ -162,8 +148,10 @@ def _removal_of_the_key(view: _View) -> Iterator[str]:
         yield "something is to be removed in spite of a hold"
 
 
-def _slots(view: _View) -> Iterator[str]:
+def _slots(view: View) -> Iterator[str]:
     """Every creation fills a slot that is wanted and empty, and each slot once."""
+    if view.desired.numbered:
+        return
     if view.desired.slots is None:
         if any(a.slot is not None for a in view.creates):
             yield "cattle have no slots"
@@ -176,7 +164,7 @@ def _slots(view: _View) -> Iterator[str]:
             yield f"slot {slot} would be filled twice"
 
 
-def _managers(view: _View) -> Iterator[str]:
+def _managers(view: View) -> Iterator[str]:
     """N2, N3, 4.1: one change to the managers at a time, and never below a majority by our own hand."""
     desired = view.desired
     if desired.role is not Role.MANAGER or not desired.formed or desired.removed:
@@ -225,4 +213,5 @@ _RULES = (
     _removal_of_the_key,
     _slots,
     _managers,
+    *NUMBERED_RULES,
 )

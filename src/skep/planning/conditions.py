@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Plan
-from skep.model.state import Condition, ConditionType, Desired, Ledger, Observed
-from skep.planning.census import Census, take
+from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Observed
+from skep.planning.census import Census, is_count, take
 from skep.planning.explain import explain_note
 
 _NOTED = {
@@ -31,6 +31,10 @@ _FAILED = {
 }
 
 
+_FINAL = frozenset({NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED, NoteKind.RETRIES_EXHAUSTED})
+"""What only a new spec changes."""
+
+
 def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
     """W50: everything wanted is there, current and healthy, and nothing is under way."""
     census = take(desired, observed, ledger)
@@ -49,7 +53,7 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """All statements that hold now. `since_s` is kept from `before` where the status has not flipped."""
     census = take(desired, observed, ledger)
-    stated = [_available(census), _progressing(desired, census, plan), *_failures(ledger), *_from_notes(plan)]
+    stated = [_available(census), _progressing(desired, census, plan), *_failures(desired, ledger), *_from_notes(plan)]
     since = {c.type: (c.status, c.since_s) for c in before}
     return tuple(replace(c, since_s=_since(c, since.get(c.type), wall_s)) for c in stated)
 
@@ -67,7 +71,7 @@ def _available(census: Census) -> Condition:
 
 
 def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
-    refused = next((n for n in plan.notes if n.kind in (NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED)), None)
+    refused = next((n for n in plan.notes if n.kind in _FINAL), None)
     if refused is not None:
         return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused))
     if is_converged(desired, census.observed, census.ledger) and not plan.actions:
@@ -77,13 +81,22 @@ def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
     return Condition(ConditionType.PROGRESSING, True, reason, sick[0] if sick else "")
 
 
-def _failures(ledger: Ledger) -> list[Condition]:
+def _failures(desired: Desired, ledger: Ledger) -> list[Condition]:
     """The worst failure as ReplicaFailure; what merely waits (count 0) as Waiting."""
-    worded = [f for f in ledger.failures if f.message]
+    worded = [f for f in ledger.failures if f.message and not _is_told_elsewhere(desired, ledger, f)]
     failed = sorted((f for f in worded if f.count), key=lambda f: (-f.count, f.subject, f.kind))
     waiting = sorted((f for f in worded if not f.count), key=lambda f: (f.subject, f.kind))
     found = [Condition(_type(f.message, f.kind), True, _FAILED[f.kind], f.message) for f in failed[:1]]
     return found + [Condition(ConditionType.WAITING, True, "NotReady", f.message) for f in waiting[:1]]
+
+
+def _is_told_elsewhere(desired: Desired, ledger: Ledger, failure: Failure) -> bool:
+    """Slots that end again and again have a condition of their own (W30), and of the sources of numbered members only
+    those matter that something is asked of now."""
+    if failure.kind is not ActionKind.CREATE or not desired.numbered or not failure.subject:
+        return is_count(failure)
+    asked = {e.source for e in ledger.entries if e.kind is ActionKind.CREATE}
+    return failure.subject not in asked
 
 
 def _type(message: str, kind: ActionKind) -> ConditionType:

@@ -1,9 +1,13 @@
 """A plan while it is being written: what earlier steps decided limits what later ones may."""
 
+from dataclasses import replace
+from functools import cached_property
+
 from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
 from skep.model.state import Failure, Life, Member
-from skep.planning import managers
-from skep.planning.census import Census
+from skep.planning import managers, pace
+from skep.planning.census import ENDED, Census
+from skep.planning.placement import Places
 
 
 class Draft:
@@ -13,10 +17,12 @@ class Draft:
         self.census = census
         self.now_s = now_s
         self.actions: list[Action] = []
-        self.notes: list[Note] = []
+        self._notes: dict[Note, None] = {}
         self.wake_s: float | None = None
         self.unwanted: set[str] = set()
         """Surplus members, also those that can't be removed yet: nothing is invested in them."""
+        self.openings: set[str] = set()
+        """Numbered slots that are to be filled, also those that can't be yet."""
         self.removals = census.removing
         self.creations = 0
         """Drafted ones; `removals` are those under way and drafted."""
@@ -25,10 +31,26 @@ class Draft:
         self.available = census.available
         """How many would serve if all drafted removals were carried out now."""
 
+    @cached_property
+    def places(self) -> Places:
+        """Where numbered members may be made."""
+        return Places(self.census, self.now_s)
+
+    @cached_property
+    def creations_max(self) -> int:
+        """How many may be begun in this plan: W9 for numbered members, N39 for all."""
+        census = self.census
+        if census.desired.numbered:
+            return pace.batch(census)
+        return census.desired.limits.parallel - census.creations
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Each only once."""
+        return tuple(self._notes)
+
     def note(self, kind: NoteKind, subject: str = "", detail: str = "") -> None:
-        note = Note(kind, subject, detail)
-        if note not in self.notes:
-            self.notes.append(note)
+        self._notes[Note(kind, subject, detail)] = None
 
     def wake_in(self, seconds: float) -> None:
         """Time alone may change the answer this much later."""
@@ -49,19 +71,26 @@ class Draft:
         if refusal:
             self.note(NoteKind.WAITING_FOR_QUORUM, action.member or action.slot or "", refusal)
             return False
-        self.actions.append(action)
         self._count(action)
         return True
 
     def _count(self, action: Action) -> None:
+        numbered = self.census.desired.numbered
         if action.kind is ActionKind.CREATE:
             self.creations += 1
             self.total += 1
+            if numbered:
+                self.places.add(action.source)
         elif action.kind in REMOVALS:
             member = self.census.by_id[action.member]
             self.removals += 1
-            self.total -= member.life is not Life.GONE
+            self.total -= member.life not in ENDED
             self.available -= member.healthy
+            if numbered and member.life not in ENDED:
+                self.places.leave(member)
+        if numbered and action.member:
+            action = replace(action, source=self.census.by_id[action.member].source)
+        self.actions.append(action)
 
     def remove(self, member: Member, reason: Reason, *, limit: int) -> bool:
         """Drain what serves, destroy what does not; at most `limit` removals of this key at a time (N15).
@@ -69,7 +98,8 @@ class Draft:
         What was not made by skep is adopted before it is removed, unless its whole key goes.
         """
         not_ours = member.foreign and member.life is not Life.GONE and reason is not Reason.REMOVED
-        if not_ours or member.id in self.census.busy or self.removals >= limit:
+        unheard = member.life is Life.DEAD and member.source in self.census.observed.silent
+        if not_ours or unheard or member.id in self.census.busy or self.removals >= limit:
             return False
         kind = ActionKind.DRAIN if member.life in (Life.RUNNING, Life.PENDING) else ActionKind.DESTROY
         if any(self.backing_off(member.id, k) for k in REMOVALS):
@@ -79,13 +109,24 @@ class Draft:
     def create(self, slot: str | None, reason: Reason) -> bool:
         """After a failure one creation is tried at a time (W33); never more than the limit are in flight (N39)."""
         failure = self.backing_off(slot or "", ActionKind.CREATE)
-        under_way = sum(e.kind is ActionKind.CREATE for e in self.census.ledger.entries)
-        limit = self.census.desired.limits.parallel
+        limit = self.creations_max
         if slot is None and self.census.failure("", ActionKind.CREATE):
-            limit = 1
-        if failure or under_way + self.creations >= limit:
+            limit = 1 - self.census.creations
+        if failure or self.creations >= limit:
             return False
         return self.try_change(Action(ActionKind.CREATE, reason, slot))
+
+    def create_numbered(self, slot: str, reason: Reason) -> bool:
+        """One more of a batch (W9), on a source that has a place for it; where none has, that is noted."""
+        if self.backing_off("", ActionKind.CREATE) or self.creations >= self.creations_max:
+            return False
+        source = self.places.choose(slot)
+        if source is not None:
+            return self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
+        silent = ", ".join(self.places.silent)
+        kind = NoteKind.SOURCE_SILENT if silent else NoteKind.UNPLACEABLE
+        self.note(kind, detail=f"{silent} does not answer" if silent else "no engine that it may run on is free")
+        return False
 
     def backing_off(self, subject: str, kind: ActionKind) -> Failure | None:
         """The failure that forbids this act for now, noted; None where it may be tried."""

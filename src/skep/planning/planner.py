@@ -11,24 +11,22 @@ from collections.abc import Callable, Iterable, Sequence
 
 from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed
-from skep.planning import remedy, rollout
-from skep.planning.census import Census, health_known, is_current, keep_order, removal_order, take
+from skep.planning import recheck, remedy, rollout, slots
+from skep.planning.census import Census, health_known, is_current, keep_order, take
 from skep.planning.draft import Draft
-
-CONVERGING_RECHECK_S = 1.0
-"""A key that is not where it should be is looked at every second: Swarm has no task events (architecture.md)."""
+from skep.planning.victims import first_to_go
 
 
 def plan(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Plan:
     """The next actions for a key, given what is seen and what is already under way. `now_s` is the ledger's clock."""
     if EVERYTHING in observed.silent:
         note = Note(NoteKind.SOURCE_SILENT, detail="nothing is known of the members")
-        return Plan(desired.key, desired.generation, (), (note,), CONVERGING_RECHECK_S)
+        return Plan(desired.key, desired.generation, (), (note,), recheck.CONVERGING_S)
     census = take(desired, observed, ledger)
     draft = Draft(census, now_s)
     for step in _steps(desired):
         step(draft)
-    return Plan(desired.key, desired.generation, tuple(draft.actions), tuple(draft.notes), _recheck(census, draft))
+    return Plan(desired.key, desired.generation, tuple(draft.actions), draft.notes, recheck.after_s(draft))
 
 
 Step = Callable[[Draft], None]
@@ -37,16 +35,9 @@ Step = Callable[[Draft], None]
 def _steps(desired: Desired) -> Iterable[Step]:
     if desired.removed:
         return (_remove_all,)
-    return (
-        _clean_up,
-        _remove_surplus,
-        remedy.start_stopped,
-        _mend_in_place,
-        remedy.replace_sick,
-        rollout.remove_old,
-        _fill_missing,
-        rollout.create_new,
-    )
+    if desired.numbered:
+        return _NUMBERED
+    return _NAMED_OR_ALIKE
 
 
 def _remove_all(draft: Draft) -> None:
@@ -54,7 +45,7 @@ def _remove_all(draft: Draft) -> None:
     if desired.hold_removal:
         draft.note(NoteKind.HELD, detail=desired.hold_removal)
         return
-    for member in (*draft.census.gone, *draft.census.free):
+    for member in (*draft.census.gone, *draft.census.dead, *draft.census.free):
         draft.remove(member, Reason.REMOVED, limit=desired.limits.parallel)
 
 
@@ -66,7 +57,7 @@ def _clean_up(draft: Draft) -> None:
 def _mend_in_place(draft: Draft) -> None:
     desired = draft.census.desired
     for member in draft.untouched():
-        outdated = desired.in_place and (member in draft.census.outdated or member.rolled_back)
+        outdated = desired.in_place and (not is_current(desired, member) or member.rolled_back)
         if member.foreign:
             draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
         elif _refused_by_cluster(draft.census, member):
@@ -92,7 +83,7 @@ def _remove_surplus(draft: Draft) -> None:
     for member in extra:
         if member.id not in free or not _may_go(draft, member):
             continue
-        superseded = member.life is Life.PENDING and member in census.outdated
+        superseded = member.life is Life.PENDING and not is_current(desired, member)
         reason = Reason.SUPERSEDED if superseded else Reason.SURPLUS
         draft.remove(member, reason, limit=rollout.drains(desired))
 
@@ -106,12 +97,14 @@ def _may_go(draft: Draft, member: Member) -> bool:
 
 def _extra_pets(census: Census) -> list[Member]:
     """Duplicates, and those in slots that nobody wants; the latter leave as the new slots fill, as in a roll."""
-    wanted = set(census.desired.slots or ())
-    extra = [m for m in census.staying if m.slot not in wanted]
-    for slot in wanted:
-        holders = sorted((m for m in census.staying if m.slot == slot), key=lambda m: keep_order(census.desired, m))
-        extra += holders[1:]
-    return sorted(extra, key=lambda m: removal_order(census.desired, m))
+    free = set(census.desired.slots or ())
+    extra: list[Member] = []
+    for member in sorted(census.staying, key=lambda m: keep_order(census.desired, m)):
+        if member.slot in free:
+            free.discard(member.slot)
+        else:
+            extra.append(member)
+    return first_to_go(census, extra)
 
 
 def _extra_cattle(census: Census) -> list[Member]:
@@ -120,7 +113,7 @@ def _extra_cattle(census: Census) -> list[Member]:
     extra: list[Member] = []
     surge = 0 if rollout.is_refused(desired) else desired.max_surge
     known = [m for m in census.staying if m.life is not Life.UNKNOWN]
-    for member in sorted(known, key=lambda m: removal_order(desired, m)):
+    for member in first_to_go(census, known):
         if left <= desired.size + min(surge, outdated):
             break
         extra.append(member)
@@ -134,7 +127,8 @@ def _fill_missing(draft: Draft) -> None:
     room = max(0, desired.size - draft.total)
     empty: Sequence[str | None] = [None] * room
     if desired.slots is not None:
-        empty = [slot for slot in desired.slots if _is_empty(draft.census, slot)][:room]
+        taken = _taken(draft.census)
+        empty = [slot for slot in desired.slots if slot not in taken][:room]
     if empty and desired.hold:
         draft.note(NoteKind.HELD, detail=desired.hold)
         return
@@ -142,22 +136,37 @@ def _fill_missing(draft: Draft) -> None:
         draft.create(slot, Reason.MISSING)
 
 
-def _is_empty(census: Census, slot: str) -> bool:
+def _taken(census: Census) -> set[str | None]:
     """A slot's address is taken until the machine before it is gone altogether, its membership included (N6)."""
     holders = (*census.staying, *census.leaving, *census.gone)
-    return all(m.slot != slot for m in holders) and all(e.slot != slot for e in census.creating)
+    return {m.slot for m in holders} | {e.slot for e in census.creating}
 
 
-_LASTING = frozenset({NoteKind.ROLL_REFUSED, NoteKind.REVISION_FAILED})
-"""What only a new spec changes."""
+def _fill_numbers(draft: Draft) -> None:
+    slots.fill(draft, draft.census.desired.size - draft.total, Reason.MISSING)
 
 
-def _recheck(census: Census, draft: Draft) -> float | None:
-    desired = census.desired
-    size = 0 if desired.removed else desired.size
-    lasting = all(note.kind in _LASTING for note in draft.notes)
-    at_rest = not census.ledger.entries and not draft.actions and lasting and census.observed.complete
-    if at_rest and census.available == len(census.staying) == size:
-        return draft.wake_s
-    waits = [w for w in (draft.wake_s, CONVERGING_RECHECK_S) if w is not None]
-    return max(0.01, min(waits))
+_NAMED_OR_ALIKE: Sequence[Step] = (
+    _clean_up,
+    _remove_surplus,
+    remedy.start_stopped,
+    _mend_in_place,
+    remedy.replace_sick,
+    rollout.remove_old,
+    _fill_missing,
+    rollout.create_new,
+)
+"""Of pets, cattle and services."""
+
+_NUMBERED: Sequence[Step] = (
+    slots.tell,
+    _clean_up,
+    _remove_surplus,
+    remedy.start_created,
+    remedy.stop_sick,
+    rollout.remove_old,
+    _fill_numbers,
+    rollout.create_new,
+    slots.bury,
+)
+"""Of numbered members. The dead come last, for until then nobody knows which slots are to be filled."""

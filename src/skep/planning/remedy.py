@@ -2,7 +2,7 @@
 
 from skep.model.plan import Action, ActionKind, NoteKind, Reason
 from skep.model.state import Desired, Health, Life, Member, Role
-from skep.planning.census import Census, health_known
+from skep.planning.census import Census, health_known, is_current
 from skep.planning.draft import Draft
 
 
@@ -45,6 +45,43 @@ def replace_sick(draft: Draft) -> None:
     for member in sick:
         if member.id in free:
             draft.remove(member, Reason.UNHEALTHY, limit=1)
+
+
+def start_created(draft: Draft) -> None:
+    """W28: a numbered member that was made and not started is started, or removed where that is of no use."""
+    census, limit = draft.census, draft.census.desired.limits.parallel
+    for member in draft.untouched():
+        if member.life is not Life.STOPPED or member.id in draft.unwanted:
+            continue
+        if not is_current(census.desired, member):
+            draft.remove(member, Reason.SUPERSEDED, limit=limit)
+        elif start_was_refused(census, member):
+            draft.remove(member, Reason.DEAD, limit=limit)
+        else:
+            draft.try_act(Action(ActionKind.START, Reason.STOPPED, member.slot, member.id))
+
+
+def start_was_refused(census: Census, member: Member) -> bool:
+    """The slot counts it as ended: another one is made in its place, when its time has come (W30)."""
+    failure = census.failure(member.slot or "", ActionKind.START)
+    return failure is not None and failure.counted == member.id
+
+
+def stop_sick(draft: Draft) -> None:
+    """W37: what is unhealthy serves no more, and counts as ended from then on, so that W30 sets the pace.
+
+    All of them at once: it takes nothing from anybody, and its successor comes one, two, four at a time (W9).
+    """
+    desired = draft.census.desired
+    if not health_known(draft.census.observed) or desired.hold:
+        return
+    for member in draft.untouched():
+        if member.life is not Life.RUNNING or member.health is not Health.UNHEALTHY or member.id in draft.unwanted:
+            continue
+        if member.sick_s >= desired.limits.unhealthy_after_s:
+            draft.try_act(Action(ActionKind.STOP, Reason.UNHEALTHY, member.slot, member.id))
+        else:
+            draft.wake_in(desired.limits.unhealthy_after_s - member.sick_s)
 
 
 def is_sick(desired: Desired, member: Member) -> bool:

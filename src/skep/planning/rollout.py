@@ -2,13 +2,19 @@
 
 from skep.model.plan import REMOVALS, NoteKind, Reason
 from skep.model.state import Desired, Role
-from skep.planning.census import is_current, removal_order
+from skep.planning import slots
+from skep.planning.census import health_known, is_current
 from skep.planning.draft import Draft
+from skep.planning.victims import first_to_go
+
+PROVEN_S = 2.0
+"""W44: a new numbered member takes the place of an old one after it was well for so long. What can't run at all mostly
+ends within a second, and Docker calls a container without a health check well from the first moment on."""
 
 
 def drains(desired: Desired) -> int:
-    """N15: one drain at a time in a group, unless the user allows more to be unavailable."""
-    return max(1, desired.max_unavailable)
+    """N15: one drain at a time in a group, unless more may be unavailable; numbered members all at once (W12)."""
+    return desired.limits.parallel if desired.numbered else max(1, desired.max_unavailable)
 
 
 def remove_old(draft: Draft) -> None:
@@ -19,11 +25,21 @@ def remove_old(draft: Draft) -> None:
     desired = draft.census.desired
     if not _may_roll(draft):
         return
-    old = [m for m in draft.untouched() if not is_current(desired, m)]
-    for member in sorted(old, key=lambda m: removal_order(desired, m)):
-        if member.healthy and spare(draft) <= 0:
+    unproven = _unproven(draft)
+    for member in first_to_go(draft.census, [m for m in draft.untouched() if not is_current(desired, m)]):
+        if member.healthy and spare(draft) <= unproven:
             return
         draft.remove(member, Reason.OUTDATED, limit=drains(desired))
+
+
+def _unproven(draft: Draft) -> int:
+    """How many new numbered members don't count yet, and when that changes."""
+    if not draft.census.desired.numbered:
+        return 0
+    young = [m.well_s for m in draft.census.current if m.healthy and m.well_s < PROVEN_S]
+    if young:
+        draft.wake_in(PROVEN_S - max(young))
+    return len(young)
 
 
 def create_new(draft: Draft) -> None:
@@ -35,6 +51,10 @@ def create_new(draft: Draft) -> None:
     staying = sum(m.id not in going for m in census.current)
     new = staying + draft.creations + sum(is_current(desired, e) for e in census.creating)
     room = desired.size + desired.max_surge - draft.total
+    if desired.numbered:
+        waiting = len(draft.openings) - draft.creations
+        slots.fill(draft, min(room, desired.size - new) - waiting, Reason.OUTDATED)
+        return
     for _ in range(min(room, desired.size - new)):
         draft.create(None, Reason.OUTDATED)
 
@@ -46,13 +66,19 @@ def _may_roll(draft: Draft) -> bool:
         return False
     if is_refused(desired):
         draft.note(NoteKind.ROLL_REFUSED, detail="the only manager can't be replaced without losing the Swarm")
-    elif not census.observed.complete:
+    elif not _is_known(draft):
         draft.note(NoteKind.SOURCE_SILENT, detail="no roll while healths are unknown")
     elif desired.hold:
         draft.note(NoteKind.HELD, detail=desired.hold)
     else:
         return True
     return False
+
+
+def _is_known(draft: Draft) -> bool:
+    """Numbered members of a source that is silent count as not serving, so that the others may be rolled."""
+    observed = draft.census.observed
+    return health_known(observed) if draft.census.desired.numbered else observed.complete
 
 
 def is_refused(desired: Desired) -> bool:

@@ -1,0 +1,112 @@
+"""What the linter of plans knows of numbered members (semantics.md W9, W24, W30, W35, W38)."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from skep.model.plan import REMOVALS, ActionKind, Reason
+from skep.model.state import Health, Life, Member
+from skep.planning.view import View
+
+
+def _stops(view: View) -> Iterator[str]:
+    """Only what is unhealthy is stopped, and only where its slot is made anew."""
+    for action in view.plan.actions:
+        member = view.by_id.get(action.member)
+        if action.kind is not ActionKind.STOP or member is None:
+            continue
+        sick = member.life is Life.RUNNING and member.health is Health.UNHEALTHY
+        if not view.desired.numbered or not sick or action.reason is not Reason.UNHEALTHY:
+            yield f"{member.id} is to be stopped, and nothing says that it must be"
+
+
+def _numbers(view: View) -> Iterator[str]:
+    """Every creation fills a slot that nobody bears, is about to bear or has not yet left, and each slot once."""
+    if not view.desired.numbered:
+        return
+    held = {m.slot for m in view.observed.members if m.life not in (Life.GONE, Life.DEAD)}
+    held |= {e.slot for e in view.creating}
+    for slot, count in Counter(a.slot for a in view.creates).items():
+        if view.desired.slots is not None and slot not in view.desired.slots:
+            yield f"slot {slot} is not wanted"
+        elif slot is None or (view.desired.slots is None and not slot.isdecimal()):
+            yield f"{slot} is no number"
+        if count > 1 or slot in held:
+            yield f"slot {slot} would be filled twice"
+        if _is_over(view, slot):
+            yield f"slot {slot} ended too often and would be filled again"
+
+
+def _is_over(view: View, slot: str | None) -> bool:
+    failure, most = view.failures.get((slot or "", ActionKind.START)), view.desired.limits.restarts_max
+    return failure is not None and most > 0 and failure.count >= most
+
+
+def _sources(view: View) -> Iterator[str]:
+    """W35: nothing is made where nobody answers, where there is no room, or while anything may be there unseen."""
+    if not view.desired.numbered:
+        return
+    seen, most = view.observed, view.desired.per_source_max
+    held = Counter(m.source for m in view.observed.members if m.life not in (Life.GONE, Life.DEAD))
+    held.update(e.source for e in view.promised)
+    held.update(a.source for a in view.creates)
+    for source in {a.source for a in view.creates}:
+        if source not in view.desired.sources:
+            yield f"{source or 'nowhere'} is no place to make anything"
+        elif source in seen.silent or source in seen.lost:
+            yield f"{source} does not answer and something is to be made there"
+        if most and held[source] > most:
+            yield f"there would be {held[source]} on {source}, and at most {most} have room"
+    if view.creates and seen.unlisted:
+        yield "something is to be made, and nobody knows what lives on a source that is silent"
+
+
+def _batches(view: View) -> Iterator[str]:
+    """W9, W10: one, two, four, and a failure makes it one again."""
+    if not view.desired.numbered or not view.creates:
+        return
+    mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and f.counted}
+    pending = sum(e.source not in mute for e in view.creating)
+    failed = ("", ActionKind.CREATE) in view.failures
+    streak = 0 if failed else view.ledger.streak
+    most = next((size for least, size in ((7, len(view.creates)), (3, 4), (1, 2)) if streak >= least), 1)
+    if len(view.creates) > most:
+        yield f"{len(view.creates)} would be made at once after {streak} that went well"
+    if pending and streak < 7:
+        yield "a batch would begin before the last one has ended"
+
+
+def _graves(view: View) -> Iterator[str]:
+    """The last dead of a slot that is used, or is to be filled, is kept for its logs."""
+    if not view.desired.numbered or view.desired.removed:
+        return
+    last = _last_dead(view)
+    buried = {a.member for a in view.removals} & {m.id for m in last.values()}
+    if not buried:
+        return
+    taken = {m.id for m in view.taken}
+    staying = [m for m in view.alive if m.id not in taken]
+    used = {m.slot for m in staying} | {e.slot for e in view.promised} | {a.slot for a in view.creates}
+    wanted = view.desired.slots if view.desired.slots is not None else [s for s in last if s.isdecimal()]
+    empty = sorted((s for s in last if s in wanted and s not in used), key=lambda s: (len(s), s))
+    missing = view.desired.size - len(staying) - len(view.promised) - len(view.creates)
+    used |= set(empty[: max(0, missing)])
+    for slot, member in last.items():
+        if member.id in buried and slot in used:
+            yield f"{member.id} is to be removed, and it is the last that ended of slot {slot}"
+
+
+def _last_dead(view: View) -> dict[str, Member]:
+    dead = [m for m in view.observed.members if m.life is Life.DEAD and m.id not in view.removing]
+    return {m.slot: m for m in sorted(dead, key=lambda m: (m.created_s, m.id)) if m.slot is not None}
+
+
+def _dead_ends(view: View) -> Iterator[str]:
+    """What has ended is made anew: it is neither started nor changed."""
+    for action in view.plan.actions:
+        member = view.by_id.get(action.member)
+        if member is not None and member.life is Life.DEAD and action.kind not in REMOVALS:
+            yield f"{member.id} has ended, and something else than its removal is to be done"
+
+
+NUMBERED_RULES = (_stops, _numbers, _sources, _batches, _graves, _dead_ends)
+"""Rules that say nothing of groups and services, but that nothing of theirs is stopped."""

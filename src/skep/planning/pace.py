@@ -1,0 +1,37 @@
+"""How many numbered members may be made at once: one, two, four, and then all that are left (semantics.md W9-W12)."""
+
+from skep.model.plan import ActionKind
+from skep.model.state import Desired, Ledger, Observed
+from skep.planning.census import ENDED, Census, is_count
+
+STREAK_FULL = 7
+"""After 1 + 2 + 4 creations that went well, an engine's own limit is the only one."""
+
+
+def batch(census: Census) -> int:
+    """How many creations may be begun now. A batch has to end before the next one begins, and a failure ends the row.
+
+    Creations that a source leaves without an answer count only against the limit: while one is silent, others go on.
+    """
+    under_way = [e for e in census.ledger.entries if e.kind is ActionKind.CREATE]
+    room = census.desired.limits.parallel - len(under_way)
+    pending = sum(e.source not in census.mute for e in under_way)
+    if census.failure("", ActionKind.CREATE) is not None:
+        return max(0, min(room, 1 - pending))
+    if census.ledger.streak >= STREAK_FULL:
+        return max(0, room)
+    return 0 if pending else max(0, min(room, _doubling(census.ledger.streak)))
+
+
+def _doubling(streak: int) -> int:
+    """1 after none, 2 after one, 4 after three; a row that ended in the middle of a batch repeats that batch."""
+    return 1 << ((streak + 1).bit_length() - 1)
+
+
+def is_at_rest(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> bool:
+    """Whether no creation is under way and none is due, so that the next one begins a new row."""
+    if any(e.kind is ActionKind.CREATE for e in ledger.entries):
+        return False
+    active = sum(m.life not in ENDED and m.fingerprint == desired.fingerprint for m in observed.members)
+    waiting = sum(is_count(f) and f.retry_s > now_s for f in ledger.failures)
+    return active + waiting >= desired.size

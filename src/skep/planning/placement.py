@@ -1,0 +1,50 @@
+"""On which source a numbered member is made: the one with the fewest of its key (semantics.md W34, N36)."""
+
+from collections import Counter
+
+from skep.model.plan import ActionKind
+from skep.model.state import Member
+from skep.planning.census import Census
+
+
+class Places:
+    """The sources of one key while a plan is being written; what is drafted counts like what is under way."""
+
+    def __init__(self, census: Census, now_s: float) -> None:
+        self._desired, self._now_s = census.desired, now_s
+        self._order = {source: place for place, source in enumerate(census.desired.sources)}
+        self._load = Counter([*(m.source for m in census.staying), *(e.source for e in census.creating)])
+        """Members that will be there when all that is under way has ended."""
+        self._held = self._load + Counter(m.source for m in census.leaving)
+        """Also those that are on their way out: until they are gone they hold their ports."""
+        self._doubted = {s: f for s in self._order if (f := census.failure(s, ActionKind.CREATE)) is not None}
+        trying = {e.source for e in census.ledger.entries if e.kind is ActionKind.CREATE}
+        self.silent = [s for s in self._order if s in census.observed.silent or s in census.mute & trying]
+        closed = census.observed.lost.union(self.silent)
+        self._open = [s for s in self._order if s not in closed]
+
+    def choose(self, slot: str) -> str | None:
+        """Where to make the next one; None where there is no place for it."""
+        possible = [s for s in self._open if self._has_room(s) and self._may_hold(s, slot)]
+        return min(possible, key=self._worth, default=None)
+
+    def _has_room(self, source: str) -> bool:
+        return not self._desired.per_source_max or self._held[source] < self._desired.per_source_max
+
+    def _may_hold(self, source: str, slot: str) -> bool:
+        """Slots that have names are named after their source: one on each."""
+        return self._desired.slots is None or source == slot
+
+    def _worth(self, source: str) -> tuple[bool, int, int]:
+        """One whose last creation failed a moment ago comes last, else it would be tried first for being empty."""
+        doubt = self._doubted.get(source)
+        return (doubt is not None and doubt.retry_s > self._now_s, self._load[source], self._order[source])
+
+    def add(self, source: str) -> None:
+        """A creation was drafted."""
+        self._load[source] += 1
+        self._held[source] += 1
+
+    def leave(self, member: Member) -> None:
+        """A removal was drafted."""
+        self._load[member.source] -= 1

@@ -1,0 +1,92 @@
+"""Which numbered slots are to be filled, which dead are kept for their logs, and what is said of those that wait."""
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+from skep.model.plan import REMOVALS, ActionKind, NoteKind, Reason
+from skep.model.state import Member
+from skep.planning.census import ENDED, Census, is_count, is_newer, number_of
+from skep.planning.draft import Draft
+from skep.planning.restarts import CRASH_LOOP_ENDS, is_exhausted
+
+
+def fill(draft: Draft, room: int, reason: Reason) -> None:
+    """Fill so many slots. One that has to wait keeps its place, so that no other number is made in its stead."""
+    slots = list(islice(_candidates(draft), room)) if room > 0 else []
+    draft.openings.update(slots)
+    if not slots or _is_hindered(draft):
+        return
+    for slot in slots:
+        if not _waits(draft, slot):
+            draft.create_numbered(slot, reason)
+
+
+def _candidates(draft: Draft) -> Iterator[str]:
+    """Slots whose member ended, lowest first, then the lowest numbers that are free; named ones in their order."""
+    census = draft.census
+    taken = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED} | draft.openings
+    taken |= {e.slot for e in census.ledger.entries if e.kind is ActionKind.CREATE}
+    if census.desired.slots is not None:
+        yield from (slot for slot in census.desired.slots if slot not in taken)
+        return
+    dead = {n: m.slot for m in census.dead if m.slot not in taken and (n := number_of(m.slot)) is not None}
+    yield from (slot for _, slot in sorted(dead.items()) if slot is not None)
+    taken |= set(dead.values())
+    yield from (slot for slot in map(str, count(1)) if slot not in taken)
+
+
+def _is_hindered(draft: Draft) -> bool:
+    """What forbids every creation. Where nobody knows what lives on a source, anything that is missed may be there."""
+    observed, hold = draft.census.observed, draft.census.desired.hold
+    if hold:
+        draft.note(NoteKind.HELD, detail=hold)
+    elif observed.unlisted:
+        silent = ", ".join(sorted(observed.unlisted))
+        draft.note(NoteKind.SOURCE_SILENT, detail=f"what is missed may live on {silent}, which never answered yet")
+    return bool(hold or observed.unlisted)
+
+
+def _waits(draft: Draft, slot: str) -> bool:
+    """W30, W38: its last member ended a moment ago, or too often."""
+    failure = draft.census.failure(slot, ActionKind.START)
+    if failure is None:
+        return False
+    if is_exhausted(draft.census.desired, failure):
+        return True
+    if failure.retry_s > draft.now_s:
+        draft.wake_in(failure.retry_s - draft.now_s)
+        return True
+    return False
+
+
+def tell(draft: Draft) -> None:
+    """What has to be known of the whole key: slots that end again and again (W30, W38), and a network that broke."""
+    census = draft.census
+    counts = [f for f in census.ledger.failures if is_count(f) and f.count]
+    for failure in sorted(counts, key=lambda f: (number_of(f.subject) or 0, f.subject)):
+        if is_exhausted(census.desired, failure):
+            draft.note(NoteKind.RETRIES_EXHAUSTED, failure.subject, failure.message)
+        elif failure.count >= CRASH_LOOP_ENDS:
+            draft.note(NoteKind.CRASH_LOOPING, failure.subject, failure.message)
+    if census.observed.partitioned:
+        silent = ", ".join(sorted(census.observed.silent))
+        draft.note(NoteKind.PARTITION_SUSPECTED, detail=f"none of {silent} is replaced")
+
+
+def bury(draft: Draft) -> None:
+    """Remove the dead, but for the last one of each slot that is in use or is to be filled: it is kept for its logs."""
+    census, last = draft.census, _last_dead(draft.census)
+    going = {a.member for a in draft.actions if a.kind in REMOVALS}
+    used = {m.slot for m in census.staying if m.id not in going} | {e.slot for e in census.creating} | draft.openings
+    for member in census.dead:
+        is_last = member.slot is not None and last[member.slot] == member.id
+        if not is_last or member.slot not in used:
+            draft.remove(member, Reason.DEAD, limit=census.desired.limits.parallel)
+
+
+def _last_dead(census: Census) -> dict[str | None, str]:
+    last: dict[str | None, Member] = {}
+    for member in census.dead:
+        if member.slot not in last or is_newer(member, last[member.slot]):
+            last[member.slot] = member
+    return {slot: member.id for slot, member in last.items()}
