@@ -16,7 +16,7 @@ from skep.model.spec import WorkloadSpec
 from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, Member, Observed, Phase, Record, Role
 from skep.planning import service as services
 from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, WORKLOAD_LABEL, Names
-from skep.ports import Advance, Clock, Engine, Secrets
+from skep.ports import Actuator, Advance, Clock, Engine, Secrets
 
 SLOT = "service"
 """The one slot of a workload on Swarm mode; its replicas are SwarmKit's to keep (architecture.md)."""
@@ -276,6 +276,11 @@ class ServiceActuator:
         if workload.engine is None or not workload.rendered:
             raise NotReadyError(f"cluster {workload.cluster} does not answer")
         return workload, workload.engine
+
+
+def is_reached(actuator: Actuator) -> bool:
+    """Whether it acts on a Swarm that answers."""
+    return isinstance(actuator, ServiceActuator) and actuator.workload.engine is not None
 
 
 async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from skep.control.container_level import ContainerLevel
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
 from skep.control.levels import Resolved
-from skep.control.services import SwarmWorkloads
+from skep.control.services import SwarmWorkloads, is_reached
 from skep.control.topology import Topology
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.errors import NotReadyError
@@ -36,7 +36,7 @@ class Workloads:
         if record.made_on in CONTAINERS:
             refusal = f"its containers are on cluster {cluster}, and the settings have none of this name any more"
             return _nowhere(document, record, cluster, refusal)
-        return await self._services.resolve(document, _made_on(record, ClusterKind.SWARM), world)
+        return await self._services_of(document, record, world)
 
     async def _on_static(
         self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], sight: ClusterSight
@@ -44,19 +44,28 @@ class Workloads:
         kind = ClusterKind(record.made_on) if record.made_on else sight.kind
         refusal = endpoint_refusal(sight.kind, sight.name, sight.engines) or _changed(kind, sight)
         if kind in CONTAINERS:
-            return await self._containers.resolve(document, _made_on(record, kind), sight, refusal)
+            resolved = await self._containers.resolve(document, record, sight, refusal)
+            return resolved if resolved.refusal else _made_on(resolved, kind)
         if kind is ClusterKind.SWARM and sight.kind in (ClusterKind.SWARM, ClusterKind.UNKNOWN):
-            return await self._services.resolve(document, _made_on(record, kind), world, static=True)
+            return await self._services_of(document, record, world, static=True)
         may_be_left = kind is ClusterKind.SWARM and not _was_left(sight)
         return _nowhere(document, record, sight.name, refusal or _silence(sight), may_be_left=may_be_left)
+
+    async def _services_of(
+        self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], *, static: bool = False
+    ) -> Resolved:
+        resolved = await self._services.resolve(document, record, world, static=static)
+        return _made_on(resolved, ClusterKind.SWARM) if is_reached(resolved.actuator) else resolved
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
         self._containers.forget(document.key)
         await self._services.forgotten(document, world)
 
 
-def _made_on(record: Record, kind: ClusterKind) -> Record:
-    return record if record.made_on else replace(record, made_on=kind.value)
+def _made_on(resolved: Resolved, kind: ClusterKind) -> Resolved:
+    """From now on its members may be there, and this says what they are."""
+    record = resolved.record
+    return resolved if record.made_on else replace(resolved, record=replace(record, made_on=kind.value))
 
 
 def _changed(kind: ClusterKind, sight: ClusterSight) -> str:

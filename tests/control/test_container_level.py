@@ -1,0 +1,186 @@
+"""What a workload on plain Engines asks of the planner, and what holds it back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from skep.control.container_level import image_held
+from skep.model.engine import Image
+from skep.model.spec import FileRef, Port, Restart, WorkloadSpec
+from skep.model.state import Desired, Record
+from tests.control.lab import IMAGE, WEB, Lab, document_of
+from tests.sim.loop import run
+
+THREE = ("alpha", "beta", "gamma")
+
+
+def desired(spec: WorkloadSpec = WEB, names: Sequence[str] = THREE, lost: Sequence[str] = ()) -> Desired:
+    async def main() -> Desired:
+        lab = Lab(*names)
+        await lab.resolve()
+        for name in lost:
+            lab.hosts[name].sicken(True)
+        for _ in range(45 if lost else 0):
+            await lab.look()
+            await lab.clock.sleep(1.0)
+        return (await lab.resolve(spec)).desired
+
+    return run(main)
+
+
+def test_containers_bear_numbers_and_may_be_on_every_engine() -> None:
+    found = desired()
+    assert (found.size, found.slots, found.numbered, found.in_place) == (3, None, True, False)
+    assert (found.sources, found.per_source_max, found.hold) == (THREE, 0, "")
+    assert (found.max_surge, found.max_unavailable) == (1, 0)
+
+
+def test_limits_follow_the_engines_and_the_spec() -> None:
+    """W37, W38, N39: Docker has counted a health check's retries; an engine is worth four calls here."""
+    limits = desired(replace(WEB, restart=Restart(5, 60.0))).limits
+    assert (limits.parallel, limits.unhealthy_after_s) == (12, 0.0)
+    assert (limits.restarts_max, limits.restart_window_s) == (5, 60.0)
+    assert desired(names=[f"e{n}" for n in range(40)]).limits.parallel == 100
+
+
+def test_a_published_port_has_room_once_on_an_engine() -> None:
+    """W41: with an engine to spare, one more; else one less."""
+    spec = replace(WEB, ports=(Port(80, 8080),))
+    full, spare = desired(spec), desired(replace(spec, count=2))
+    assert (full.per_source_max, full.max_surge, full.max_unavailable) == (1, 0, 1)
+    assert (spare.per_source_max, spare.max_surge, spare.max_unavailable) == (1, 1, 0)
+
+
+def test_a_global_workload_has_one_on_each_engine_that_is_not_lost() -> None:
+    everywhere = replace(WEB, mode="global", count=0)
+    assert (desired(everywhere).size, desired(everywhere).per_source_max) == (3, 1)
+    assert desired(everywhere, lost=["beta"]).size == 2
+    assert desired(replace(everywhere, constraints=("node.hostname!=beta",))).size == 2
+
+
+def test_constraints_choose_the_engines() -> None:
+    found = desired(replace(WEB, constraints=("node.hostname!=beta",)))
+    assert (found.sources, found.hold) == (("alpha", "gamma"), "")
+
+
+@pytest.mark.parametrize(
+    ("change", "hold"),
+    [
+        ({"constraints": ("node.hostname==delta",)}, "Constraints: no engine of cluster lab fulfils node.hostname=="),
+        ({"constraints": ("node.role==worker",)}, "Constraints: node.role==worker: only a Swarm gives its nodes"),
+        ({"secrets": (FileRef("key"),)}, "Secrets: only Swarm mode keeps secrets"),
+        ({"networks": ("a", "b")}, "Networks: Docker before 25 (API 1.44) takes one network for a container"),
+    ],
+)
+def test_what_can_not_be_is_a_hold_that_a_dry_run_shows_too(change: dict[str, object], hold: str) -> None:
+    async def main() -> None:
+        resolved = await Lab("alpha").resolve(replace(WEB, **change))  # type: ignore[arg-type]
+        assert resolved.desired.hold.startswith(hold)
+        assert resolved.refusal == resolved.desired.hold
+
+    run(main)
+
+
+def test_a_workload_that_is_removed_is_held_back_by_nothing() -> None:
+    async def main() -> None:
+        resolved = await Lab("alpha").resolve(replace(WEB, secrets=(FileRef("key"),)), removed=True)
+        assert (resolved.desired.size, resolved.desired.removed) == (0, True)
+        assert (resolved.desired.hold, resolved.refusal) == ("", "")
+
+    run(main)
+
+
+def test_only_the_template_is_in_the_fingerprint() -> None:
+    """W39."""
+    changes: list[dict[str, object]] = [
+        {"count": 9},
+        {"mode": "global"},
+        {"restart": Restart(3)},
+        {"constraints": ("node.hostname!=x",)},
+    ]
+    same = {desired(replace(WEB, **change)).fingerprint for change in changes}  # type: ignore[arg-type]
+    assert same == {desired().fingerprint}
+    assert desired(replace(WEB, env=(("A", "1"),))).fingerprint not in same
+
+
+# --- images -----------------------------------------------------------------------------------------------------
+
+
+def held(*digests: str) -> Image:
+    return Image("sha256:1", digests)
+
+
+@pytest.mark.parametrize(
+    ("image", "images", "expected"),
+    [
+        ("nginx:1", [], ""),
+        ("nginx:1", [held("other@sha256:9", "nginx@sha256:1")], "nginx:1@sha256:1"),
+        ("nginx:1", [held("nginx@sha256:1"), held("nginx@sha256:1")], "nginx:1@sha256:1"),
+        ("nginx:1", [held("nginx@sha256:1"), held("nginx@sha256:2")], ""),
+        ("nginx:1", [held()], "nginx:1"),
+        ("nginx:1", [held("nginx@sha256:1"), held("other@sha256:1")], "nginx:1"),
+        ("r.example.com:5000/a/b:2", [held("r.example.com:5000/a/b@sha256:1")], "r.example.com:5000/a/b:2@sha256:1"),
+        ("r.example.com:5000/a/b", [held("r.example.com:5000/a/b@sha256:1")], "r.example.com:5000/a/b@sha256:1"),
+        ("nginx@sha256:3", [held("nginx@sha256:3")], "nginx@sha256:3"),
+        ("nginx@sha256:3", [], "nginx@sha256:3"),
+    ],
+)
+def test_what_engines_hold_is_good_enough_if_they_agree(image: str, images: list[Image], expected: str) -> None:
+    """W32, W40."""
+    assert image_held(image, images) == expected
+
+
+def test_the_image_is_fixed_once_for_a_revision() -> None:
+    """W40: what a registry says later changes nothing until the spec's image does."""
+
+    async def main() -> None:
+        lab = Lab("alpha", "beta")
+        lab.registry["app:1"] = "sha256:1"
+        app = replace(WEB, image="app:1")
+        record = (await lab.resolve(app)).record
+        lab.registry["app:1"] = "sha256:2"
+        again = await lab.resolve(app, record)
+        assert (record.image, record.image_spec) == ("app:1@sha256:1", "app:1")
+        assert again.record == record
+        other = await lab.resolve(replace(app, image="app:1-new"), record)
+        assert (other.record.image, other.record.image_spec) == ("app:1-new", "app:1-new")
+
+    run(main)
+
+
+def test_one_that_was_built_here_is_used_by_its_tag() -> None:
+    async def main() -> None:
+        assert (await Lab("alpha").resolve()).record.image == IMAGE
+
+    run(main)
+
+
+def test_while_no_engine_answers_nothing_is_fixed_and_nothing_made() -> None:
+    async def main() -> None:
+        lab = Lab("alpha")
+        lab.hosts["alpha"].halt()
+        resolved = await lab.resolve()
+        assert resolved.record == Record(WEB.key)
+        assert resolved.desired.hold == "no engine of cluster lab answers"
+        assert resolved.refusal == ""
+
+    run(main)
+
+
+def test_what_is_forgotten_is_not_remembered_and_a_dry_run_leaves_no_trace() -> None:
+    async def main() -> None:
+        lab = Lab("alpha", "beta")
+        lab.put("beta")
+        await lab.look(uid="", adopt=True)
+        lab.hosts["beta"].sicken(True)
+        assert (await lab.look()).unlisted == {"beta"}
+        lab.hosts["beta"].sicken(False)
+        await lab.clock.sleep(5.0)
+        assert (await lab.look()).complete
+        lab.hosts["beta"].sicken(True)
+        assert (await lab.look()).unlisted == frozenset()
+        lab.level.forget(document_of().key)
+        assert (await lab.look()).unlisted == {"beta"}
+
+    run(main)
