@@ -1,0 +1,178 @@
+"""Swarms that the settings name: workloads and groups of workers on them, without a manager group of ours."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from skep.model.cluster import StaticCluster
+from skep.model.errors import RefusedError
+from skep.model.machine import InstanceSpec
+from skep.model.spec import Key
+from tests.fakes.instances import Machine
+from tests.sim.controller import Simulation, managers, simulation, workers, workload
+from tests.sim.loop import run
+
+INIT = "docker swarm init --advertise-addr {address}\n"
+JOIN = "docker swarm join --token {token} --advertise-addr {address} {manager}:2377\n"
+
+
+async def found(sim: Simulation, *addresses: str) -> list[Machine]:
+    """A Swarm of managers that somebody else made, which the settings call prod."""
+    made: list[Machine] = []
+    for address in addresses:
+        init = INIT.replace("{address}", address)
+        if made:
+            tokens = await sim.world.engine(made[0]).join_tokens()
+            init = JOIN.replace("{token}", tokens.manager).replace("{manager}", addresses[0])
+            init = init.replace("{address}", address)
+        spec = InstanceSpec(b"{}", {"skep.request": address}, init, address)  # type: ignore[arg-type]
+        made.append(sim.world.machines[await sim.world.instances.provision(spec)])
+        made[-1].host.images.update(sim.world.host_images)
+    sim.static = (StaticCluster("prod", tuple(f"sim://{m.id}" for m in made)),)
+    return made
+
+
+def on_prod(body: Callable[[Simulation, list[Machine]], Awaitable[None]], size: int = 1) -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        made = await found(sim, *(f"10.9.5.{n}" for n in range(1, size + 1)))
+        async with sim.running():
+            await body(sim, made)
+        assert not sim.world.violations
+
+    run(main)
+
+
+def test_workers_join_a_swarm_of_the_settings_and_workloads_run_on_it() -> None:
+    async def body(sim: Simulation, made: list[Machine]) -> None:
+        await sim.apply(workers(2), workload())
+        await sim.converged(60)
+        await sim.until(lambda _: sim.world.running("web") == 5, 60)
+        [swarm] = sim.world.swarms()
+        assert len(swarm.nodes) == 3
+        assert {v.cluster for v in await sim.views()} == {"prod"}
+
+    on_prod(body)
+
+
+def test_workers_leave_it_with_care_though_no_group_of_ours_holds_its_managers() -> None:
+    async def body(sim: Simulation, made: list[Machine]) -> None:
+        await sim.apply(workers(2))
+        await sim.converged(60)
+        await sim.delete(workers(2))
+        await sim.until(lambda views: views == (), 120)
+        [swarm] = sim.world.swarms()
+        assert (len(swarm.nodes), sim.world.acts["remove node"]) == (1, 2)
+
+    on_prod(body)
+
+
+def test_a_service_of_a_silent_swarm_is_not_forgotten() -> None:
+    """Nobody knows that it is gone: the key stays until the Swarm has answered, in this life of skep or the next."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        [manager] = await found(sim, "10.9.5.1")
+        async with sim.running():
+            await sim.apply(workload())
+            await sim.until(lambda _: sim.world.running("web") == 5, 60)
+            sim.world.cut(manager, 300.0)
+            await sim.delete(workload())
+            await sim.clock.sleep(100)
+            assert len(await sim.views()) == 1
+        async with sim.running():
+            await sim.clock.sleep(100)
+            assert len(await sim.views()) == 1
+            await sim.until(lambda views: views == (), 200)
+        assert sim.world.running("web") == 0
+
+    run(main)
+
+
+def test_a_workload_goes_on_through_another_manager() -> None:
+    async def body(sim: Simulation, made: list[Machine]) -> None:
+        await sim.apply(workload())
+        await sim.converged(60)
+        sim.world.stop(made[0])
+        await sim.apply(workload(count=7))
+        await sim.until(lambda _: sim.world.running("web") == 7, 120)
+
+    on_prod(body, size=3)
+
+
+def test_who_names_a_cluster_that_is_not_there_is_told_which_there_are() -> None:
+    async def body(sim: Simulation, made: list[Machine]) -> None:
+        await sim.apply(workload() | {"Cluster": "pord"})
+        await sim.clock.sleep(5)
+        [view] = await sim.views()
+        assert "there is no cluster pord; there is prod" in " ".join(view.waiting)
+        await sim.apply(workload() | {"Cluster": "prod"})
+        await sim.converged(60)
+
+    on_prod(body)
+
+
+def test_a_stored_group_and_the_settings_can_t_both_have_a_cluster_of_one_name() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await sim.apply(managers(1))
+            await sim.converged(60)
+        sim.static = (StaticCluster("managers", ("sim://machine-1",)),)
+        life = sim.begin()
+        with pytest.raises(RefusedError, match="the settings have a cluster managers, and the managers of a stored"):
+            await life.task
+        sim.static = ()
+        async with sim.running():
+            await sim.converged(60)
+
+    run(main)
+
+
+def test_the_name_of_a_freed_cluster_can_be_given_to_the_same_one_in_the_settings() -> None:
+    """So a Swarm that skep made can be handed over: free its managers, and name them."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await sim.apply(managers(1), workers(1), workload())
+            await sim.converged(60)
+            assert sim.core is not None
+            await sim.core.free(Key.parse("group/managers"), "sim")
+        [manager] = sim.world.group("managers")
+        sim.static = (StaticCluster("managers", (f"sim://{manager.id}",)),)
+        acts = sim.world.acts["provision"]
+        async with sim.running():
+            await sim.clock.sleep(60)
+            await sim.converged(60)
+            assert {v.cluster for v in await sim.views()} == {"managers"}
+            assert sim.world.acts["provision"] == acts
+
+    run(main)
+
+
+def test_clusters_are_shown_with_their_engines() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        made = await found(sim, "10.9.5.1")
+        sim.static = (*sim.static, StaticCluster("moon", ("sim://nowhere",)))
+        async with sim.running():
+            assert sim.core is not None
+            await sim.apply(managers(1))
+            await sim.converged(60)
+            shown = {v.name: v for v in await sim.core.clusters()}
+            assert {n: (v.kind, v.origin) for n, v in shown.items()} == {
+                "prod": ("swarm", "settings"),
+                "moon": ("unknown", "settings"),
+                "managers": ("swarm", "group/managers"),
+            }
+            assert [(e.name, e.state) for v in shown.values() for e in v.engines] == [
+                (made[0].id, "answering"),
+                ("nowhere", "silent"),
+                ("10.9.0.10", "answering"),
+            ]
+            sim.world.stop(sim.world.group("managers")[0])
+            [silent] = next(v for v in await sim.core.clusters() if v.name == "managers").engines
+            assert (silent.state, bool(silent.error)) == ("silent", True)
+
+    run(main)
