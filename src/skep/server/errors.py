@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skep.model.errors import (
@@ -85,6 +86,8 @@ class Incidents:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:  # nobody is left to be told
+            return
         except Exception as error:  # the outermost seam: logged with its traceback, never shown
             answer = _incident(error, scope.get("path", ""))
             if not started:
