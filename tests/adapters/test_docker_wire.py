@@ -1,8 +1,6 @@
 """What happens when the other side of the wire misbehaves: a small server that does as it is told."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,47 +8,8 @@ import pytest
 from skep.adapters.docker import DockerEngine
 from skep.adapters.docker_wire import Lane, Request, Wire
 from skep.model.errors import UnavailableError
+from tests.adapters.wire_server import say, serving
 from tests.conditions import until
-
-Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
-VERSION = b'{"ApiVersion":"1.41"}'
-
-
-async def say(
-    writer: asyncio.StreamWriter, body: bytes, status: str = "200 OK", content: str = "application/json"
-) -> None:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {content}\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-    await writer.drain()
-
-
-@contextlib.asynccontextmanager
-async def serving(path: Path, answer: Answer) -> AsyncIterator[str]:
-    """An HTTP server on a unix socket; the version is answered for it. Connections end with it."""
-    writers: set[asyncio.StreamWriter] = set()
-    connections: set[asyncio.Task[None] | None] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.add(writer)
-        connections.add(asyncio.current_task())
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while not writer.is_closing():
-                line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode()
-                if line.startswith("GET /version"):
-                    await say(writer, VERSION)
-                else:
-                    await answer(line, writer)
-
-    server = await asyncio.start_unix_server(serve, path)
-    try:
-        yield f"unix://{path}"
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
-        for connection in connections:
-            if connection:
-                await asyncio.wait_for(connection, 5)
 
 
 async def test_an_engine_that_is_not_there_is_unavailable_and_named(tmp_path: Path) -> None:
@@ -61,7 +20,7 @@ async def test_an_engine_that_is_not_there_is_unavailable_and_named(tmp_path: Pa
 
 
 async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path) -> None:
-    async def hang_up(line: str, writer: asyncio.StreamWriter) -> None:
+    async def hang_up(head: str, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
     async with serving(tmp_path / "s", hang_up) as endpoint:
@@ -74,7 +33,7 @@ async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path) -> None:
 async def test_an_answer_that_does_not_come_ends_in_time(tmp_path: Path) -> None:
     over = asyncio.Event()
 
-    async def say_nothing(line: str, writer: asyncio.StreamWriter) -> None:
+    async def say_nothing(head: str, writer: asyncio.StreamWriter) -> None:
         await over.wait()
 
     async with serving(tmp_path / "s", say_nothing) as endpoint:
@@ -89,7 +48,7 @@ async def test_an_answer_that_does_not_come_ends_in_time(tmp_path: Path) -> None
 
 
 async def test_an_answer_that_makes_no_sense_is_unavailable(tmp_path: Path) -> None:
-    async def nonsense(line: str, writer: asyncio.StreamWriter) -> None:
+    async def nonsense(head: str, writer: asyncio.StreamWriter) -> None:
         await say(writer, b'{"not":"a list"}')
 
     async with serving(tmp_path / "s", nonsense) as endpoint:
@@ -100,7 +59,7 @@ async def test_an_answer_that_makes_no_sense_is_unavailable(tmp_path: Path) -> N
 
 
 async def test_something_else_than_an_engine_is_told_apart(tmp_path: Path) -> None:
-    async def proxy(line: str, writer: asyncio.StreamWriter) -> None:
+    async def proxy(head: str, writer: asyncio.StreamWriter) -> None:
         await say(writer, b"<html>", "502 Bad Gateway", "text/html")
 
     async with serving(tmp_path / "s", proxy) as endpoint:
@@ -114,9 +73,9 @@ async def test_no_more_calls_at_once_than_the_limit_and_reads_are_not_kept_waiti
     now = most = 0
     go_on = asyncio.Event()
 
-    async def count(line: str, writer: asyncio.StreamWriter) -> None:
+    async def count(head: str, writer: asyncio.StreamWriter) -> None:
         nonlocal now, most
-        if line.startswith("GET"):
+        if head.startswith("GET"):
             await say(writer, b"[]")
             return
         now += 1
@@ -144,8 +103,8 @@ async def test_no_more_calls_at_once_than_the_limit_and_reads_are_not_kept_waiti
 async def test_stops_wait_in_a_lane_of_their_own(tmp_path: Path) -> None:
     held = asyncio.Event()
 
-    async def slow_stop(line: str, writer: asyncio.StreamWriter) -> None:
-        if "/stop" in line:
+    async def slow_stop(head: str, writer: asyncio.StreamWriter) -> None:
+        if "/stop" in head:
             await held.wait()
         await say(writer, b"")
 
@@ -160,7 +119,7 @@ async def test_stops_wait_in_a_lane_of_their_own(tmp_path: Path) -> None:
 
 
 async def test_an_event_stream_that_breaks_says_so(tmp_path: Path) -> None:
-    async def two_events(line: str, writer: asyncio.StreamWriter) -> None:
+    async def two_events(head: str, writer: asyncio.StreamWriter) -> None:
         event = b'{"Type":"container","Action":"die","Actor":{"ID":"c","Attributes":{"a":"b"}}}\n'
         await say(writer, event * 2)
 
@@ -177,8 +136,8 @@ async def test_an_event_stream_that_breaks_says_so(tmp_path: Path) -> None:
 async def test_the_version_is_asked_for_again_after_the_engine_was_gone(tmp_path: Path) -> None:
     paths = []
 
-    async def note(line: str, writer: asyncio.StreamWriter) -> None:
-        paths.append(line)
+    async def note(head: str, writer: asyncio.StreamWriter) -> None:
+        paths.append(head.split("\r\n", maxsplit=1)[0])
         await say(writer, b"[]")
 
     engine = DockerEngine(f"unix://{tmp_path}/s")
@@ -193,7 +152,7 @@ async def test_the_version_is_asked_for_again_after_the_engine_was_gone(tmp_path
 async def test_a_removal_that_is_under_way_is_waited_for(tmp_path: Path) -> None:
     answers = ["409 Conflict", "409 Conflict", "404 Not Found"]
 
-    async def remove(line: str, writer: asyncio.StreamWriter) -> None:
+    async def remove(head: str, writer: asyncio.StreamWriter) -> None:
         await say(writer, b'{"message":"removal of container c is already in progress"}', answers.pop(0))
 
     async with serving(tmp_path / "s", remove) as endpoint:

@@ -1,6 +1,7 @@
 """What a Docker Engine's refusals mean, as errors named after what to do: the only place that reads its texts."""
 
 import re
+from collections.abc import Callable
 
 from skep.model.errors import ConflictError, NotFoundError, RejectedError, SkepError, UnavailableError
 
@@ -54,16 +55,12 @@ def _contains(text: str, parts: tuple[str, ...]) -> bool:
     return any(part in text for part in parts)
 
 
-def engine_error(status: int, message: str, what: str, endpoint: str) -> SkepError:
-    """The error for an answer of `status` with the engine's own `message`; `what` is an infinitive ("start x").
-
-    0 is an error that came inside a stream whose status was 200.
-    """
-    text = redact(f"could not {what} on {endpoint}: the engine answered {status or 'in its stream'}: {message.strip()}")
-    return _kind(status, message)(text)
+Meaning = Callable[[int, str], type[SkepError]]
+"""What an answer of some status and text asks of whoever called."""
 
 
-def _kind(status: int, message: str) -> type[SkepError]:
+def answer_kind(status: int, message: str) -> type[SkepError]:
+    """The meaning of most answers."""
     if _contains(message, _CONFLICTS):
         return ConflictError
     if _contains(message, _UNAVAILABLE):
@@ -75,3 +72,37 @@ def _kind(status: int, message: str) -> type[SkepError]:
     if status < 500 or _contains(message, _REFUSALS):
         return RejectedError
     return UnavailableError
+
+
+_REGISTRY_SILENT = (
+    "no such host",
+    "timeout",
+    "timed out",
+    "connection refused",
+    "connection reset",
+    "unreachable",
+    "no route to host",
+    "server misbehaving",
+    "failure in name resolution",
+    "EOF",
+    "deadline exceeded",
+    "request canceled",
+    "unexpected HTTP status: 5",
+    "toomanyrequests",
+    "too many requests",
+)
+"""The registry, or the way to it, and not the image: it may go better later."""
+
+
+def pull_kind(status: int, message: str) -> type[SkepError]:
+    """The meaning of a pull that failed: the engine passes on what its registry said, under any status."""
+    return UnavailableError if _contains(message, _REGISTRY_SILENT) else RejectedError
+
+
+def engine_error(status: int, message: str, what: str, endpoint: str, meaning: Meaning = answer_kind) -> SkepError:
+    """The error for an answer of `status` with the engine's own `message`; `what` is an infinitive ("start x").
+
+    0 is an error that came inside a stream whose status was 200.
+    """
+    text = redact(f"could not {what} on {endpoint}: the engine answered {status or 'in its stream'}: {message.strip()}")
+    return meaning(status, message)(text)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from skep.adapters import docker_read as read
-from skep.adapters.docker_errors import engine_error
+from skep.adapters.docker_errors import engine_error, pull_kind
 from skep.adapters.docker_wire import Request, Wire, lines
 from skep.model.engine import Image
 from skep.model.errors import NotFoundError, RejectedError, UnavailableError
@@ -43,26 +43,35 @@ class ImageCalls:
         return read.read_image(answer)
 
     async def fetch_image(self, image: str) -> None:
+        found = await self._wire.credentials(image)
+        try:
+            await self._pull(image, found.header)
+        except (RejectedError, UnavailableError) as error:
+            if not found.complaint:
+                raise
+            raise type(error)(f"{error} ({found.complaint})") from error
+
+    async def _pull(self, image: str, registry_auth: str) -> None:
         name, tag = split_reference(image)
         query = [("fromImage", name), ("tag", tag)]
-        await self._progress(f"pull image {image}", "images/create", query, None)
+        what = f"pull image {image}"
+        await self._progress(Request(what, "POST", "images/create", query, None, registry_auth, pull_kind))
 
     async def import_image(self, image: str, tar: AsyncIterator[bytes], changes: Sequence[str]) -> str:
         name, tag = split_reference(image)
         query = [("fromSrc", "-"), ("repo", name), ("tag", tag), *(("changes", change) for change in changes)]
-        statuses = await self._progress(f"import image {image}", "images/create", query, tar)
+        statuses = await self._progress(Request(f"import image {image}", "POST", "images/create", query, tar))
         if not statuses:
             raise UnavailableError(f"could not import image {image} on {self._wire.endpoint}: no ID came back")
         return statuses[-1]
 
     async def pull_image(self, image: str, *, timeout_s: float) -> bool:
-        name, tag = split_reference(image)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._progress(f"pull image {image}", "images/create", [("fromImage", name), ("tag", tag)], None)
+                await self._pull(image, (await self._wire.credentials(image)).header)
         except TimeoutError:
             return False
-        except (NotFoundError, RejectedError, UnavailableError):
+        except (RejectedError, UnavailableError):
             # The engine passes on whatever its registry said; an engine that is itself away shows in this:
             await self._wire.raw("ping", "_ping")
             return False
@@ -76,17 +85,15 @@ class ImageCalls:
                 yield chunk
 
     async def load_images(self, tar: AsyncIterator[bytes]) -> None:
-        await self._progress("load images", "images/load", [("quiet", "1")], tar)
+        await self._progress(Request("load images", "POST", "images/load", [("quiet", "1")], tar))
 
-    async def _progress(
-        self, what: str, path: str, query: Sequence[tuple[str, str]], tar: AsyncIterator[bytes] | None
-    ) -> list[str]:
+    async def _progress(self, request: Request) -> list[str]:
         """The statuses of a progress stream, which answers 200 even when it fails later (semantics.md 5.3)."""
         statuses = []
-        async with self._wire.stream(Request(what, "POST", path, query, tar)) as chunks:
+        async with self._wire.stream(request) as chunks:
             async for line in lines(chunks):
                 progress = msgspec.json.decode(line, type=read.StreamLine)
                 if progress.error:
-                    raise engine_error(0, progress.error, what, self._wire.endpoint)
+                    raise engine_error(0, progress.error, request.what, self._wire.endpoint, request.meaning)
                 statuses.append(progress.status)
         return [status for status in statuses if status]

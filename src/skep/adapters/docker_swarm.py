@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from skep.adapters import docker_read_swarm as read
 from skep.adapters.docker_wire import Wire, filters_query
+from skep.adapters.registry_auth import Credentials
 from skep.model.engine import JoinTokens, Node, Service, Task
 from skep.model.errors import ConflictError, SkepError
 from skep.model.json import Json, JsonObject
@@ -82,11 +83,21 @@ class SwarmCalls:
 
     async def create_service(self, spec: JsonObject) -> str:
         what = f"create service {spec.get('Name', '')}"
-        return (await self._wire.create(what, "services/create", _Created, body=spec)).ID
+        auth = (await self._credentials(spec)).header
+        return (await self._wire.create(what, "services/create", _Created, body=spec, registry_auth=auth)).ID
 
     async def update_service(self, service: str, version: int, spec: JsonObject) -> None:
-        path = f"services/{quote(service)}/update"
-        await self._wire.act(f"update service {service}", "POST", path, [("version", str(version))], body=spec)
+        what, path = f"update service {service}", f"services/{quote(service)}/update"
+        auth = (await self._credentials(spec)).header
+        await self._wire.act(what, "POST", path, [("version", str(version))], body=spec, registry_auth=auth)
+
+    async def _credentials(self, spec: JsonObject) -> Credentials:
+        """Those for its nodes to pull the image with; the Swarm keeps them with the service, as with docker's own
+        `--with-registry-auth`."""
+        for part in ("TaskTemplate", "ContainerSpec"):
+            inner = spec.get(part)
+            spec = inner if isinstance(inner, Mapping) else {}
+        return await self._wire.credentials(str(spec.get("Image", "")))
 
     async def remove_service(self, service: str) -> None:
         await self._wire.remove(f"remove service {service}", f"services/{quote(service)}")
@@ -109,9 +120,8 @@ class SwarmCalls:
         if "@" in image:
             return image
         try:
-            answer = await self._wire.read(
-                f"ask for the digest of {image}", f"distribution/{image}/json", _Distribution
-            )
+            what, auth = f"ask for the digest of {image}", (await self._wire.credentials(image)).header
+            answer = await self._wire.read(what, f"distribution/{image}/json", _Distribution, registry_auth=auth)
         except SkepError:
             return None  # whatever kept a registry from answering: the tag itself is used then
         return f"{image}@{answer.Descriptor.digest}"

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -14,9 +14,10 @@ import aiodocker
 import aiohttp
 import msgspec
 
-from skep.adapters.docker_errors import UnreachableError, engine_error, redact
+from skep.adapters.docker_errors import Meaning, UnreachableError, answer_kind, engine_error, redact
 from skep.adapters.docker_routes import TLS_PORT, Access, Route, check_endpoint, open_route
 from skep.adapters.docker_version import VersionAnswer, chosen_version
+from skep.adapters.registry_auth import Credentials, credentials
 from skep.model.errors import NotFoundError, SkepError, UnavailableError
 from skep.model.json import JsonObject
 
@@ -46,13 +47,18 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `what` is an infinitive for errors ("start container x"); `data` is JSON text, or a tar."""
+    """One request. `what` is an infinitive for errors ("start container x"); `data` is JSON text, or a tar.
+
+    `registry_auth` is the value of X-Registry-Auth, a secret. `meaning` says what a refusal is.
+    """
 
     what: str
     method: str
     path: str
     query: Query = NO_QUERY
     data: bytes | AsyncIterator[bytes] | None = None
+    registry_auth: str = field(default="", repr=False)
+    meaning: Meaning = answer_kind
 
     @property
     def target(self) -> str:
@@ -61,7 +67,8 @@ class Request:
     @property
     def headers(self) -> Mapping[str, str]:
         is_tar = self.data is not None and not isinstance(self.data, bytes)
-        return {"Content-Type": "application/x-tar" if is_tar else "application/json"}
+        content = {"Content-Type": "application/x-tar" if is_tar else "application/json"}
+        return content | ({"X-Registry-Auth": self.registry_auth} if self.registry_auth else {})
 
 
 class Wire:
@@ -125,9 +132,16 @@ class Wire:
             self._docker = aiodocker.Docker(url=self._route.url, connector=self._route.connector, api_version="v1.41")
         return self._docker
 
-    async def read(self, what: str, path: str, type_: type[T], query: Query = NO_QUERY) -> T:
+    async def credentials(self, image: str) -> Credentials:
+        """This host's, for the registry of an image."""
+        return await credentials(self._access.docker_config, image)
+
+    async def read(
+        self, what: str, path: str, type_: type[T], query: Query = NO_QUERY, *, registry_auth: str = ""
+    ) -> T:
         """GET, parsed as `type_`."""
-        return self._parsed(what, await self.raw(what, path, query), type_)
+        request = Request(what, "GET", path, query, registry_auth=registry_auth)
+        return self._parsed(what, await self._call(request, self._read_timeout_s, Lane.READ), type_)
 
     async def raw(self, what: str, path: str, query: Query = NO_QUERY) -> bytes:
         """GET, as it comes."""
@@ -143,14 +157,25 @@ class Wire:
         body: JsonObject | None = None,
         timeout_s: float = ACT_TIMEOUT_S,
         lane: Lane = Lane.ACT,
+        registry_auth: str = "",
     ) -> bytes:
         """A request that changes something; the body of the answer, empty where there is none."""
         data = None if body is None else msgspec.json.encode(body)
-        return await self._call(Request(what, method, path, query, data), timeout_s, lane)
+        return await self._call(Request(what, method, path, query, data, registry_auth), timeout_s, lane)
 
-    async def create(self, what: str, path: str, type_: type[T], query: Query = NO_QUERY, *, body: JsonObject) -> T:
+    async def create(
+        self,
+        what: str,
+        path: str,
+        type_: type[T],
+        query: Query = NO_QUERY,
+        *,
+        body: JsonObject,
+        registry_auth: str = "",
+    ) -> T:
         """POST of `body`, the answer parsed as `type_`."""
-        return self._parsed(what, await self.act(what, "POST", path, query, body=body), type_)
+        answer = await self.act(what, "POST", path, query, body=body, registry_auth=registry_auth)
+        return self._parsed(what, answer, type_)
 
     async def remove(self, what: str, path: str, query: Query = NO_QUERY) -> None:
         """DELETE where not there is success."""
@@ -164,14 +189,14 @@ class Wire:
         self, request: Request, timeout_s: float | None = STREAM_TIMEOUT_S
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The answer's chunks as they come, outside the limit of calls; None for `timeout_s` never ends by itself."""
-        async with self._translated(request.what):
+        async with self._translated(request):
             await self.version()
             limit = aiohttp.ClientTimeout(total=timeout_s)  # not asyncio.timeout: it would cancel whoever reads
             async with self._response(request, limit) as response:
                 yield response.content.iter_any()
 
     async def _call(self, request: Request, timeout_s: float, lane: Lane) -> bytes:
-        async with self._slots[lane], self._translated(request.what):
+        async with self._slots[lane], self._translated(request):
             await self.version()
             async with asyncio.timeout(timeout_s), self._response(request, None) as response:
                 return await response.read()
@@ -199,8 +224,9 @@ class Wire:
             ) from error
 
     @asynccontextmanager
-    async def _translated(self, what: str) -> AsyncIterator[None]:
+    async def _translated(self, request: Request) -> AsyncIterator[None]:
         """Foreign errors become ours, with their cause."""
+        what = request.what
         try:
             yield
         except SkepError:
@@ -208,7 +234,7 @@ class Wire:
         except aiodocker.DockerError as error:
             if error.status == 900:  # aiodocker's own number for "no connection"
                 raise self._silent(what, error, str(error.__context__ or error.message)) from error
-            raise engine_error(error.status, error.message, what, self.endpoint) from error
+            raise engine_error(error.status, error.message, what, self.endpoint, request.meaning) from error
         except TimeoutError as error:
             raise self._silent(what, error, "no answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError, KeyError) as error:
