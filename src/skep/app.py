@@ -4,9 +4,10 @@ import asyncio
 import gc
 import os
 import random
+import shutil
 import signal
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,37 +31,52 @@ from skep.logs import configure
 from skep.model.errors import NotFoundError, RefusedError
 from skep.model.state import Limits
 from skep.plugins.docker.instances import DockerInstances
+from skep.plugins.file import FileInstances
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
 from skep.plugins.refused import RefusedInstances
 from skep.plugins.registry import PluginRegistry
+from skep.plugins.simulator import SimulatorInstances
 from skep.ports import FlavorPlugin, InstancePlugin
 from skep.server.api import create_api
 from skep.server.front import Info
+from skep.server.loopback import LoopbackServer
 from skep.server.serving import ApiServer
 from skep.settings import Settings
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class OwnEngine:
+    """This host's own engine.
+
+    `images` is one for the whole process: it asks a registry once, and builds once for all machines that boot side by
+    side.
+    """
+
+    engine: DockerEngine
+    images: NodeImages
+
+
 class Daemon(Core):
     """The core, and what of its host a request may ask for. Implements server.front.Front."""
 
-    def __init__(
-        self, world: World, options: Options, settings: Settings, engine: DockerEngine, images: NodeImages
-    ) -> None:
+    def __init__(self, world: World, options: Options, settings: Settings, own: OwnEngine | NotFoundError) -> None:
+        """`own`: or why there is none."""
         super().__init__(world, options)
-        self._settings, self._engine, self._images = settings, engine, images
+        self._settings, self._own = settings, own
 
     def info(self) -> Info:
-        return Info(
-            self._settings.controller, __version__, self._engine.endpoint, str(self._settings.state_dir), os.getpid()
-        )
+        endpoint = "" if isinstance(self._own, NotFoundError) else self._own.engine.endpoint
+        return Info(self._settings.controller, __version__, endpoint, str(self._settings.state_dir), os.getpid())
 
     async def build_image(self, which: Literal["node", "example"]) -> str:
+        if isinstance(self._own, NotFoundError):
+            raise NotFoundError(str(self._own))
         if which == "example":
-            return await build_example_image(self._engine)
-        return await self._images.ensure(self._settings.node_image)
+            return await build_example_image(self._own.engine)
+        return await self._own.images.ensure(self._settings.node_image)
 
 
 def serve(settings: Settings) -> None:
@@ -90,9 +106,18 @@ async def _serve(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             core = group.create_task(daemon.run(f"{settings.controller} {os.getpid()}"), name="core")
             await daemon.ready.wait()
-            await ApiServer(settings.socket, create_api(daemon)).serve(stop)
+            await _answer(settings, daemon, stop)
             core.cancel()
     log.info("stopped")
+
+
+async def _answer(settings: Settings, daemon: Daemon, stop: asyncio.Event) -> None:
+    """Until `stop`, on the socket and, where that was asked for, on a loopback address."""
+    api = create_api(daemon)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ApiServer(settings.socket, api).serve(stop), name="api")
+        if settings.insecure_http:
+            group.create_task(LoopbackServer(settings.insecure_http, api).serve(stop), name="insecure http")
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
@@ -101,13 +126,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
     stack.push_async_callback(store.close)
     engines, hub, clock = _engines(settings), Hub(), SystemClock()
     stack.push_async_callback(engines.close)
-    engine = engines.engine(_endpoint(settings))
+    own = _own_engine_or_why(settings, engines)
     static = EngineBook(settings.clusters, engines, clock, hub.cluster_changed)
     clusters = ClusterBook(store, engines, clock, hub.cluster_changed, static)
-    # One for the whole process: it asks a registry once, and builds once for all machines that boot side by side.
-    images = NodeImages(engine, settings.pull_timeout_s)
     instances: dict[str, InstancePlugin] = {
-        "instance-docker": await _docker_instances(settings, engine, engines, images)
+        "instance-docker": await _docker_instances(settings, own, engines),
+        "instance-file": FileInstances(_files(settings)),
+        "instance-simulator": SimulatorInstances(clock),
     }
     flavors: dict[str, FlavorPlugin] = {
         "flavor-swarm": SwarmFlavor(clusters, engines, clock),
@@ -125,11 +150,29 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         clusters=clusters,
         hub=hub,
     )
-    return Daemon(world, _options(settings), settings, engine, images)
+    return Daemon(world, _options(settings), settings, own)
 
 
-def _endpoint(settings: Settings) -> str:
-    return find_engine(settings.engine, os.environ, Path.home(), settings.state_dir)
+def _files(settings: Settings) -> Path:
+    """Where the file plugin's machines are."""
+    return settings.state_dir / "instances"
+
+
+def _own_engine(settings: Settings, engines: DockerEngines) -> OwnEngine:
+    """NotFoundError where this host has none."""
+    engine = engines.engine(find_engine(settings.engine, os.environ, Path.home(), settings.state_dir))
+    return OwnEngine(engine, NodeImages(engine, settings.pull_timeout_s))
+
+
+def _own_engine_or_why(settings: Settings, engines: DockerEngines) -> OwnEngine | NotFoundError:
+    """Who names clusters in the settings needs no engine on this host; NotFoundError is raised for all others."""
+    try:
+        return _own_engine(settings, engines)
+    except NotFoundError as error:
+        if not settings.clusters:
+            raise
+        log.warning("no machines can be made on this host", reason=str(error))
+        return error
 
 
 def _engines(settings: Settings) -> DockerEngines:
@@ -155,17 +198,19 @@ def _options(settings: Settings) -> Options:
 
 
 async def _docker_instances(
-    settings: Settings, engine: DockerEngine, engines: DockerEngines, images: NodeImages
+    settings: Settings, own: OwnEngine | NotFoundError, engines: DockerEngines
 ) -> InstancePlugin:
+    if isinstance(own, NotFoundError):
+        return RefusedInstances(str(own), out_of_sight=True)
     try:
-        await check_for_machines(engine)
+        await check_for_machines(own.engine)
     except RefusedError as error:
         return RefusedInstances(str(error))
 
     async def node_image() -> str:
-        return await images.ensure(settings.node_image)
+        return await own.images.ensure(settings.node_image)
 
-    instances = DockerInstances(engine, engines, settings.controller, settings.state_dir, node_image, SystemClock())
+    instances = DockerInstances(own.engine, engines, settings.controller, settings.state_dir, node_image, SystemClock())
     await _check_homes(settings, instances)
     return instances
 
@@ -188,6 +233,7 @@ async def _tear_down(settings: Settings) -> tuple[str, ...]:
         engines = _engines(settings)
         stack.push_async_callback(engines.close)
         removed = await _remove_machines(settings, engines)
+        await asyncio.to_thread(shutil.rmtree, _files(settings), ignore_errors=True)
         for document in await store.list(""):
             await store.delete(document.key)
     return removed
@@ -196,9 +242,8 @@ async def _tear_down(settings: Settings) -> tuple[str, ...]:
 async def _remove_machines(settings: Settings, engines: DockerEngines) -> tuple[str, ...]:
     """Where there is no engine, there is nothing on it to remove."""
     try:
-        engine = engines.engine(_endpoint(settings))
+        own = _own_engine(settings, engines)
     except NotFoundError:
         return ()
-    images = NodeImages(engine, settings.pull_timeout_s)
-    instances = await _docker_instances(settings, engine, engines, images)
+    instances = await _docker_instances(settings, own, engines)
     return await instances.remove_everything() if isinstance(instances, DockerInstances) else ()
