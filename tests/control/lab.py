@@ -12,7 +12,7 @@ from skep.control.documents import SpecDocument
 from skep.control.endpoints import EngineBook
 from skep.control.levels import Resolved
 from skep.model.cluster import StaticCluster
-from skep.model.engine import Container
+from skep.model.engine import Container, EngineInfo
 from skep.model.plan import ActionKind, Reason
 from skep.model.spec import WorkloadSpec
 from skep.model.state import Entry, Limits, Observed, Phase, Record
@@ -31,7 +31,7 @@ class Lab:
     """Engines by name; implements tests.fakes.engine.Net. `told` are the clusters that were woken.
 
     `refuse`: what an act of an engine answers, by name of the act; a `list` hangs. `cached`: the listing that an
-    engine answers with.
+    engine answers with. `is_more`: what an engine says of itself beyond what a plain one does.
     """
 
     def __init__(self, *names: str) -> None:
@@ -44,6 +44,7 @@ class Lab:
         self.told: list[str] = []
         self.refuse: dict[str, Exception] = {}
         self.cached: dict[str, Sequence[Container]] = {}
+        self.is_more: dict[str, Mapping[str, object]] = {}
         self.book = EngineBook(
             [StaticCluster("lab", tuple(f"{SCHEME}{n}" for n in names))], LabEngines(self), self.clock, self.told.append
         )
@@ -118,6 +119,9 @@ class LabEngine(FakeEngine):
     def __init__(self, lab: Lab, endpoint: str) -> None:
         super().__init__(lab, endpoint)
         self._lab, self._name = lab, endpoint.removeprefix(SCHEME)
+
+    async def info(self) -> EngineInfo:
+        return replace(await super().info(), **self._lab.is_more.get(self._name, {}))  # type: ignore[arg-type]
 
     async def start_container(self, container: str) -> None:
         await self._refused("start")

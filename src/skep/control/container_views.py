@@ -23,7 +23,9 @@ _ORDER = (Life.RUNNING, Life.UNKNOWN, Life.PENDING, Life.STOPPED, Life.DEAD, Lif
 
 def with_containers(view: KeyView, seen: Seen, actuator: ContainerActuator, ledger: Ledger, wall_s: float) -> KeyView:
     """One row for each container, those that ended last; and `host:port` of each port that is published."""
-    page = _Page(view.name, seen, ledger, {f.container.id: f for f in actuator.found}, _hosts(actuator.sight()), wall_s)
+    page = _Page(
+        view.name, seen, ledger, {f.container.id: f for f in actuator.found}, hosts_of(actuator.sight()), wall_s
+    )
     running = [f for f in actuator.found if f.container.state == "running"]
     return replace(
         view,
@@ -39,7 +41,7 @@ def _order(member: Member) -> tuple[int, int, str, str]:
     return (_ORDER.index(member.life), len(slot), slot, member.id)
 
 
-def _hosts(sight: ClusterSight) -> Mapping[str, str]:
+def hosts_of(sight: ClusterSight) -> Mapping[str, str]:
     """Where the ports of each engine are published. A classic Swarm's are on nodes whose addresses it does not tell."""
     if sight.kind is ClusterKind.CLASSIC:
         return {}
@@ -78,8 +80,9 @@ class _Page:
         )
 
     def addresses(self, found: Found) -> tuple[str, ...]:
-        host = self.hosts.get(found.source)
-        return tuple(f"{host}:{published}" for published, _, _ in found.container.ports) if host else ()
+        host = self.hosts.get(found.source, "")
+        shown = f"[{host}]" if ":" in host else host
+        return tuple(f"{shown}:{published}" for published, _, _ in found.container.ports) if host else ()
 
     def _doing(self, member: Member) -> str:
         entries = (e for e in self.ledger.entries if e.member == member.id or e.request == member.request)
