@@ -185,20 +185,3 @@ def test_events_since_a_number_or_a_time(shell: Shell, front: FrontDouble) -> No
 def test_version_answers_without_a_server(tmp_path: Path) -> None:
     result = Shell(tmp_path / "no.sock").skep("version")
     assert (result.code, result.out.splitlines()[-1].split()) == (0, ["server", "-"])
-
-
-def test_help_has_an_example_for_every_command(tmp_path: Path) -> None:
-    shell = Shell(tmp_path / "no.sock")
-    for command in COMMANDS:
-        result = shell.skep(*command, "--help")
-        assert result.code == 0
-        assert "Example" in result.out or command == ("version",), command
-        assert all(len(line) <= 100 for line in result.out.splitlines())
-
-
-COMMANDS = [
-    *((name,) for name in ("apply", "plan", "delete", "status", "events", "image", "version")),
-    *((kind, name) for kind in ("group", "workload") for name in ("ls", "describe", "scale", "history")),
-    ("group", "destroy"),
-    ("workload", "rm"),
-]

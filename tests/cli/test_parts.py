@@ -1,5 +1,7 @@
 """The small pure parts: durations, ages, tables, places."""
 
+from pathlib import Path
+
 import pytest
 
 from skep.cli.duration import seconds
@@ -8,6 +10,7 @@ from skep.cli.output import Table, age
 from skep.cli.place import socket_path, state_dir
 from skep.cli.spoken import spoken
 from skep.model.errors import RefusedError, UnavailableError
+from skep.settings import load
 
 
 @pytest.mark.parametrize(
@@ -38,10 +41,36 @@ def test_ages(given: float, wanted: str) -> None:
     assert age(given) == wanted
 
 
-def test_a_table_is_cut_at_its_last_column_alone() -> None:
-    table = Table(("NAME", "STATE", "DETAIL"), (("web", "Failed", "a long story about it"), ("x", "Ready", "")))
-    assert table.lines(24) == ["NAME  STATE   DETAIL", "web   Failed  a long st…", "x     Ready   -"]
-    assert table.lines(5)[1] == "web   Failed  a long …"
+TABLE = Table(("NAME", "DETAIL", "STATE", "MESSAGE"), (("web", "a long story", "Failed", "an even longer story"),))
+
+
+@pytest.mark.parametrize(
+    ("width", "wanted"),
+    [
+        (None, "web   a long story  Failed  an even longer story"),
+        (48, "web   a long story  Failed  an even longer story"),
+        (47, "web   a long story  Failed  an even longer sto…"),
+        (40, "web   a long story  Failed  an even lon…"),
+        (38, "web   a long sto…  Failed  an even lo…"),
+        (33, "web   a long …  Failed  an even …"),
+        (5, "web   a long …  Failed  an even…"),
+    ],
+)
+def test_the_widest_free_text_of_a_table_is_cut(width: int | None, wanted: str) -> None:
+    line = TABLE.lines(width)[1]
+    assert line == wanted
+    assert width is None or len(line) <= max(width, 32)
+
+
+def test_names_are_never_cut() -> None:
+    name = "a-very-long-name-of-a-workload"
+    assert Table(("NAME", "DETAIL"), ((name, "x" * 100),)).lines(20) == [f"{'NAME':30}  DETAIL", f"{name}  xxxxxxx…"]
+
+
+def test_wide_characters_take_two_columns() -> None:
+    table = Table(("DETAIL", "STATE"), (("日本語のエラー", "Failed"), ("e\u0301", "Ready")))
+    assert table.lines() == ["DETAIL          STATE", "日本語のエラー  Failed", "e\u0301               Ready"]
+    assert table.lines(18)[1] == "日本語の…   Failed"
 
 
 def test_a_cell_holds_one_line_without_control_characters() -> None:
@@ -64,6 +93,25 @@ def test_the_state_directory_is_found(environ: dict[str, str], uid: int, wanted:
 def test_a_socket_that_is_named_wins() -> None:
     assert socket_path("/a/s", "/b") == "/a/s"
     assert socket_path(None, "/b") == "/b/skep.sock"
+
+
+def test_the_socket_is_that_of_the_settings(tmp_path: Path) -> None:
+    environ = {"SKEP_STATE_DIR": str(tmp_path)}
+    assert socket_path(None, None, environ) == f"{tmp_path}/skep.sock"
+    (tmp_path / "skep.toml").write_text("parallel = 3 # not the socket\n")
+    assert socket_path(None, None, environ) == f"{tmp_path}/skep.sock"
+    (tmp_path / "skep.toml").write_text('socket = "/run/x.sock"\n')
+    assert socket_path(None, None, environ) == "/run/x.sock"
+    assert socket_path(None, str(tmp_path), {}) == "/run/x.sock"
+    assert socket_path(None, None, {"SKEP_CONFIG": str(tmp_path / "skep.toml")}) == "/run/x.sock"
+    assert socket_path(None, None, {**environ, "SKEP_SOCKET": "/b"}) == "/b"
+    assert str(load({}, environ, uid=1000).socket) == "/run/x.sock"
+
+
+def test_settings_that_nobody_can_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "skep.toml").write_text("socket = \n")
+    with pytest.raises(Failure, match="is not TOML"):
+        socket_path(None, str(tmp_path), {})
 
 
 def test_what_the_server_raises_on_purpose_is_told_also_out_of_a_group() -> None:

@@ -21,21 +21,61 @@ from tests.cli.shell import PROGRAM, Shell
 from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
 from tests.server.running import Running
 
-HEAVY = ("aiohttp", "pydantic", "fastapi", "uvicorn", "rich", "ruamel", "asyncio", "structlog", "apsw", "msgspec")
+START = """
+import sys
+before = set(sys.modules)
+from skep.cli.main import main
+try:
+    main()
+finally:
+    sys.stderr.write(" ".join(sorted(set(sys.modules) - before)))
+"""
+OWN = ("client", "commands", "duration", "exchange", "failures", "json_text", "main", "output", "parameter", "place")
+ALWAYS = {"__future__", "_json", "_socket", "skep", "skep.cli"}
+ALWAYS |= {f"skep.cli.{name}" for name in (*OWN, "quick", "state", "tables")}
+"""Of the standard library only what is written in C: its Python modules bring others, and each costs its time."""
 
 
-def test_the_client_imports_nothing_heavy_and_nothing_else_of_skep(shell: Shell) -> None:
-    code = (
-        "import sys\nfrom skep.cli.main import main\ntry:\n main()\nfinally:\n"
-        " import json; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code, "status"], capture_output=True, env=shell.environ(), check=True, timeout=30
-    )
-    modules = json.loads(run.stderr.decode())
-    assert [name for name in modules if name.split(".")[0] in HEAVY] == []
-    assert [name for name in modules if name.startswith("skep.") and not name.startswith("skep.cli")] == []
-    assert "skep.cli.client" in modules
+@pytest.mark.parametrize(
+    ("line", "more"),
+    [
+        ("status", "status"),
+        ("status -o wide", "status"),
+        ("version", "status"),
+        ("events", "events"),
+        ("logs", "events keys changes"),
+        ("group ls", "keys changes"),
+        ("workload describe web", "keys changes"),
+        ("workload scale web 3", "keys changes"),
+        ("group retry workers", "keys changes"),
+        ("workload rm web --cascade", "keys changes"),
+        ("apply -f FILE", "specs files changes"),
+        ("delete -f FILE", "specs files changes"),
+        ("plan -f FILE", "specs files changes"),
+        ("group commit FILE --pretend", "specs files changes"),
+        ("workload submit FILE", "submit specs files changes"),
+        ("workload submit web --image skep/web:1", "submit specs files changes"),
+    ],
+)
+def test_a_command_that_does_not_wait_imports_only_its_own(
+    shell: Shell, front: FrontDouble, tmp_path: Path, line: str, more: str
+) -> None:
+    (tmp_path / "web.json").write_text('{"Name": "web", "Count": 3, "Image": "skep/web:1"}')
+    front.log = [Event(1, 1.0, "workload/web", "Missing", "create service web")]
+    words = line.replace("FILE", str(tmp_path / "web.json")).split()
+    command = [sys.executable, "-c", START, *words]
+    run = subprocess.run(command, capture_output=True, env=shell.environ(), timeout=30, check=False)
+    assert run.returncode == (1 if words[0] == "plan" else 0), run.stderr
+    assert set(run.stderr.decode().split()) - {f"skep.cli.{name}" for name in more.split()} == ALWAYS
+
+
+def test_json_costs_the_json_library_and_no_more(shell: Shell) -> None:
+    for words in (("status", "-o", "json"), ("workload", "inspect", "web")):
+        command = [sys.executable, "-c", START, *words]
+        run = subprocess.run(command, capture_output=True, env=shell.environ(), timeout=30, check=True)
+        brought = {name.split(".")[0] for name in run.stderr.decode().split()}
+        assert "json" in brought
+        assert not brought & {"click", "http", "email", "socket", "typing", "dataclasses", "pathlib", "urllib"}
 
 
 def test_it_reads_standard_input(shell: Shell) -> None:
@@ -152,10 +192,30 @@ def test_a_terminal_gets_colours_and_lines_that_fit(shell: Shell) -> None:
     assert all(len(line) <= 60 for line in plain.splitlines()[2:])
 
 
-def test_no_color_is_honoured(shell: Shell) -> None:
-    _, got = _on_a_terminal(shell, "status", NO_COLOR="1")
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [(("status",), {"NO_COLOR": "1"}), (("status", "--no-color"), {}), (("status",), {"TERM": "dumb"})],
+)
+def test_no_colours_where_none_are_wanted(shell: Shell, arguments: tuple[str, ...], environ: dict[str, str]) -> None:
+    _, got = _on_a_terminal(shell, *arguments, **environ)
     assert "\x1b" not in got
     assert "Ready" in got
+
+
+def test_what_is_piped_is_neither_cut_nor_coloured(shell: Shell, front: FrontDouble) -> None:
+    long = "create service web with " + "very " * 100 + "many replicas"
+    front.log = [Event(1, 0.0, "workload/web", "Missing", long)]
+    result = shell.process("events", environ={"COLUMNS": "40", "TERM": "xterm"})
+    assert long in result.out
+    assert "\x1b" not in result.out
+
+
+def test_a_dumb_terminal_gets_lines_of_progress(shell: Shell, front: FrontDouble) -> None:
+    busy = replace(WORKLOAD, generation=4, observed_generation=4)
+    front.script.extend([(GROUP, busy), (GROUP, replace(busy, ready=7, desired=7, converged=True))])
+    code, got = _on_a_terminal(shell, "workload", "scale", "web", "7", "--wait", TERM="dumb")
+    assert (code, "\x1b" in got) == (0, False)
+    assert "workload/web 7/7 Ready" in got
 
 
 def test_a_terminal_sees_live_progress(shell: Shell, front: FrontDouble) -> None:

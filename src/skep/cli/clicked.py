@@ -46,6 +46,10 @@ class _Type(click.ParamType[Any]):
 
 
 def _parameter(one: Parameter) -> click.Parameter:
+    if one.switch:
+        return click.Option([*one.flags, one.name], is_flag=True, help=one.help)
+    # Click takes a None that is passed for a value: what is required has no default at all.
+    default: dict[str, Any] = {} if one.required or one.many else {"default": one.default}
     kind: click.ParamType[Any] = click.Choice(one.choices) if one.choices else _Type(one)
     if not one.flags:
         return click.Argument(
@@ -54,20 +58,18 @@ def _parameter(one: Parameter) -> click.Parameter:
             metavar=one.metavar,
             nargs=-1 if one.many else 1,
             required=one.required,
-            default=None if one.required or one.many else one.default,
             shell_complete=_offer(one),
+            **default,
         )
-    if one.switch:
-        return click.Option([*one.flags, one.name], is_flag=True, help=one.help)
     return click.Option(
         [*one.flags, one.name],
         type=kind,
         metavar=one.metavar,
         multiple=one.many,
         required=one.required,
-        default=None if one.many else one.default,
         show_default=bool(one.choices),
         help=one.help,
+        **default,
     )
 
 
@@ -78,10 +80,16 @@ def _offer(one: Parameter) -> Any:
     def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
         from skep.cli.completion import offered  # noqa: PLC0415 - asks the server, for completion alone
 
-        values = context.params
-        return [CompletionItem(name) for name in offered(one.completes, begun, values)]
+        return [CompletionItem(name) for name in offered(one.completes, begun, context.params)]
 
     return names
+
+
+def _help(row: Command) -> str:
+    """What its function says; with the words in place where several rows have the same function."""
+    text = row.load().__doc__ or ""
+    words = {"kind": row.path[0], "command": row.path[-1], "name": EXAMPLES.get(row.path[0], "")}
+    return text.format(**words) if row.fixed else text
 
 
 class TableCommand(click.Command):
@@ -93,9 +101,7 @@ class TableCommand(click.Command):
             row.path[-1],
             params=[_parameter(one) for one in row.parameters],
             callback=lambda **values: (row, values),
-            help=(row.load().__doc__ or "").format(
-                kind=row.path[0], name=EXAMPLES.get(row.path[0], ""), command=row.path[-1]
-            ),
+            help=_help(row),
         )
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:

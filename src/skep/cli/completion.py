@@ -18,7 +18,9 @@ ASK_S = 0.5
 
 
 def completion(shell: str) -> None:
-    """Print what makes a shell complete commands, options and the names of what there is.
+    """Print what makes a shell complete skep.
+
+    Its commands, its options, and the names of what there is.
 
     \b
     Examples:

@@ -94,14 +94,12 @@ def _origins(settings: Any, flags: Mapping[str, Flag]) -> list[tuple[str, str, s
     flagged, filed = given(flags), _in_file(str(settings.config))
     rows = []
     for row in SETTINGS:
-        origin = DEFAULT
-        if row.name in flagged:
-            origin = row.flag
-        elif os.environ.get(row.env):
-            origin = row.env
-        elif row.name in filed:
-            origin = str(settings.config)
-        rows.append((row.name, _shown(getattr(settings, row.name)), origin))
+        value = getattr(settings, row.name)
+        in_file = bool(value) and "clusters" in filed if row.repeated else row.name in filed
+        places = ((row.name in flagged, row.flag), (os.environ.get(row.env), row.env), (in_file, str(settings.config)))
+        found = [place for is_given, place in places if is_given] or [DEFAULT]
+        # What may be repeated is gathered from all places; of the others, the first one wins.
+        rows.append((row.name, _shown(value), ", ".join(found) if row.repeated else found[0]))
     return rows
 
 

@@ -36,9 +36,10 @@ def events(client: Client, follow: bool, since: tuple[int, float], form: str) ->
 
 
 def logs(client: Client, key: str, follow: bool, since: tuple[int, float], form: str) -> None:
-    """Tell what skep decided about a group or workload, and why: a line for each decision, oldest first.
+    """Tell what skep decided, and why.
 
-    Without KEY, about all of them. What the containers themselves say, `docker logs` tells.
+    A line for each decision about a group or workload, oldest first; without KEY, about all of them. What the
+    containers themselves say, `docker logs` tells.
 
     \b
     Examples:

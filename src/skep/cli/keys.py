@@ -29,7 +29,9 @@ def listed(client: Client, kind: str, form: str) -> None:
 
 
 def described(client: Client, kind: str, name: str, form: str) -> None:
-    """Show all about a {kind}: its state and why, its conditions, its members.
+    """Show all about a {kind}.
+
+    Its state and why, its conditions, its members.
 
     \b
     Example:
@@ -58,7 +60,9 @@ def inspected(client: Client, kind: str, name: str, form: str) -> None:
 
 
 def scaled(client: Client, kind: str, name: str, count: int, wait: bool, timeout_s: float, form: str) -> None:
-    """Change how many members a {kind} has, and nothing else of it.
+    """Change how many members a {kind} has.
+
+    And nothing else of it.
 
     \b
     Example:
@@ -79,7 +83,9 @@ def retried(client: Client, kind: str, name: str, wait: bool, timeout_s: float, 
 
 
 def revisions(client: Client, kind: str, name: str, form: str) -> None:
-    """List the revisions of a {kind}, newest first: when it was changed, and by whom.
+    """List the revisions of a {kind}.
+
+    Newest first: when it was changed, and by whom.
 
     \b
     Example:
@@ -92,7 +98,7 @@ def revisions(client: Client, kind: str, name: str, form: str) -> None:
 def freed(client: Client, kind: str, name: str, wait: bool, timeout_s: float, form: str) -> None:
     """Forget a {kind} and leave its members as they are.
 
-    Nobody keeps them from then on. Applied again with --adopt, they are taken over.
+    Nobody keeps them from then on. Applied again, it goes on with them.
 
     \b
     Example:
@@ -112,18 +118,19 @@ def removed(client: Client, kind: str, name: str, cascade: bool, wait: bool, tim
     if not cascade:
         report_changes(client, [client.delete(path)], wait, timeout_s, form)
         return
-    staying = {view["key"] for view in _views(client) if not view["removed"]}
+    before = {view["key"]: view for view in _views(client) if not view["removed"]}
     change = client.delete(f"{path}?cascade=true")
-    report_changes(client, [*_gone_with(client, change["key"], staying), change], wait, timeout_s, form)
+    before.pop(change["key"], None)
+    report_changes(client, [*_gone_since(client, before), change], wait, timeout_s, form)
 
 
-def _gone_with(client: Client, key: str, staying: set[str]) -> list[View]:
-    """The changes of the other keys that went with `key`: the server tells of that one alone."""
-    views = {view["key"]: view for view in _views(client)}
+def _gone_since(client: Client, before: dict[str, View]) -> list[View]:
+    """The changes of the keys that went along: the server tells only of the one that was named. Workloads first."""
+    now = {view["key"]: view for view in _views(client)}
     return [
-        {"key": one, "change": "removed", "generation": views[one]["generation"] if one in views else None}
-        for one in sorted(staying - {key}, reverse=True)
-        if one not in views or views[one]["removed"]
+        {"key": key, "change": "removed", "generation": now.get(key, view)["generation"]}
+        for key, view in sorted(before.items(), reverse=True)
+        if key not in now or now[key]["removed"]
     ]
 
 

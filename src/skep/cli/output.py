@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 COLOURS = {"Ready": 32, "answering": 32, "Refused": 31, "Failed": 31, "Failing": 31, "Conflict": 31, "lost": 31}
-"""By the word in a STATE column, as ANSI numbers (green, red); any other word is yellow."""
+"""By the first word in a STATE column, as ANSI numbers (green, red); any other word is yellow."""
 YELLOW = 33
 
 FREE = frozenset({"DETAIL", "MESSAGE"})
@@ -44,7 +44,8 @@ class Table:
             widest = max(free, key=lambda index: widths[index])
             if excess <= 0 or widths[widest] <= FREE_CELLS_MIN:
                 break
-            widths[widest] = max(widths[widest] - excess, FREE_CELLS_MIN)
+            others = max((widths[index] for index in free if index != widest), default=0)
+            widths[widest] = max(widths[widest] - excess, min(others, widths[widest] - 1), FREE_CELLS_MIN)
         return widths
 
 
@@ -58,7 +59,7 @@ def _line(row: Sequence[str], widths: Sequence[int], state: int) -> str:
 
 
 def _coloured(word: str, text: str) -> str:
-    return f"\x1b[{COLOURS.get(word, YELLOW)}m{text}\x1b[0m"
+    return f"\x1b[{COLOURS.get(word.split(' ', maxsplit=1)[0], YELLOW)}m{text}\x1b[0m"
 
 
 def cells(text: str) -> int:

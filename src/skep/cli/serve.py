@@ -30,7 +30,8 @@ def _metavar(setting: Any) -> str:
 
 def _help(setting: Any) -> str:
     unit = " s" if setting.unit == "s" else ""
-    return f"{setting.reason} [env: {setting.env}; default: {setting.shown_default}{unit}]"
+    often = " May be repeated." if setting.repeated else ""
+    return f"{setting.reason}{often} [env: {setting.env}; default: {setting.shown_default}{unit}]"
 
 
 def serve(**flags: Flag) -> None:

@@ -41,10 +41,17 @@ def submit(
         alone = [flag for flag, value in options.items() if value not in {None, ()}]
         if alone:
             raise Failure(f"{', '.join(alone)} need --image: a file says for itself how it is run")
-        files = read_files([source])
+        files = _files(source)
     else:
         files = [{"name": "the command line", "text": _spec(source, image, count, cluster, environment, ports)}]
     store(client, {"files": files, "kind": "workload"}, pretend, adopt, wait, timeout_s, form)
+
+
+def _files(source: str) -> list[dict[str, str]]:
+    try:
+        return read_files([source])
+    except Failure as error:
+        raise Failure(f"{error}; without a file: skep workload submit NAME --image IMAGE") from error
 
 
 def _spec(

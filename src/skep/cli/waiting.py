@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def wait(client: Client, keys: tuple[str, ...], gone: bool, timeout_s: float) -> None:
-    """Wait until groups and workloads are as wanted; those that are being removed, until they are gone.
+    """Wait until all is as wanted.
 
-    A KEY is group/ID or workload/NAME, or the name alone where it can't mean two. Exits 0 only when all of them are;
-    else 1, with what is in the way.
+    Groups and workloads that are being removed are waited for until they are gone. A KEY is group/ID or
+    workload/NAME, or the name alone where it can't mean two. Exits 0 only when all are as wanted or gone; else 1, with
+    what is in the way.
 
     \b
     Examples:
