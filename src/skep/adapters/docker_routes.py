@@ -1,5 +1,6 @@
 """From an endpoint to a pool of connections: unix sockets, TCP with and without TLS, ssh, docker's contexts."""
 
+import contextlib
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import aiohttp
 from skep.adapters.docker_contexts import read_context
 from skep.adapters.docker_errors import UnreachableError
 from skep.adapters.docker_ssh import SshConnector
-from skep.adapters.docker_tls import load_own, tls_context, tls_fault
+from skep.adapters.docker_tls import hung_up_fault, load_own, tls_context, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import Fault, InvalidError
 from skep.specs.endpoints import endpoint_fault, ssh_target
@@ -47,29 +48,31 @@ class Route:
         if isinstance(self.connector, SshConnector):
             await self.connector.end_tunnels()
 
-    def fault(self, error: BaseException) -> str:
+    def fault(self, error: BaseException, *, fresh: bool) -> str:
         """Why a connection failed, where its own words don't say it; empty where they do.
 
-        A certificate that was renewed meanwhile is used from the next connection on.
+        `fresh`: nothing has been heard yet. A certificate that was renewed meanwhile is used from the next connection.
         """
-        for cause in _causes(error):
-            if isinstance(cause, UnreachableError):
-                return str(cause)
-            if isinstance(cause, ssl.SSLError):
-                self._renew()
-                return tls_fault(cause, self.tls)
-        return ""
+        causes = tuple(_causes(error))
+        said = [str(cause) for cause in causes if isinstance(cause, UnreachableError)]
+        if said or self.context is None:
+            return said[0] if said else ""
+        # aiohttp's own errors of TLS are only wrapped around ssl's.
+        faults = [one for one in causes if isinstance(one, ssl.SSLError) and not isinstance(one, aiohttp.ClientError)]
+        if not faults and not (fresh and any(isinstance(cause, _HUNG_UP) for cause in causes)):
+            return ""
+        self._renew(self.context)
+        return tls_fault(faults[0], self.tls) if faults else hung_up_fault(self.tls)
 
-    def _renew(self) -> None:
+    def _renew(self, context: ssl.SSLContext) -> None:
         """Files that can't be read now were read before: what they were is kept."""
-        if self.context is None:
-            return
-        try:
-            load_own(self.context, self.tls)
+        with contextlib.suppress(OSError):
+            load_own(context, self.tls)
             if self.tls.ca:
-                self.context.load_verify_locations(self.tls.ca)
-        except (OSError, ssl.SSLError):
-            return
+                context.load_verify_locations(self.tls.ca)
+
+
+_HUNG_UP = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

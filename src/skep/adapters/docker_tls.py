@@ -89,6 +89,13 @@ def tls_fault(error: ssl.SSLError, files: TlsFiles) -> str:
     return f"TLS failed: {reason}"
 
 
+def hung_up_fault(files: TlsFiles) -> str:
+    """With TLS 1.3 an engine looks at the client's certificate after the handshake; its reason may get lost then."""
+    if files.cert:
+        return f"it hung up after the handshake: it may not take the client certificate {files.cert}"
+    return "it hung up after the handshake: it may want a client certificate (cert.pem and key.pem)"
+
+
 def _verification_fault(error: ssl.SSLCertVerificationError, files: TlsFiles) -> str:
     signer = files.ca or "a CA that this host trusts"
     if error.verify_code in _NAMES:

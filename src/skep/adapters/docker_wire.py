@@ -242,8 +242,9 @@ class Wire:
 
     def _silent(self, what: str, error: Exception, reason: str) -> UnavailableError:
         """The engine may come back as another version."""
-        self._version = ""
-        known = str(error) if isinstance(error, UnreachableError) else self._route.fault(error) if self._route else ""
+        fresh, self._version = not self._version, ""
+        route_fault = self._route.fault(error, fresh=fresh) if self._route else ""
+        known = str(error) if isinstance(error, UnreachableError) else route_fault
         return UnavailableError(redact(f"could not {what} on {self.endpoint}: {known or reason}"))
 
 
