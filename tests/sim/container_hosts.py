@@ -18,8 +18,15 @@ ACTIVE = frozenset({"created", "running", "paused", "restarting"})
 """States of containers that are there or about to be: all but those that have ended."""
 
 
+LATE_S = 0.15
+"""A real engine tells of a death before its lists show it; meanwhile it takes the container's network apart."""
+
 _EXIT = re.compile(r"\bexit (\d+)")
 """A command that ends with this is taken at its word."""
+
+
+Refusal = Callable[[str, str], SkepError | None]
+"""What an engine says to an act (create, start) on a container, which it does not do then; None: it does it."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +44,21 @@ class Behaviour:
 
 @dataclass
 class AloneHost(Host):
-    """behaviours: by image, those that are not there run on without end. refusal: what starting or creating ends with.
+    """behaviours: by image, those that are not there run on without end. refusal: what it refuses, and how.
 
-    list_age_s: its lists are as old as this (semantics.md 5.4). events_lost: how likely an event is lost; streams break
-    until `no_streams_until_s`. `silences`: from when to when nobody reached it.
+    list_age_s: its lists are as old as this (semantics.md 5.4). late: those that died just now, as lists show them still.
+    events_lost: how likely an event is lost; streams break until `no_streams_until_s`. silences: from when to when nobody
+    reached it.
     """
 
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
-    refusal: Callable[[str], SkepError | None] = lambda act: None
+    refusal: Refusal = lambda act, name: None
     list_age_s: float = 0.0
     events_lost: float = 0.0
     no_streams_until_s: float = 0.0
     past: list[tuple[float, tuple[Container, ...]]] = field(default_factory=list)
     silences: list[tuple[float, float]] = field(default_factory=list)
+    late: dict[str, Container] = field(default_factory=dict)
 
     def emit(self, type: str, action: str, id: str, **attributes: str) -> None:
         """Whatever changes a container says so; that is when its image does what it does."""
@@ -92,6 +101,8 @@ class AloneHost(Host):
     def end(self, container: FakeContainer, exit_code: int = 137) -> None:
         """It exits by itself, or is killed by somebody else."""
         if container.shown.id in self.containers and container.shown.state == "running":
+            self.late[container.shown.id] = container.shown
+            self.kernel.later(LATE_S, self.late.pop, container.shown.id, None)
             container.shown = replace(container.shown, state="exited", exit_code=exit_code, health="")
             self._happens(container, "die")
 
@@ -108,7 +119,7 @@ class AloneHost(Host):
     def listing(self) -> Sequence[Container]:
         """What a list shows: as it was `list_age_s` ago."""
         if not self.list_age_s:
-            return [container.shown for container in self.containers.values()]
+            return [self.late.get(container.shown.id, container.shown) for container in self.containers.values()]
         until_s = self.kernel.now_s() - self.list_age_s
         return next((shown for at_s, shown in reversed(self.past) if at_s <= until_s), ())
 
@@ -121,7 +132,7 @@ class AloneHost(Host):
     def calm(self) -> None:
         """It runs, and lies no more."""
         self.boot()
-        self.refusal, self.list_age_s, self.events_lost, self.no_streams_until_s = lambda act: None, 0.0, 0.0, 0.0
+        self.refusal, self.list_age_s, self.events_lost, self.no_streams_until_s = lambda act, name: None, 0.0, 0.0, 0.0
 
     def cut(self, seconds: float) -> None:
         """Nobody reaches it for a while; what it runs runs on."""
@@ -151,13 +162,14 @@ class AloneHost(Host):
 
 
 class AloneEngine(FakeEngine):
-    """A client of an engine that may stand alone. `calls` notes every act when it begins."""
+    """A client of an engine that may stand alone. Every call is noted in the history when it begins."""
 
     def _alone(self) -> AloneHost | None:
         host = self._net.host(self._endpoint.removeprefix("sim://"))
         return host if isinstance(host, AloneHost) else None
 
     async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
+        self._note("list", "all")
         fresh, host = await super().containers(labels), self._alone()
         if host is None:
             return fresh
@@ -170,6 +182,10 @@ class AloneEngine(FakeEngine):
         async for event in super().events(filters):
             yield event
 
+    async def container(self, container: str) -> Container | None:
+        self._note("inspect", container)
+        return await super().container(container)
+
     async def create_container(self, name: str, body: JsonObject) -> str:
         await self._attempt("create", name)
         return await super().create_container(name, body)
@@ -178,10 +194,13 @@ class AloneEngine(FakeEngine):
         await self._attempt("start", container)
         await super().start_container(container)
 
-    async def _attempt(self, act: str, what: str) -> None:
+    def _note(self, act: str, what: str) -> None:
         self._kernel.history.append(f"{self._kernel.now_s():9.3f} .. {act} {what} on {self._endpoint}")
+
+    async def _attempt(self, act: str, what: str) -> None:
+        self._note(act, what)
         host = self._alone()
-        error = host.refusal(act) if host and host.answers() else None
+        error = host.refusal(act, what) if host and host.answers() else None
         if error is not None:
             self._kernel.acts[f"{act} container"] += 1
             await asyncio.sleep(0.01)

@@ -109,6 +109,7 @@ class Listings:
         shelf = self._shelves.get(source, _Shelf())
         listed = {c.id: c for c in answer if _counts(c)}
         doubted = [id for id in shelf.containers if id not in listed] + [id for id in listed if id in shelf.gone]
+        doubted += [id for id in self._book.take_befallen(self.cluster, source, listed) if id not in shelf.gone]
         looks = await asyncio.gather(*(engine.container(id) for id in doubted))
         self._shelves[source] = shelf
         _believe(shelf, listed, dict(zip(doubted, looks, strict=True)))

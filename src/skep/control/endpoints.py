@@ -5,7 +5,7 @@ Engines are asked when somebody wants to know, and rarely: a call that gets thro
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -33,6 +33,9 @@ PATIENCE_S = 2.0
 """Who wants to know waits so long for engines that answered so far or were never asked, and not at all for those that
 are silent already: others go on without them."""
 
+BEFALLEN_MAX = 1000
+"""So many containers that events told of are remembered for each engine: more than skep keeps on one."""
+
 
 @dataclass(slots=True)
 class _Endpoint:
@@ -44,6 +47,7 @@ class _Endpoint:
     silent_since_s: float | None = None
     failed_probes: int = 0
     probe: asyncio.Task[None] | None = None
+    befallen: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -107,6 +111,21 @@ class EngineBook:
         """Something of it does not work: it is asked again before long, and trusted until then."""
         endpoint = self._endpoint(name, source)
         endpoint.due_s = min(endpoint.due_s, endpoint.asked_s + PROBE_S)
+
+    def befell(self, name: str, source: str, container: str) -> None:
+        """An event tells that something has happened to a container; a listing may still show it as it was."""
+        befallen = self._endpoint(name, source).befallen
+        befallen[container] = None
+        while len(befallen) > BEFALLEN_MAX:
+            del befallen[next(iter(befallen))]
+
+    def take_befallen(self, name: str, source: str, among: Collection[str]) -> list[str]:
+        """Those of `among` that events told of since they were taken last: to be asked for one by one."""
+        befallen = self._endpoint(name, source).befallen
+        taken = [container for container in befallen if container in among]
+        for container in taken:
+            del befallen[container]
+        return taken
 
     def heard(self, name: str, source: str) -> None:
         """A call of it got through. What it is, an engine that was never asked says only when it is."""

@@ -26,6 +26,10 @@ CHANGES = ("start", "die", "destroy", "pause", "unpause", "health_status", "rena
 """What can befall a container that a turn would act on. A health check that runs is told of too (exec_create, …), as
 often as it runs; and our own creations wake their keys by themselves."""
 
+LISTED_LATE = frozenset({"die", "pause", "unpause"})
+"""The engine tells of these before its lists show them: a container's death only after its network and mounts are
+cleaned up (moby daemon/monitor.go, handleContainerExit). Inspecting the container waits for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -112,6 +116,8 @@ class Watch:
                     self._engines.heard(stream.cluster, stream.source)
                     self._hub.wake_cluster(stream.cluster)
                 elif self._is_ours(event):
+                    if event.action in LISTED_LATE:
+                        self._engines.befell(stream.cluster, stream.source, event.id)
                     self._hub.wake(Key(Kind.WORKLOAD, event.attributes[WORKLOAD_LABEL]))
         except UnavailableError as error:
             if opened:
