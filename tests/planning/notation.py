@@ -6,11 +6,12 @@ runs, is healthy and current.
     ~ outdated   - stopped   + pending    x gone, only its membership left     ? its source is silent
     . health not known yet   ! unhealthy for a second    !! unhealthy for long enough to be replaced
     * leader     d drifted   f foreign    u undone by the cluster    ^ current only in what needs a new machine
-    #r made by request r
+    % has ended   o only just well   @a on the source a   #r made by request r
 
-A ledger is `create [slot] #r`, `drain id`, `start id`, … for what is under way, and
-`failed KIND SUBJECT TIMES RETRY_S` for what was refused.
-An action is `drain m1 Surplus`, `create Missing`, `create a Missing`.
+A ledger is `create [slot] [@source] #r`, `drain id`, `start id`, … for what is under way,
+`failed KIND SUBJECT TIMES RETRY_S [COUNTED]` for what was refused or has ended, and `streak N`.
+An action is `drain m1 Surplus`, `create Missing`, `create a Missing`, `create 3 Missing @a`.
+What is silent is a list of sources; `lost:a`, `unlisted:a` and `partitioned` say more.
 """
 
 import re
@@ -22,9 +23,12 @@ from skep.model.state import Desired, Entry, Failure, Health, Ledger, Life, Limi
 NEW, OLD = "new", "old"
 KEEPS = "same-machine"
 LIMITS = Limits(parallel=10, unhealthy_after_s=300.0, startup_s=600.0, start_attempts=3)
+NUMBERED_LIMITS = Limits(parallel=20, unhealthy_after_s=0.0, restarts_max=5)
 
-_MEMBER = re.compile(r"^(?:(?P<slot>\w+)=)?(?P<id>[a-z]+\d+)(?P<marks>[^#]*)(?:#(?P<request>\w+))?$")
-_LIVES = {"-": Life.STOPPED, "+": Life.PENDING, "x": Life.GONE, "?": Life.UNKNOWN}
+_MEMBER = re.compile(
+    r"^(?:(?P<slot>\w+)=)?(?P<id>[a-z]+\d+)(?P<marks>[^#@]*)(?:@(?P<source>\w+))?(?:#(?P<request>\w+))?$"
+)
+_LIVES = {"%": Life.DEAD, "-": Life.STOPPED, "+": Life.PENDING, "x": Life.GONE, "?": Life.UNKNOWN}
 
 
 def member(text: str, age: int = 0) -> Member:
@@ -43,9 +47,11 @@ def member(text: str, age: int = 0) -> Member:
         replace_sha=KEEPS if "^" in marks else "",
         life=life,
         health=health,
+        source=match["source"] or "",
         request=match["request"] or "",
         created_s=float(age),
         sick_s=sick_s,
+        well_s=0.0 if health is not Health.HEALTHY else 0.5 if "o" in marks else 60.0,
         drift=("images",) if "d" in marks else (),
         rolled_back="u" in marks,
         leader="*" in marks,
@@ -61,34 +67,43 @@ def _health(marks: str) -> Health:
 
 def observed(text: str, silent: str = "") -> Observed:
     members = tuple(member(word, age) for age, word in enumerate(text.split()))
-    return Observed(members, frozenset(silent.split()))
+    words = silent.split()
+    lost, unlisted = ({w.split(":")[1] for w in words if w.startswith(f"{what}:")} for what in ("lost", "unlisted"))
+    plain = {w for w in words if ":" not in w and w != "partitioned"} | unlisted
+    return Observed(members, frozenset(plain), frozenset(unlisted), frozenset(lost), "partitioned" in words)
 
 
 def ledger(text: str, applied: str = "") -> Ledger:
     """Lines separated by commas."""
     lines = [line.split() for line in text.split(",") if line.strip()]
     failures = tuple(_failure(words[1:]) for words in lines if words[0] == "failed")
-    entries = tuple(_entry(words) for words in lines if words[0] != "failed")
-    return Ledger(entries, failures, applied)
+    entries = tuple(_entry(words) for words in lines if words[0] not in ("failed", "streak"))
+    streak = next((int(words[1]) for words in lines if words[0] == "streak"), 0)
+    return Ledger(entries, failures, applied, streak)
 
 
 def _entry(words: list[str]) -> Entry:
     kind, rest = ActionKind(words[0]), words[1:]
     request = next((w[1:] for w in rest if w.startswith("#")), "-".join(words))
-    subject = next((w for w in rest if not w.startswith("#")), None)
+    source = next((w[1:] for w in rest if w.startswith("@")), "")
+    subject = next((w for w in rest if w[0] not in "#@"), None)
     if kind is ActionKind.CREATE:
-        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=NEW)
+        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=NEW, source=source)
     return Entry(request, kind, Reason.SURPLUS, 1, member=subject or "")
 
 
 def _failure(words: list[str]) -> Failure:
-    kind, subject, count, retry_s = words
-    return Failure("" if subject == "any" else subject, ActionKind(kind), int(count), float(retry_s), "refused")
+    kind, subject, count, retry_s = words[:4]
+    counted = words[4] if len(words) > 4 else ""
+    return Failure(
+        "" if subject == "any" else subject, ActionKind(kind), int(count), float(retry_s), "refused", counted
+    )
 
 
 def action_text(action: Action) -> str:
     subject = action.member or action.slot or ""
-    return " ".join(word for word in (action.kind.value, subject, action.reason.value) if word)
+    place = f"@{action.source}" if action.source and action.kind is ActionKind.CREATE else ""
+    return " ".join(word for word in (action.kind.value, subject, action.reason.value, place) if word)
 
 
 def cattle(size: int, surge: int = 1, unavailable: int = 0, **other: object) -> Desired:
@@ -108,6 +123,12 @@ def managers(slots: str, unavailable: int = 0, **other: object) -> Desired:
 def manager_cattle(size: int, **other: object) -> Desired:
     """N7: managers without names surge by one."""
     return _desired(size, None, 1, 0, Role.MANAGER, other)
+
+
+def numbered(size: int, sources: str = "a", surge: int = 1, unavailable: int = 0, **other: object) -> Desired:
+    """Containers on plain Engines."""
+    other = {"numbered": True, "sources": tuple(sources), "limits": NUMBERED_LIMITS, **other}
+    return _desired(size, None, surge, unavailable, None, other, Kind.WORKLOAD)
 
 
 def service(**other: object) -> Desired:

@@ -109,7 +109,12 @@ def _is_kept(desired: Desired, member: Member) -> bool:
 
 
 def is_current(desired: Desired, member: Member | Entry) -> bool:
-    """OUTDATED only if both the fingerprint and the hash of what needs a new machine differ (architecture.md)."""
+    """OUTDATED only if both the fingerprint and the hash of what needs a new machine differ (architecture.md).
+
+    A numbered member also has to be where it may be; one that still is stays as it is when that changes (W39).
+    """
+    if desired.numbered and member.source not in desired.sources:
+        return False
     if member.fingerprint == desired.fingerprint:
         return True
     return bool(member.replace_sha) and member.replace_sha == desired.replace_sha

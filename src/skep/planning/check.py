@@ -90,7 +90,10 @@ def _victims(view: View) -> Iterator[str]:
     """W18: of cattle, no more are surplus than there are too many, and healthy ones only when no others are left."""
     if view.desired.slots is not None or view.desired.removed:
         return
-    surplus = {a.member for a in view.removals if a.reason in (Reason.SURPLUS, Reason.SUPERSEDED)}
+    overtaken = {
+        m.id for m in view.alive if view.desired.numbered and m.life is Life.STOPPED and not view.is_current(m)
+    }
+    surplus = {a.member for a in view.removals if a.reason in (Reason.SURPLUS, Reason.SUPERSEDED)} - overtaken
     too_many = max(0, len(view.alive) - view.desired.size)
     if len(surplus) > too_many:
         yield f"{len(surplus)} would go as surplus, and there are {too_many} too many"

@@ -26,9 +26,7 @@ def _numbers(view: View) -> Iterator[str]:
     held = {m.slot for m in view.observed.members if m.life not in (Life.GONE, Life.DEAD)}
     held |= {e.slot for e in view.creating}
     for slot, count in Counter(a.slot for a in view.creates).items():
-        if view.desired.slots is not None and slot not in view.desired.slots:
-            yield f"slot {slot} is not wanted"
-        elif slot is None or (view.desired.slots is None and not slot.isdecimal()):
+        if slot is None or not slot.isdecimal():
             yield f"{slot} is no number"
         if count > 1 or slot in held:
             yield f"slot {slot} would be filled twice"
@@ -86,8 +84,7 @@ def _graves(view: View) -> Iterator[str]:
     taken = {m.id for m in view.taken}
     staying = [m for m in view.alive if m.id not in taken]
     used = {m.slot for m in staying} | {e.slot for e in view.promised} | {a.slot for a in view.creates}
-    wanted = view.desired.slots if view.desired.slots is not None else [s for s in last if s.isdecimal()]
-    empty = sorted((s for s in last if s in wanted and s not in used), key=lambda s: (len(s), s))
+    empty = sorted((s for s in last if s.isdecimal() and s not in used), key=int)
     missing = view.desired.size - len(staying) - len(view.promised) - len(view.creates)
     used |= set(empty[: max(0, missing)])
     for slot, member in last.items():

@@ -120,12 +120,13 @@ class Draft:
         """One more of a batch (W9), on a source that has a place for it; where none has, that is noted."""
         if self.backing_off("", ActionKind.CREATE) or self.creations >= self.creations_max:
             return False
-        source = self.places.choose(slot)
+        source = self.places.choose()
         if source is not None:
             return self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
-        silent = ", ".join(self.places.silent)
-        kind = NoteKind.SOURCE_SILENT if silent else NoteKind.UNPLACEABLE
-        self.note(kind, detail=f"{silent} does not answer" if silent else "no engine that it may run on is free")
+        if not self.places.will_have_room():
+            silent = ", ".join(self.places.silent)
+            kind = NoteKind.SOURCE_SILENT if silent else NoteKind.UNPLACEABLE
+            self.note(kind, detail=f"{silent} does not answer" if silent else "no engine that it may run on is free")
         return False
 
     def backing_off(self, subject: str, kind: ActionKind) -> Failure | None:

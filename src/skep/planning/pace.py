@@ -2,7 +2,7 @@
 
 from skep.model.plan import ActionKind
 from skep.model.state import Desired, Ledger, Observed
-from skep.planning.census import ENDED, Census, is_count
+from skep.planning.census import ENDED, Census, is_count, is_current
 
 STREAK_FULL = 7
 """After 1 + 2 + 4 creations that went well, an engine's own limit is the only one."""
@@ -32,6 +32,6 @@ def is_at_rest(desired: Desired, observed: Observed, ledger: Ledger, now_s: floa
     """Whether no creation is under way and none is due, so that the next one begins a new row."""
     if any(e.kind is ActionKind.CREATE for e in ledger.entries):
         return False
-    active = sum(m.life not in ENDED and m.fingerprint == desired.fingerprint for m in observed.members)
+    active = sum(m.life not in ENDED and is_current(desired, m) for m in observed.members)
     waiting = sum(is_count(f) and f.retry_s > now_s for f in ledger.failures)
     return active + waiting >= desired.size

@@ -23,17 +23,16 @@ class Places:
         closed = census.observed.lost.union(self.silent)
         self._open = [s for s in self._order if s not in closed]
 
-    def choose(self, slot: str) -> str | None:
+    def choose(self) -> str | None:
         """Where to make the next one; None where there is no place for it."""
-        possible = [s for s in self._open if self._has_room(s) and self._may_hold(s, slot)]
-        return min(possible, key=self._worth, default=None)
+        return min((s for s in self._open if self._has_room(self._held[s])), key=self._worth, default=None)
 
-    def _has_room(self, source: str) -> bool:
-        return not self._desired.per_source_max or self._held[source] < self._desired.per_source_max
+    def will_have_room(self) -> bool:
+        """Whether it is only waited for those that are on their way out."""
+        return any(self._has_room(self._load[s]) for s in self._open)
 
-    def _may_hold(self, source: str, slot: str) -> bool:
-        """Slots that have names are named after their source: one on each."""
-        return self._desired.slots is None or source == slot
+    def _has_room(self, there: int) -> bool:
+        return not self._desired.per_source_max or there < self._desired.per_source_max
 
     def _worth(self, source: str) -> tuple[bool, int, int]:
         """One whose last creation failed a moment ago comes last, else it would be tried first for being empty."""

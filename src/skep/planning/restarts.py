@@ -83,8 +83,6 @@ def _forgotten(desired: Desired, observed: Observed, ledger: Ledger, counts: Fai
 
 
 def _is_wanted(desired: Desired, slot: str) -> bool:
-    if desired.slots is not None:
-        return slot in desired.slots
     number = number_of(slot)
     return number is not None and number <= desired.size
 

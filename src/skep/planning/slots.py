@@ -12,26 +12,28 @@ from skep.planning.restarts import CRASH_LOOP_ENDS, is_exhausted
 
 def fill(draft: Draft, room: int, reason: Reason) -> None:
     """Fill so many slots. One that has to wait keeps its place, so that no other number is made in its stead."""
-    slots = list(islice(_candidates(draft), room)) if room > 0 else []
+    going = {a.member for a in draft.actions if a.kind in REMOVALS}
+    held = {m.slot for m in draft.census.staying if m.id not in going}
+    held |= {e.slot for e in draft.census.ledger.entries if e.kind is ActionKind.CREATE}
+    vacated = {m.slot for m in draft.census.staying if m.id in going}
+    vacated |= {m.slot for m in draft.census.leaving if m.life not in ENDED}
+    slots = list(islice(_candidates(draft, held | draft.openings, vacated), room)) if room > 0 else []
     draft.openings.update(slots)
     if not slots or _is_hindered(draft):
         return
     for slot in slots:
-        if not _waits(draft, slot):
+        if slot not in vacated and not _waits(draft, slot):
             draft.create_numbered(slot, reason)
 
 
-def _candidates(draft: Draft) -> Iterator[str]:
-    """Slots whose member ended, lowest first, then the lowest numbers that are free; named ones in their order."""
+def _candidates(draft: Draft, held: set[str | None], vacated: set[str | None]) -> Iterator[str]:
+    """Slots whose member ended, lowest first, then the lowest numbers that are free and not just being vacated."""
     census = draft.census
-    taken = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED} | draft.openings
-    taken |= {e.slot for e in census.ledger.entries if e.kind is ActionKind.CREATE}
-    if census.desired.slots is not None:
-        yield from (slot for slot in census.desired.slots if slot not in taken)
-        return
-    dead = {n: m.slot for m in census.dead if m.slot not in taken and (n := number_of(m.slot)) is not None}
-    yield from (slot for _, slot in sorted(dead.items()) if slot is not None)
-    taken |= set(dead.values())
+    ended = {m.slot for m in census.dead if m.slot not in vacated}
+    ended |= {f.subject for f in census.ledger.failures if is_count(f) and f.count}
+    numbers = {n: slot for slot in ended if slot not in held and (n := number_of(slot)) is not None}
+    yield from (slot for _, slot in sorted(numbers.items()) if slot is not None)
+    taken = held | vacated | ended
     yield from (slot for slot in map(str, count(1)) if slot not in taken)
 
 

@@ -23,5 +23,7 @@ class View:
         self.taken = [self.by_id[a.member] for a in self.removals if a.member in self.by_id]
 
     def is_current(self, member: Member | Entry) -> bool:
-        same_template = member.fingerprint == self.desired.fingerprint
-        return same_template or member.replace_sha == self.desired.replace_sha != ""
+        misplaced = self.desired.numbered and member.source not in self.desired.sources
+        same_template = not misplaced and member.fingerprint == self.desired.fingerprint
+        same_machine = not misplaced and member.replace_sha == self.desired.replace_sha != ""
+        return same_template or same_machine
