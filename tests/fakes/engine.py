@@ -415,5 +415,6 @@ def _matches(filters: Filters | None, facts: Iterable[tuple[str, str]]) -> bool:
 
 
 def _wants(filters: Filters, event: EngineEvent) -> bool:
-    facts = {("type", event.type), ("event", event.action)} | _labelled("label", event.attributes)
+    actions = {("event", event.action), ("event", event.action.partition(":")[0])}
+    facts = {("type", event.type)} | actions | _labelled("label", event.attributes)
     return _matches(filters, facts)

@@ -46,9 +46,9 @@ class Behaviour:
 class AloneHost(Host):
     """behaviours: by image, those that are not there run on without end. refusal: what it refuses, and how.
 
-    list_age_s: its lists are as old as this (semantics.md 5.4). late: those that died just now, as lists show them still.
-    events_lost: how likely an event is lost; streams break until `no_streams_until_s`. silences: from when to when nobody
-    reached it.
+    list_age_s: its lists are as old as this (semantics.md 5.4). late: those that died just now, as lists still show
+    them. events_lost: how likely an event is lost; streams break until `no_streams_until_s`. silences: from when to
+    when nobody reached it.
     """
 
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
