@@ -159,3 +159,74 @@ def _wait_until_polled(server: Running, front: FrontDouble) -> None:
     while not server.run(polled()):
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+# --- skep wait --------------------------------------------------------------------------------------------------
+
+
+def test_waiting_ends_0_once_the_named_keys_are_as_wanted(shell: Shell, front: FrontDouble) -> None:
+    front.script.extend([(GROUP, BUSY), (GROUP, BUSY), (GROUP, BUSY), (GROUP, DONE)])
+    result = shell.skep("wait", "workload/web", "workers")
+    assert (result.code, result.out) == (0, "")
+    assert [line.split("s ", 1)[1] for line in result.err.splitlines()] == [
+        "workload/web 1/3 Progressing: update s1",
+        "group/workers 2/2 Ready",
+        "workload/web 3/3 Ready",
+    ]
+
+
+def test_what_is_as_wanted_is_not_waited_for(shell: Shell, front: FrontDouble) -> None:
+    front.script.append((GROUP, DONE))
+    assert shell.skep("wait", "web", "--timeout", "1h").code == 0
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (REFUSED, "workload/web failed: 1/3 Refused: RollRefused: surge with LogicalIDs"),
+        (FAILING, "workload/web not done after 0s: 1/3 Failing: FailedCreate: no such image: web:9"),
+    ],
+)
+def test_waiting_ends_1_with_the_condition_in_the_way(
+    shell: Shell, front: FrontDouble, view: KeyView, words: str
+) -> None:
+    front.script.append((GROUP, view))
+    result = shell.skep("wait", "web", "--timeout", "0.2")
+    assert (result.code, result.err.splitlines()[-1]) == (1, f"skep: {words}")
+
+
+def test_a_key_that_is_being_removed_is_waited_for_until_it_is_gone(shell: Shell, front: FrontDouble) -> None:
+    leaving = replace(BUSY, removed=True, doing=("stop web",))
+    front.script.extend([(GROUP, leaving), (GROUP, leaving), (GROUP, leaving), (GROUP,)])
+    result = shell.skep("wait", "workload/web")
+    assert (result.code, result.err.splitlines()[-1].split("s ", 1)[1]) == (0, "workload/web - Gone")
+
+
+def test_what_is_gone_already_is_gone_when_that_is_waited_for(shell: Shell, front: FrontDouble) -> None:
+    front.script.append((GROUP,))
+    assert shell.skep("wait", "workload/web", "web", "--gone").code == 0
+    result = shell.skep("wait", "workload/web", "group/lost", "workers")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "skep: there is no workload/web, no group/lost; to wait until a removal is over, add --gone\n"
+    )
+
+
+def test_a_name_is_waited_for_until_its_key_is_gone(shell: Shell, front: FrontDouble) -> None:
+    leaving = replace(BUSY, removed=True, doing=("stop web",))
+    front.script.extend([(GROUP, leaving), (GROUP, leaving), (GROUP,)])
+    result = shell.skep("wait", "web", "--gone")
+    assert result.code == 0
+    assert "workload/web 1/3 Removing: stop web" in result.err
+
+
+def test_what_is_no_key_is_told(shell: Shell) -> None:
+    for command in (("wait", "workloads/web", "--gone"), ("logs", "workloads/web")):
+        result = shell.skep(*command)
+        assert (result.code, result.err) == (1, "skep: workloads/web is no key: write group/ID or workload/NAME\n")
+
+
+def test_a_name_that_may_mean_two_is_not_guessed(shell: Shell, front: FrontDouble) -> None:
+    front.script.append((GROUP, replace(DONE, key="workload/workers", name="workers")))
+    result = shell.skep("wait", "workers")
+    assert (result.code, result.err) == (1, "skep: workers may be group/workers or workload/workers: write which\n")

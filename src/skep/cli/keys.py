@@ -140,15 +140,29 @@ def _views(client: Client) -> Iterable[View]:
 
 
 def full_key(client: Client, text: str) -> str:
-    """`workload/web` for `web`, where only one key has that name; what holds a / is a key already."""
+    """`workload/web` for `web`, where one key alone has that name; Failure where none has, or two."""
     if "/" in text:
-        return text
-    found = [view["key"] for view in _views(client) if view["name"] == text]
+        return whole_key(text)
+    found = key_named(_views(client), text)
     if not found:
         raise Failure(f"nothing is named {text}; `skep status` lists all that there is")
+    return found
+
+
+def key_named(views: Iterable[View], name: str) -> str:
+    """The key that has this name, empty where none has. Failure: two have."""
+    found = [str(view["key"]) for view in views if view["name"] == name]
     if len(found) > 1:
-        raise Failure(f"{text} may be {' or '.join(found)}: write which")
-    return str(found[0])
+        raise Failure(f"{name} may be {' or '.join(found)}: write which")
+    return found[0] if found else ""
+
+
+def whole_key(text: str) -> str:
+    """A key that was written whole; Failure: it is none."""
+    kind, _, name = text.partition("/")
+    if kind not in {"group", "workload"} or not name:
+        raise Failure(f"{text} is no key: write group/ID or workload/NAME")
+    return text
 
 
 def path_of(kind: str, name: str) -> str:

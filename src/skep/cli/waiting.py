@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skep.cli.failures import Failure
-from skep.cli.keys import full_key
+from skep.cli.keys import key_named, whole_key
 from skep.cli.wait import Goal, views_of, wait_for
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def wait(client: Client, keys: tuple[str, ...], gone: bool, timeout_s: float) ->
 
 def _goals(client: Client, keys: tuple[str, ...], gone: bool) -> list[Goal]:
     views = views_of(client)
-    named = list(dict.fromkeys(key if gone and "/" not in key else full_key(client, key) for key in keys))
-    missing = [key for key in named if key not in views]
+    named = list(dict.fromkeys(whole_key(key) if "/" in key else key_named(views.values(), key) or key for key in keys))
     if gone:
         return [Goal(key, 0, gone=True) for key in named]
+    missing = [key for key in named if key not in views]
     if missing:
         raise Failure(f"there is no {', no '.join(missing)}; to wait until a removal is over, add --gone")
     return [Goal(key, views[key]["generation"], gone=views[key]["removed"]) for key in named]
