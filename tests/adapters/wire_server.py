@@ -38,6 +38,7 @@ class _Connections:
                     await say(writer, self._version)
                 else:
                     await self._answer(head, writer)
+        writer.close()
 
     async def end(self) -> None:
         for writer in self._writers:
