@@ -1,6 +1,5 @@
 """Which engine is this host's own, and which are refused for machines."""
 
-import hashlib
 import json
 import socket
 from collections.abc import Iterator
@@ -9,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from skep.adapters.docker_host import check_for_machines, find_engine, is_local, own_socket
+from skep.adapters.docker_host import check_for_machines, find_engine, host_tls, is_local, own_socket
+from skep.model.cluster import TlsFiles
 from skep.model.engine import EngineInfo
 from skep.model.errors import NotFoundError, RefusedError
+from tests.adapters import docker_settings
 
 
 @pytest.fixture
@@ -24,9 +25,7 @@ def listening(tmp_path: Path) -> Iterator[Path]:
 
 
 def write_context(home: Path, name: str, host: str, *, current: bool) -> None:
-    meta = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
-    meta.parent.mkdir(parents=True)
-    meta.write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
+    docker_settings.write_context(home / ".docker", name, host)
     if current:
         (home / ".docker" / "config.json").write_text(json.dumps({"currentContext": name}))
 
@@ -117,3 +116,36 @@ async def test_other_engines_are_refused_for_machines_in_one_sentence(engine: En
     with pytest.raises(RefusedError, match=part) as caught:
         await check_for_machines(engine)
     assert "\n" not in str(caught.value)
+
+
+def test_a_context_with_tls_files_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    docker_settings.write_context(tmp_path / ".docker", "box", "tcp://h:2376", TlsFiles(ca=str(tmp_path / "ca.pem")))
+    assert find(tmp_path, DOCKER_CONTEXT="box") == "context://box"
+    assert not is_local("context://localhost")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"DOCKER_CERT_PATH": "/c"}, None),
+        ({"DOCKER_TLS_VERIFY": ""}, None),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"}, TlsFiles("/c/ca.pem", "/c/cert.pem", "/c/key.pem")),
+        (
+            {"DOCKER_TLS": "1", "DOCKER_CERT_PATH": "/c"},
+            TlsFiles("", "/c/cert.pem", "/c/key.pem", verify=False),
+        ),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CONFIG": "/none"}, TlsFiles()),
+    ],
+)
+def test_the_tls_of_docker_host_is_that_of_docker_s_client(
+    tmp_path: Path, environ: dict[str, str], expected: TlsFiles | None
+) -> None:
+    assert host_tls(environ, tmp_path) == expected
+
+
+def test_without_a_path_the_files_are_those_in_docker_s_own_folder(tmp_path: Path) -> None:
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker" / "ca.pem").write_text("")
+    assert host_tls({"DOCKER_TLS_VERIFY": "1"}, tmp_path) == TlsFiles(f"{tmp_path}/.docker/ca.pem")
