@@ -123,6 +123,10 @@ class LabEngine(FakeEngine):
     async def info(self) -> EngineInfo:
         return replace(await super().info(), **self._lab.is_more.get(self._name, {}))  # type: ignore[arg-type]
 
+    async def container(self, container: str) -> Container | None:
+        await self._refused("inspect")
+        return await super().container(container)
+
     async def start_container(self, container: str) -> None:
         await self._refused("start")
         await super().start_container(container)

@@ -1,21 +1,26 @@
 """What the engines of a cluster told of one workload's containers, and how far a listing is believed.
 
 An engine may be silent, and a listing may be older than one before it (semantics.md F9: classic Swarm answers from a
-cache). So what was there is not gone, and what is gone not there, until the engine was asked for it by its ID.
+cache). So what was there is not gone, what is gone not there, and what has ended does not run, until the engine was
+asked for it by its ID.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skep.control.endpoints import EngineBook
 from skep.model.cluster import ClusterSight
 from skep.model.engine import Container
 from skep.model.errors import SkepError
-from skep.planning.container import is_task
+from skep.model.state import Life
+from skep.planning import container as containers
 
 LISTING_S = 10.0
 """A listing can hang while one container's lock is held (moby#30883): after so long the engine counts as silent."""
+
+ENDED = frozenset({"exited", "dead"})
+"""States of containers that ran and do not run any more."""
 
 GONE_MAX = 1000
 """So many removed containers of an engine are remembered: more than are removed while a cache lasts (60 s)."""
@@ -27,6 +32,11 @@ class _Shelf:
 
     containers: dict[str, Container] = field(default_factory=dict)
     gone: dict[str, None] = field(default_factory=dict)
+
+    def doubts(self, listed: Container) -> bool:
+        """Whether we know better: it went, or was further than this. Nobody starts again what has ended."""
+        known = self.containers.get(listed.id)
+        return listed.id in self.gone or (known is not None and _age(listed) < _age(known))
 
     def drop(self, container: str) -> None:
         self.containers.pop(container, None)
@@ -77,9 +87,10 @@ class Listings:
         return Listing(tuple(found), silent, frozenset(s for s in silent if s not in self._shelves), lost)
 
     def made(self, source: str, container: Container) -> None:
-        """It exists, whatever the next listing says. On an engine that was never listed, its listing will tell."""
-        if source in self._shelves:
-            self._shelves[source].containers.setdefault(container.id, container)
+        """It exists and is this far, whatever the next listing says. Where nothing was ever listed, that will tell."""
+        shelf = self._shelves.get(source)
+        if shelf is not None and not shelf.doubts(container):
+            shelf.containers[container.id] = container
 
     def removed(self, source: str, container: str) -> None:
         """It is gone, whatever the next listing says."""
@@ -108,16 +119,27 @@ class Listings:
         # Read after the answer came: what was made or removed while it was on its way is known here already.
         shelf = self._shelves.get(source, _Shelf())
         listed = {c.id: c for c in answer if _counts(c)}
-        doubted = [id for id in shelf.containers if id not in listed] + [id for id in listed if id in shelf.gone]
-        doubted += [id for id in self._book.take_befallen(self.cluster, source, listed) if id not in shelf.gone]
+        doubted = [id for id in shelf.containers if id not in listed] + [
+            id for id in listed if shelf.doubts(listed[id])
+        ]
+        late = {*self._book.take_befallen(self.cluster, source, listed), *_revived(shelf, listed)}
+        doubted += [id for id in listed if id in late and id not in shelf.gone]
         looks = await asyncio.gather(*(engine.container(id) for id in doubted))
         self._shelves[source] = shelf
         _believe(shelf, listed, dict(zip(doubted, looks, strict=True)))
 
 
+def _revived(shelf: _Shelf, listed: Mapping[str, Container]) -> Iterator[str]:
+    """What had ended and runs again: somebody has started it by hand, or the listing is an old one."""
+    for id, container in listed.items():
+        before = shelf.containers.get(id)
+        if before is not None and before.state in ENDED and container.state not in ENDED:
+            yield id
+
+
 def _believe(shelf: _Shelf, listed: Mapping[str, Container], looks: Mapping[str, Container | None]) -> None:
     """What was asked for by ID is as that answer says, all else as listed; what we did meanwhile holds."""
-    shelf.containers.update((id, container) for id, container in listed.items() if id not in shelf.gone)
+    shelf.containers.update((id, container) for id, container in listed.items() if not shelf.doubts(container))
     for id, found in looks.items():
         if found is None or not _counts(found):
             shelf.drop(id)
@@ -126,6 +148,14 @@ def _believe(shelf: _Shelf, listed: Mapping[str, Container], looks: Mapping[str,
             shelf.gone.pop(id, None)
 
 
+def _age(container: Container) -> int:
+    """How far its life is: containers are created, run, and end."""
+    return _AGES.get(containers.life_of(container), 1)
+
+
+_AGES = {Life.STOPPED: 0, Life.RUNNING: 1, Life.DEAD: 2}
+
+
 def _counts(container: Container) -> bool:
     """Tasks of a Swarm are nobody else's business; what is being removed is as good as gone (W29)."""
-    return container.state != "removing" and not is_task(container)
+    return container.state != "removing" and not containers.is_task(container)

@@ -1,8 +1,6 @@
 """Containers of one workload on plain Engines: how they are seen, made, stopped and removed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skep.control.container_listings import Found, Listing, Listings
 from skep.control.endpoints import EngineBook
@@ -102,15 +100,15 @@ class ContainerActuator:
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:
         """Make and start one (W26): what an earlier try of this very entry has made is found by its name."""
         self._refuse_beside_others()
-        with self._engine(entry.source) as engine:
-            resumed = entry.phase is not Phase.BEGUN
-            await advance(Phase.PROVISION)
-            container = await self._found(engine, entry) if resumed else None
-            container = container or await self._created(engine, desired, entry)
-            self._listings.made(entry.source, container)
-            # W27: one that was started before is not started again, even if it has ended since.
-            if container.state == "created":
-                await self._begin(engine, entry.source, container.id)
+        engine, resumed = self._engine(entry.source), entry.phase is not Phase.BEGUN
+        await advance(Phase.PROVISION)
+        container = await self._found(engine, entry) if resumed else None
+        container = container or await self._created(engine, desired, entry)
+        self._listings.made(entry.source, container)
+        # W27: one that was started before is not started again, even if it has ended since.
+        if container.state == "created":
+            await self._begin(engine, entry.source, container.id)
+            self._listings.made(entry.source, replace(container, state="running"))
 
     def _refuse_beside_others(self) -> None:
         """The first container of a workload is not made beside those that somebody left under its name."""
@@ -131,14 +129,17 @@ class ContainerActuator:
         return found
 
     async def _created(self, engine: Engine, desired: Desired, entry: Entry) -> Container:
+        """What was made, or what the engine turns out to have made already."""
         body = self._body(desired, entry)
         try:
             id = await self._with_image(engine, self._name(entry), body)
-        except ConflictError as error:
+        except (ConflictError, UnavailableError) as error:
             found = await self._found(engine, entry)
-            if found is None:
+            if found is not None:
+                return found
+            if isinstance(error, ConflictError):
                 raise RejectedError(str(error)) from error
-            return found
+            raise
         labels = {name: str(value) for name, value in _mapping(body["Labels"]).items()}
         return Container(id, self._name(entry), str(body["Image"]), "created", labels, entry.began_s)
 
@@ -163,21 +164,26 @@ class ContainerActuator:
         return await engine.create_container(name, body)
 
     async def _begin(self, engine: Engine, source: str, container: str) -> None:
-        """One that can't be started is not left behind (F3)."""
+        """One that can't be started is not left behind (F3). An engine answers 500 to much that it refuses: what was
+        not started then, it will not start (W26)."""
         try:
             await engine.start_container(container)
-        except (RejectedError, NotFoundError, ConflictError) as error:
+        except (RejectedError, NotFoundError, ConflictError, UnavailableError) as error:
+            if isinstance(error, UnavailableError) and await self._was_started(engine, container):
+                return
             await engine.remove_container(container)
             self._listings.removed(source, container)
             raise RejectedError(str(error)) from error
 
+    async def _was_started(self, engine: Engine, container: str) -> bool:
+        found = await engine.container(container)
+        return found is not None and found.state != "created"
+
     async def start(self, desired: Desired, member: Member) -> None:
-        with self._engine(member.source) as engine:
-            await engine.start_container(member.id)
+        await self._engine(member.source).start_container(member.id)
 
     async def stop(self, desired: Desired, member: Member) -> None:
-        with self._engine(member.source) as engine:
-            await engine.stop_container(member.id, None)
+        await self._engine(member.source).stop_container(member.id, None)
 
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         raise BugError("a container is never changed in place")
@@ -187,26 +193,20 @@ class ContainerActuator:
 
     async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         """DRAIN lets it end in its own time first; what is not there any more is success (W12, W29)."""
-        with self._engine(member.source or entry.source) as engine:
-            if entry.kind is ActionKind.DRAIN and entry.phase is not Phase.DESTROYED:
-                await advance(Phase.DRAIN)
-                await engine.stop_container(member.id, None)
-            await advance(Phase.DESTROYED)
-            await engine.remove_container(member.id)
-            self._listings.removed(member.source or entry.source, member.id)
+        source = member.source or entry.source
+        engine = self._engine(source)
+        if entry.kind is ActionKind.DRAIN and entry.phase is not Phase.DESTROYED:
+            await advance(Phase.DRAIN)
+            await engine.stop_container(member.id, None)
+        await advance(Phase.DESTROYED)
+        await engine.remove_container(member.id)
+        self._listings.removed(source, member.id)
 
-    @contextmanager
-    def _engine(self, source: str) -> Iterator[Engine]:
-        """The engine to act on; its silence is noted (W35)."""
-        cluster = self._workload.cluster
+    def _engine(self, source: str) -> Engine:
+        """The engine to act on. Whether it answers, its next listing tells: an act fails for many reasons."""
         if not source:
-            raise NotReadyError(f"it is not known yet on which engine of cluster {cluster} it is")
-        engine = self._book.engine(cluster, source)
-        try:
-            yield engine
-        except UnavailableError as error:
-            self._book.doubt(cluster, source, str(error))
-            raise
+            raise NotReadyError(f"it is not known yet on which engine of cluster {self._workload.cluster} it is")
+        return self._book.engine(self._workload.cluster, source)
 
 
 def _mapping(value: Json) -> dict[str, Json]:
