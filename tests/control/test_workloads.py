@@ -30,7 +30,13 @@ class Services:
         self.static: list[bool] = []
 
     async def resolve(
-        self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], *, static: bool = False
+        self,
+        document: SpecDocument,
+        record: Record,
+        world: Sequence[SpecDocument],
+        cluster: str,
+        *,
+        static: bool = False,
     ) -> Resolved:
         self.static.append(static)
         return Resolved(Desired(document.key, 1, 1, "service"), record, NowhereActuator(Observed()))

@@ -176,3 +176,50 @@ def test_clusters_are_shown_with_their_engines() -> None:
             assert (silent.state, bool(silent.error)) == ("silent", True)
 
     run(main)
+
+
+def test_a_workload_does_not_move_to_another_cluster_and_is_removed_from_where_it_is() -> None:
+    """Else what it left behind would run on, and nobody would know of it."""
+
+    async def body(sim: Simulation, made: list[Machine]) -> None:
+        sim.world.add_engine("e1", "web:1")
+        await sim.apply(workload())
+        await sim.until(lambda _: sim.world.running("web") == 5, 60)
+        for elsewhere in ("lab", "nowhere"):
+            await sim.apply(workload(count=3) | {"Cluster": elsewhere})
+            await sim.clock.sleep(40)
+            [view] = await sim.views()
+            assert "it is on cluster prod, and a workload does not move" in " ".join(view.waiting)
+            assert sim.world.running("web") == 5
+        await sim.apply(workload(count=3))
+        await sim.until(lambda _: sim.world.running("web") == 3, 60)
+        await sim.apply(workload(count=3) | {"Cluster": "lab"})
+        await sim.delete(workload() | {"Cluster": "lab"})
+        await sim.until(lambda views: views == (), 60)
+        assert sim.world.running("web") == 0
+
+    on_prod(body)
+
+
+def test_a_workload_that_names_no_cluster_stays_where_it_is_when_there_are_more() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        await found(sim, "10.9.5.1")
+        async with sim.running():
+            await sim.apply(workload())
+            await sim.until(lambda _: sim.world.running("web") == 5, 60)
+        sim.world.add_engine("e1", "web:1")
+        prod, lab = *sim.static, StaticCluster("lab", ("sim://e1",))
+        for static in ((prod, lab), (lab, prod)):
+            sim.static = static
+            async with sim.running():
+                await sim.apply(workload(count=sum(sim.world.acts.values()) % 7 + 1))
+                await sim.clock.sleep(5)
+                await sim.converged(60)
+                assert [v.cluster for v in await sim.views()] == ["prod"]
+        sim.static = (lab,)
+        async with sim.running():
+            await sim.clock.sleep(40)
+            assert sim.world.acts["create container"] == 0
+
+    run(main)

@@ -69,14 +69,19 @@ class SwarmWorkloads:
         self._clock, self._rng, self._controller, self._limits = clock, rng, controller, limits
 
     async def resolve(
-        self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], *, static: bool = False
+        self,
+        document: SpecDocument,
+        record: Record,
+        world: Sequence[SpecDocument],
+        cluster: str,
+        *,
+        static: bool = False,
     ) -> Resolved:
         """`static`: the cluster is one of the settings, and exists whether it answers or not."""
         spec = spec_of(document.spec)
         if not isinstance(spec, WorkloadSpec):
             raise BugError(f"{document.key} holds no workload")
         places = self._topology.places(world)
-        cluster = next(p.cluster for p in places if p.key == document.key)
         engine, hold, formed = await self._reach(cluster)
         formed = formed or static
         names, missing = await self._names(spec, engine)

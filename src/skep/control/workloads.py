@@ -30,13 +30,16 @@ class Workloads:
         self._services, self._containers = services, containers
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
-        cluster = next(p.cluster for p in self._topology.places(world) if p.key == document.key)
+        wanted = next(p.cluster for p in self._topology.places(world) if p.key == document.key)
+        cluster = record.made_in or wanted
+        if _is_elsewhere(document, record):
+            return _nowhere(document, record, cluster, _elsewhere(record, wanted))
         if self._book.has(cluster):
             return await self._on_static(document, record, world, await self._book.sight(cluster))
         if record.made_on in CONTAINERS:
             refusal = f"its containers are on cluster {cluster}, and the settings have none of this name any more"
             return _nowhere(document, record, cluster, refusal)
-        return await self._services_of(document, record, world)
+        return await self._services_of(document, record, world, cluster)
 
     async def _on_static(
         self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], sight: ClusterSight
@@ -47,14 +50,20 @@ class Workloads:
             resolved = await self._containers.resolve(document, record, sight, refusal)
             return resolved if resolved.refusal else _made_on(resolved, kind)
         if kind is ClusterKind.SWARM and sight.kind in (ClusterKind.SWARM, ClusterKind.UNKNOWN):
-            return await self._services_of(document, record, world, static=True)
+            return await self._services_of(document, record, world, sight.name, static=True)
         may_be_left = kind is ClusterKind.SWARM and not _was_left(sight)
         return _nowhere(document, record, sight.name, refusal or _silence(sight), may_be_left=may_be_left)
 
     async def _services_of(
-        self, document: SpecDocument, record: Record, world: Sequence[SpecDocument], *, static: bool = False
+        self,
+        document: SpecDocument,
+        record: Record,
+        world: Sequence[SpecDocument],
+        cluster: str,
+        *,
+        static: bool = False,
     ) -> Resolved:
-        resolved = await self._services.resolve(document, record, world, static=static)
+        resolved = await self._services.resolve(document, record, world, cluster, static=static)
         return _made_on(resolved, ClusterKind.SWARM) if is_reached(resolved.actuator) else resolved
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
@@ -65,7 +74,23 @@ class Workloads:
 def _made_on(resolved: Resolved, kind: ClusterKind) -> Resolved:
     """From now on its members may be there, and this says what they are."""
     record = resolved.record
-    return resolved if record.made_on else replace(resolved, record=replace(record, made_on=kind.value))
+    if record.made_on:
+        return resolved
+    return replace(resolved, record=replace(record, made_on=kind.value, made_in=resolved.cluster))
+
+
+def _is_elsewhere(document: SpecDocument, record: Record) -> bool:
+    """Whether its spec names another cluster than the one that its members are on. Who names none stays where it is."""
+    spec = spec_of(document.spec)
+    named = spec.cluster if isinstance(spec, WorkloadSpec) else ""
+    return not document.removed and record.made_in not in ("", named) and bool(named)
+
+
+def _elsewhere(record: Record, wanted: str) -> str:
+    return (
+        f"it is on cluster {record.made_in}, and a workload does not move: name that cluster, or delete the workload "
+        f"and apply it again to have it on {wanted}"
+    )
 
 
 def _changed(kind: ClusterKind, sight: ClusterSight) -> str:

@@ -262,7 +262,8 @@ class Record:
 
     `image` is what the spec's `image_spec` was fixed to, `name:tag@sha256:…` or, where no registry answered, the
     same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
-    `made_on` is the kind of cluster that its members were first made on (ClusterKind), empty before.
+    `made_on` is the kind of cluster that its members were first made on (ClusterKind), and `made_in` its name; empty
+    before.
     """
 
     key: Key
@@ -272,6 +273,7 @@ class Record:
     image: str = ""
     image_spec: str = ""
     made_on: str = ""
+    made_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
