@@ -226,14 +226,15 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/apply", [], 422, ""),
     ("POST", "/v1/apply", {}, 422, "files: Field required"),
     ("POST", "/v1/apply", {"files": "web"}, 422, "files"),
+    ("POST", "/v1/apply", {"files": []}, 422, "files: List should have at least 1 item"),
     ("POST", "/v1/apply", {"files": [{"name": "a"}]}, 422, "files.0.text: Field required"),
     ("POST", "/v1/apply", {"files": [{"name": 1, "text": ""}]}, 422, "files.0.name"),
-    ("POST", "/v1/apply", {"files": [], "adopt": "yes"}, 422, "adopt"),
-    ("POST", "/v1/apply", {"files": [], "force": True}, 422, "force"),
-    ("POST", "/v1/plan", {"files": [], "adopt": True}, 422, "adopt"),
-    ("POST", "/v1/plan", {"files": [], "kind": "node"}, 422, "kind"),
-    ("POST", "/v1/check", {"files": [], "kind": "group"}, 422, "kind"),
-    ("POST", "/v1/delete", {"files": [], "cascade": 1}, 422, "cascade"),
+    ("POST", "/v1/apply", {"files": [WEB], "adopt": "yes"}, 422, "adopt"),
+    ("POST", "/v1/apply", {"files": [WEB], "force": True}, 422, "force"),
+    ("POST", "/v1/plan", {"files": [WEB], "adopt": True}, 422, "adopt"),
+    ("POST", "/v1/plan", {"files": [WEB], "kind": "node"}, 422, "kind"),
+    ("POST", "/v1/check", {"files": [WEB], "kind": "group"}, 422, "kind"),
+    ("POST", "/v1/delete", {"files": [WEB], "cascade": 1}, 422, "cascade"),
     ("POST", "/v1/workloads/web/scale", {"count": -1}, 422, "count"),
     ("POST", "/v1/workloads/web/scale", {"count": "5"}, 422, "count"),
     ("POST", "/v1/workloads/web/scale", {"count": 1.5}, 422, "count"),
@@ -275,6 +276,17 @@ def test_a_bad_request_is_told_what_is_wrong(
     assert answer[0] == status, answer
     assert words in answer[1]["error"]
     assert set(answer[1]) == {"error", "reason", "faults", "incident"}
+
+
+def test_a_wrong_method_is_told_the_right_ones(shared: Running) -> None:
+    for path, methods in [("/v1/workloads/web", "DELETE, GET"), ("/v1/apply", "POST"), ("/status", "GET")]:
+        answer = shared.ask("PATCH", path)
+        assert (answer.status, answer.headers["allow"]) == (405, methods)
+
+
+def test_a_count_may_be_written_as_json_schema_allows(server: Running) -> None:
+    assert server.request("POST", "/v1/workloads/web/scale", b'{"count": 7.0}')[0] == 200
+    assert server.request("GET", "/v1/workloads/web")[1]["desired"] == 7
 
 
 def test_a_body_up_to_four_mebibytes_is_taken_and_a_larger_one_refused(server: Running) -> None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import GenericAlias
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic.alias_generators import to_camel
 
 from skep.specs.fields import COUNT_MAX
@@ -38,7 +38,7 @@ class FileBody(Body):
 
 
 # The first file with a fault ends the reading of them: a million faulty ones must not become a million faults.
-Files = Annotated[list[FileBody], Field(max_length=FILES_MAX, fail_fast=True)]
+Files = Annotated[list[FileBody], Field(min_length=1, max_length=FILES_MAX, fail_fast=True)]
 KindName = Literal["group", "workload"]
 
 
@@ -70,10 +70,15 @@ class DeleteBody(Body):
     cascade: bool = False
 
 
+def _whole(given: object) -> object:
+    """5.0 is an integer in JSON Schema, and so in what our document says."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
 class ScaleBody(Body):
     """How many members it shall have."""
 
-    count: Annotated[int, Field(ge=0, le=COUNT_MAX)]
+    count: Annotated[int, Field(ge=0, le=COUNT_MAX), BeforeValidator(_whole)]
 
 
 @lru_cache(maxsize=64)

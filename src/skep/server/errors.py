@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skep.model.errors import (
@@ -131,7 +132,17 @@ def _fault(found: dict[str, Any]) -> Fault:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     reason, text = HTTP_PROBLEMS.get(error.status_code, ("Invalid", str(error.detail)))
-    return problem_answer(error.status_code, Problem(text, reason), error.headers)
+    headers = {**(error.headers or {})}
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers["Allow"] = methods
+    return problem_answer(error.status_code, Problem(text, reason), headers)
+
+
+def _methods(request: Request) -> str:
+    """All methods of a path, as the document has them; Starlette names those of its first route only."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = (known for path, known in paths.items() if compile_path(path)[0].match(request.url.path))
+    return ", ".join(sorted(method.upper() for method in next(found, {})))
 
 
 def problem_answer(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
