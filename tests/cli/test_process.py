@@ -210,6 +210,19 @@ def test_what_is_piped_is_neither_cut_nor_coloured(shell: Shell, front: FrontDou
     assert "\x1b" not in result.out
 
 
+def test_what_an_encoding_lacks_is_shown_in_another_way(shell: Shell, front: FrontDouble) -> None:
+    front.log = [Event(1, 0.0, "workload/web", "Missing", "créé")]
+    result = shell.process("events", environ={"PYTHONIOENCODING": "ascii"})
+    assert (result.code, result.err) == (0, "")
+    assert "cr\\xe9\\xe9" in result.out
+
+
+def test_a_name_in_no_encoding_is_told_like_any_other(shell: Shell) -> None:
+    result = shell.process("workload", "describe", "\udcff")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("skep: there is no workload/")
+
+
 def test_a_dumb_terminal_gets_lines_of_progress(shell: Shell, front: FrontDouble) -> None:
     busy = replace(WORKLOAD, generation=4, observed_generation=4)
     front.script.extend([(GROUP, busy), (GROUP, replace(busy, ready=7, desired=7, converged=True))])

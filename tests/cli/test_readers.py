@@ -1,5 +1,7 @@
 """The quick reader of command lines reads as Click does, or leaves it to Click."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +11,12 @@ from hypothesis import strategies as st
 
 from skep.cli import clicked, quick
 from skep.cli.commands import COMMANDS
+from skep.cli.main import run
 from skep.cli.parameter import Command, Parameter
+from skep.model.spec import Key
+from skep.model.state import Event
+from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
+from tests.server.running import Running
 
 QUICK = [row for row in COMMANDS if not row.settings]
 WORDS = (
@@ -134,6 +141,26 @@ def test_what_is_unusual_is_left_to_click(words: list[str]) -> None:
 def test_odd_spellings_mean_the_same(odd: str, plain: str) -> None:
     assert quick.read(odd.split()) is None
     assert clicked.read(odd.split()) == quick.read(plain.split())
+
+
+@pytest.mark.parametrize("name", ["web", "workers", "workload/web"])
+def test_both_readers_lead_to_the_same_output_and_exit_code(
+    server: Running, front: FrontDouble, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    file = tmp_path / "web.json"
+    file.write_text('{"Name": "web", "Count": 3}')
+    front.log = [Event(1, 1.0, "workload/web", "Missing", "create service web")]
+    for row in QUICK:
+        value = str(file) if row.function.startswith(("specs", "submit")) else name
+        words = [value if word == "web" else word for word in _short(row)]
+        words += ["--socket", str(server.path)] if row.client else []
+        ends = []
+        for reader in (quick.read, clicked.read):
+            front.shown = {Key.parse(view.key): view for view in (GROUP, replace(WORKLOAD, converged=True))}
+            found = reader(words)
+            assert found is not None
+            ends.append((words, run(*found), *capsys.readouterr()))
+        assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: " ".join(row.path))

@@ -95,7 +95,7 @@ def _query(key: str, number: int) -> str:
         return f"/v1/events?since={number}"
     from urllib.parse import quote  # noqa: PLC0415
 
-    return f"/v1/events?since={number}&key={quote(key, safe='')}"
+    return f"/v1/events?since={number}&key={quote(key, safe='', errors='surrogateescape')}"
 
 
 def _line(found: dict[str, Any]) -> str:

@@ -170,5 +170,5 @@ def path_of(kind: str, name: str) -> str:
     if not (name.isascii() and name.replace("-", "").replace(".", "").isalnum()):
         from urllib.parse import quote  # noqa: PLC0415 - names are hardly ever odd
 
-        name = quote(name, safe="")
+        name = quote(name, safe="", errors="surrogateescape")
     return f"/v1/{kind}s/{name}"

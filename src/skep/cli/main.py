@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -24,6 +25,8 @@ COMPLETES = "_SKEP_COMPLETE"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit with its code; whatever happens, the user sees a sentence and no traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: what an encoding lacks is no reason to fail
     sys.exit(_run(sys.argv[1:] if arguments is None else list(arguments)))
 
 

@@ -26,6 +26,18 @@ FINAL = ("Refused", "Failed")
 """No time heals these: only another spec does (semantics.md W46, W54)."""
 
 
+ADVICE = {
+    "Unreachable": "see that its machines and engines run: skep goes on by itself as soon as a majority of its "
+    "managers answers. Where that majority is gone for good, the Swarm is lost: destroy the group of its managers with "
+    "--cascade, and apply all of it again",
+    "Conflict": "remove what has the name, or give another one; what was made for this, apply --adopt takes over",
+    "Refused": "apply a spec that the reason allows",
+    "Failed": "apply another spec, or try this one again with retry",
+    "Failing": "mend what the reason names; retry tries it at once",
+}
+"""What a user may do about it, by the word of a state."""
+
+
 class State:
     """`word` is one of a closed list; `detail` says why, and is empty for what is as wanted."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skep.cli.output import Table, age, moment, plain
-from skep.cli.state import state_of
+from skep.cli.state import ADVICE, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def facts(view: View) -> list[str]:
         ("Observed", f"{age(view['observedAgeSeconds'])} ago" if view["observedAgeSeconds"] >= 0 else "not yet"),
         ("Endpoints", ", ".join(view["endpoints"])),
         ("State", state.word + (f": {state.detail}" if state.detail else "")),
+        ("To do", ADVICE.get(state.word, "")),
         *(("Doing", one) for one in view["doing"]),
         *(("Waiting", one) for one in view["waiting"]),
     )
