@@ -204,5 +204,5 @@ def test_a_back_off_survives_a_restart_as_what_is_left_of_it() -> None:
 async def test_a_record_that_is_too_large_is_our_bug() -> None:
     records = await begun(MemoryStore())
     await records.read(WORKERS)
-    with pytest.raises(BugError, match="more than 65536"):
-        await records.write(Record(WORKERS, 1, image="x" * 70_000))
+    with pytest.raises(BugError, match="more than 524288"):
+        await records.write(Record(WORKERS, 1, image="x" * 530_000))

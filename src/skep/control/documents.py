@@ -16,9 +16,10 @@ from skep.model.state import ClusterState, Event, Failure, Record, Revision
 from skep.specs.canonical import from_json
 
 FORMAT = 1
-RECORD_BYTES_MAX = 256 * 1024
-"""A record holds only what can't be observed again; a larger one is a bug. The largest that may be is that of a workload
-whose containers have all ended at once: a count of 200 bytes for each of `planning.restarts.COUNTS_MAX` slots."""
+RECORD_BYTES_MAX = 512 * 1024
+"""A record holds only what can't be observed again; a larger one is a bug. The largest that may be are those of a
+workload whose containers have all ended at once, a count of 200 bytes for each of `planning.restarts.COUNTS_MAX` slots,
+and of a group with 500 actions in flight (semantics.md W8): 170 KB, and 300 KB where slots have the longest names."""
 
 T = TypeVar("T")
 

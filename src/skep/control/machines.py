@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skep.control import groups
 from skep.control.abilities import can
@@ -47,6 +47,9 @@ PREPARE_WAIT_S = 5.0
 """How long one attempt waits for its cluster before it is put down as not ready and tried again."""
 
 PREPARE_POLL_S = 0.2
+
+BURST_MAX = 500
+"""semantics.md W8: so many at once for machines that no Swarm has to take in. N39's ten are about joins."""
 
 UNKNOWN_HEALTH = MemberHealth(Health.UNKNOWN)
 
@@ -96,11 +99,17 @@ class Machines:
             formed=role is not Role.MANAGER or await self._is_formed(group.place.cluster),
             hold=await self._hold(group),
             hold_removal=_removed_first(group.place, places) if document.removed else "",
-            limits=self._limits,
+            limits=self._limits_of(group),
         )
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s)
         poll_s = None if can(group.instance, Watchable) else self._poll_s
         return Resolved(desired, record, actuator, group.place.cluster, poll_s)
+
+    def _limits_of(self, group: Group) -> Limits:
+        """Machines that join no Swarm, and whose engines do not boot on this host, are all made at once."""
+        if group.place.role is not None or can(group.instance, Reachable):
+            return self._limits
+        return replace(self._limits, parallel=max(self._limits.parallel, BURST_MAX))
 
     def _group(self, document: SpecDocument, places: Sequence[Place]) -> Group:
         spec = spec_of(document.spec)
@@ -170,7 +179,7 @@ class GroupActuator:
             # Of a group that is being removed nobody can say then that nothing of it is left.
             silent = {HEALTH} if listed or group.place.removed else set()
         self._seen = {d.id: d for d in (*listed, *strays)}
-        drifts = await asyncio.gather(*(self._drift(group, d) for d in listed))
+        drifts = await self._drifts(group, listed)
         source = group.spec.instance.plugin
         members = [
             *(groups.member(d, h, drift, source) for d, h, drift in zip(listed, healths, drifts, strict=True)),
@@ -202,13 +211,19 @@ class GroupActuator:
     async def _healths(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
         return await group.flavor.healthy(group.spec.flavor.properties, listed) if listed else ()
 
-    async def _drift(self, group: Group, description: InstanceDescription) -> tuple[str, ...]:
-        """Images that a running machine lacks; a machine that does not answer is not asked again in this turn."""
-        holds = group.spec.images and description.life is Life.RUNNING and not group.place.removed
-        if not holds or not can(group.instance, HoldsImages):
+    async def _drifts(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[tuple[str, ...]]:
+        """Of each machine, the images that it lacks."""
+        plugin = group.instance
+        if not group.spec.images or group.place.removed or not can(plugin, HoldsImages):
+            return [()] * len(listed)
+        return await asyncio.gather(*(self._drift(group, plugin, d) for d in listed))
+
+    async def _drift(self, group: Group, plugin: HoldsImages, description: InstanceDescription) -> tuple[str, ...]:
+        """A machine that does not answer is not asked again in this turn."""
+        if description.life is not Life.RUNNING:
             return ()
         try:
-            outdated = await group.instance.outdated_images(description.id, group.spec.images)
+            outdated = await plugin.outdated_images(description.id, group.spec.images)
         except UnavailableError:
             return ()
         return tuple(f"image {image}" for image in outdated)
@@ -272,10 +287,21 @@ class GroupActuator:
         description = self._seen.get(member.id)
         if description is not None and entry.phase is not Phase.DESTROYED:
             request = DrainRequest(self._drain_wait_s, dead=member.life is not Life.RUNNING, cluster_ends=group.ends)
-            await group.flavor.drain(group.spec.flavor.properties, description, request, advance)
+            try:
+                await group.flavor.drain(group.spec.flavor.properties, description, request, advance)
+            except NotReadyError:
+                await self._lend_its_vote(member)
+                raise
         await advance(Phase.DESTROYED)
         if member.life is not Life.GONE:
             await group.instance.destroy(member.id)
+
+    async def _lend_its_vote(self, member: Member) -> None:
+        """A manager that stopped while it was being demoted may be what the majority lacks to let it go."""
+        group = self._group
+        stopped = member.life is Life.STOPPED and group.place.role is Role.MANAGER and not group.ends
+        if stopped and can(group.instance, Startable):
+            await group.instance.start(member.id)
 
 
 def _removed_first(place: Place, places: Sequence[Place]) -> str:
