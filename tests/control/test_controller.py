@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from skep.adapters.store_memory import MemoryStore
 from skep.control.catalog import Author, Catalog
-from skep.control.controller import ERROR_CAP_S, Controller
+from skep.control.controller import ERROR_BASE_S, PAUSE_MAX_S, PAUSE_MIN_S, Bucket, Controller
 from skep.control.reconcile import Turn
 from skep.model.errors import BugError, StaleTermError, UnavailableError
 from skep.model.spec import Key, Kind
@@ -153,7 +153,7 @@ def test_a_turn_says_when_time_alone_may_change_the_answer() -> None:
 
         bench.turns.does = soon
         async with bench.running():
-            await bench.clock.sleep(9.2)
+            await bench.clock.sleep(8.7)
             assert bench.turns.count() == 10
 
     on_a_bench(body)
@@ -176,9 +176,9 @@ def test_a_failing_key_backs_off_alone(error: Exception) -> None:
             await bench.clock.sleep(300.0)
         times = bench.turns.times[WEB]
         gaps = [late - early for early, late in pairwise(times)]
-        assert all(later >= earlier for earlier, later in pairwise(gaps[:8]))
-        assert max(gaps) <= ERROR_CAP_S * 1.1
-        assert len(gaps) < 25
+        assert gaps[:8] == pytest.approx([ERROR_BASE_S * 2**n + PAUSE_MIN_S for n in range(8)])
+        assert max(gaps) <= RESYNC_S * 1.1
+        assert len(gaps) < 30
         assert bench.turns.count(OTHER) > 250
 
     with capture_logs() as logs:
@@ -200,10 +200,63 @@ def test_success_ends_the_back_off() -> None:
         async with bench.running():
             await bench.clock.sleep(60.0)
         times = bench.turns.times[WEB]
-        assert times[8] - times[7] == pytest.approx(0.12)
+        assert times[8] - times[7] == pytest.approx(ERROR_BASE_S + PAUSE_MIN_S)
 
     with capture_logs():
         on_a_bench(body)
+
+
+def test_the_keys_that_fail_together_are_repeated_at_ten_a_second() -> None:
+    """W3: after the first hundred, however many there are."""
+
+    async def main() -> None:
+        bucket, clock = Bucket(SimClock()), SimClock()
+        assert [bucket.delay_s() for _ in range(100)] == [0.0] * 100
+        assert [bucket.delay_s() for _ in range(3)] == pytest.approx([0.1, 0.2, 0.3])
+        await clock.sleep(1.0)
+        assert bucket.delay_s() == 0.0
+        await clock.sleep(100.0)
+        assert [bucket.delay_s() for _ in range(101)] == pytest.approx([0.0] * 100 + [0.1])
+
+    run(main)
+
+
+def test_a_world_that_fails_for_every_key_is_not_asked_by_all_at_once() -> None:
+    """W3."""
+
+    async def body(bench: Bench) -> None:
+        keys = [Key(Kind.WORKLOAD, f"w{number}") for number in range(200)]
+        await bench.add(*keys)
+
+        async def fail(key: Key) -> Turn:
+            raise UnavailableError("no answer")
+
+        bench.turns.does = fail
+        async with bench.running():
+            await bench.clock.sleep(9.0)
+        assert sum(map(bench.turns.count, keys)) <= len(keys) + 100 + 10 * 10 + 1
+
+    with capture_logs():
+        on_a_bench(body)
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, PAUSE_MIN_S), (0.005, 0.005), (3.0, PAUSE_MAX_S)])
+def test_a_key_rests_for_as_long_as_its_turn_took(took_s: float, pause_s: float) -> None:
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+
+        async def work(key: Key) -> Turn:
+            await bench.clock.sleep(took_s)
+            bench.controller.wake(WEB)
+            return Turn()
+
+        bench.turns.does = work
+        async with bench.running():
+            await bench.clock.sleep(10.0)
+        first, second = bench.turns.times[WEB][:2]
+        assert second - first == pytest.approx(took_s + pause_s)
+
+    on_a_bench(body)
 
 
 def test_a_key_that_is_over_is_no_longer_looked_at_until_it_comes_back() -> None:

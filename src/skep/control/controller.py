@@ -5,6 +5,7 @@ W6 (resync whatever the event stream says).
 """
 
 import asyncio
+import math
 import random
 from dataclasses import dataclass
 
@@ -18,14 +19,34 @@ from skep.ports import Clock
 
 log = structlog.get_logger()
 
-PAUSE_S = 0.02
-"""Between two turns of a key: a burst of events becomes one look at the world."""
+PAUSE_MIN_S, PAUSE_MAX_S = 0.001, 0.02
+"""Between two turns of a key: a burst of events becomes one look at the world. As long as the turn itself took within
+these bounds, so that a key keeps nobody waiting for more than half of the time, and a quick one waits for little."""
 
-ERROR_BASE_S, ERROR_CAP_S = 0.1, 30.0
-"""A turn that fails is repeated after 0.1 s, then twice as long each time, and at least as often as the resync."""
+ERROR_BASE_S, ERROR_CAP_S = 0.005, 1000.0
+"""semantics.md W3: a turn that fails is repeated after 5 ms, then twice as long each time; the resync may be sooner."""
 
 RESYNC_JITTER = 0.1
 """W6: 10 % to either side."""
+
+
+REPEATS_A_SECOND, REPEATS_AT_ONCE = 10.0, 100
+"""W3: of all keys of a kind together, so that what fails for everybody is not asked by everybody at once."""
+
+
+class Bucket:
+    """Repeats that may be made: a hundred at once, and ten more with each second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._free_s = -math.inf
+        """When the bucket would be full again, had nobody asked since."""
+
+    def delay_s(self) -> float:
+        """How long the next repeat has to wait; it is counted."""
+        now_s = self._clock.monotonic_s()
+        self._free_s = max(self._free_s, now_s) + 1 / REPEATS_A_SECOND
+        return max(0.0, self._free_s - now_s - REPEATS_AT_ONCE / REPEATS_A_SECOND)
 
 
 @dataclass(slots=True)
@@ -42,6 +63,7 @@ class Controller:
     ) -> None:
         self._kind, self._reconciler, self._catalog = kind, reconciler, catalog
         self._clock, self._rng, self._resync_s = clock, rng, resync_s
+        self._repeats = Bucket(clock)
         self._workers: dict[Key, _Worker] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -79,11 +101,13 @@ class Controller:
         errors = 0
         while True:
             woken.clear()
+            began_s = self._clock.monotonic_s()
             turn, errors = await self._turn(key, errors)
             if turn.over and not woken.is_set():
                 del self._workers[key]
                 return
-            await self._clock.sleep(PAUSE_S)
+            took_s = self._clock.monotonic_s() - began_s
+            await self._clock.sleep(min(max(took_s, PAUSE_MIN_S), PAUSE_MAX_S))
             await self._wait(woken, turn.recheck_after_s)
 
     async def _turn(self, key: Key, errors: int) -> tuple[Turn, int]:
@@ -97,7 +121,8 @@ class Controller:
             log.warning("a turn failed", key=str(key), error=str(error))
         except Exception:
             log.exception("a turn failed in a way that nobody planned for", key=str(key))
-        return Turn(min(ERROR_BASE_S * 2.0**errors, ERROR_CAP_S)), min(errors + 1, 30)
+        delay_s = min(ERROR_BASE_S * 2.0**errors, ERROR_CAP_S)
+        return Turn(max(delay_s, self._repeats.delay_s())), min(errors + 1, 30)
 
     async def _wait(self, woken: asyncio.Event, seconds: float | None) -> None:
         """Until the key is woken, or for `seconds`; None waits for the wake-up of the resync."""
