@@ -4,7 +4,8 @@ The turn ends there. What runs on is written down, and wakes the key when it end
 """
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -44,6 +45,24 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class _Before:
+    """When a listing was begun, and what was running or had ended by then: what ends later belongs to the next turn."""
+
+    at_s: float
+    running: frozenset[str]
+    outcomes: Mapping[str, ledgers.Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What a turn saw after which nothing was left to do or to wait for: until one of these differs, nothing is."""
+
+    desired: Desired
+    listed: Observed
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """When to look again by time alone; None is at the next resync. `over`: the key is gone for good."""
 
@@ -69,6 +88,7 @@ class Reconciler:
         self._sickness = Sickness()
         self._seen: dict[Key, Seen] = {}
         self._troubles: dict[Key, str] = {}
+        self._rests: dict[Key, _Rest] = {}
 
     def trouble(self, key: Key) -> str:
         """Why the last turn of the key failed; empty when it did not."""
@@ -98,30 +118,57 @@ class Reconciler:
             return await self._let_go(key)
         resolved = await self._level.resolve(document, await self._records.read(key), world)
         desired, record = resolved.desired, resolved.record
+        before = _Before(self._clock.monotonic_s(), self._actions.running(key), self._actions.outcomes(key))
+        listed = await resolved.actuator.observe(desired)
+        if self._is_at_rest(resolved, before, listed):
+            self._saw_nothing_new(resolved)
+            await self._journal.flush()
+            return Turn(resolved.poll_s)
         if record.observed_generation != document.generation:
             record = replace(record, ledger=ledgers.forgive(record.ledger))
-        observed, settled, outcomes = await self._look(resolved, record.ledger)
+        observed, settled, outcomes = self._looked(desired, listed, record.ledger, before)
         if document.removed and _is_over(observed, settled.ledger):
             return await self._finish(document, world)
         plan = self._planned(desired, observed, settled.ledger)
         ledger, begun = ledgers.begin(settled.ledger, plan.actions, desired, self._request, self._clock.wall_s())
-        await self._records.write(self._stated(record, resolved, observed, plan, ledger))
+        stated = self._stated(record, resolved, observed, plan, ledger)
+        await self._records.write(stated)
         if (settled.resume or begun) and await self._catalog.get(key) is None:
             return Turn(recheck_after_s=0.0)
         self._actions.settled(key, outcomes)
         self._seen[key] = Seen(desired, observed, plan, resolved.actuator, resolved.cluster, self._clock.monotonic_s())
+        self._rests[key] = _Rest(desired, listed, stated)
         self._announce(key, plan)
         for entry in (*settled.resume, *begun):
             self._start(resolved, observed, entry)
         await self._journal.flush()
         return Turn(_sooner(plan.recheck_after_s, resolved.poll_s))
 
-    async def _look(self, resolved: Resolved, ledger: Ledger) -> tuple[Observed, ledgers.Settled, set[str]]:
+    def _is_at_rest(self, resolved: Resolved, before: _Before, listed: Observed) -> bool:
+        """Whether the last turn left nothing to do, to wait for or to count, and nothing differs from what it saw."""
         key = resolved.desired.key
-        running, outcomes = self._actions.running(key), self._actions.outcomes(key)
-        began_s = self._clock.monotonic_s()
-        observed = self._sickness.timed(key, await resolved.actuator.observe(resolved.desired), began_s)
-        sight = Sight(resolved.desired, observed, began_s, running, outcomes)
+        seen, rest = self._seen.get(key), self._rests.get(key)
+        if seen is None or rest is None or seen.plan.actions or seen.plan.recheck_after_s is not None:
+            return False
+        if before.running or before.outcomes or resolved.desired.removed:
+            return False
+        books = resolved.record.ledger
+        known = (rest.desired, rest.record, rest.listed)
+        return not books.entries and not books.failures and known == (resolved.desired, resolved.record, listed)
+
+    def _saw_nothing_new(self, resolved: Resolved) -> None:
+        key, now_s = resolved.desired.key, self._clock.monotonic_s()
+        self._sickness.unchanged(key, now_s)
+        seen = self._seen[key]
+        self._seen[key] = replace(seen, actuator=resolved.actuator, cluster=resolved.cluster, at_s=now_s)
+
+    def _looked(
+        self, desired: Desired, listed: Observed, ledger: Ledger, before: _Before
+    ) -> tuple[Observed, ledgers.Settled, set[str]]:
+        """What was seen, the ledger after it, and whose outcomes are settled by it."""
+        outcomes = before.outcomes
+        observed = self._sickness.timed(desired.key, listed, before.at_s)
+        sight = Sight(desired, observed, before.at_s, before.running, outcomes)
         settled = ledgers.settle(ledger, sight, self._clock.monotonic_s(), self._rng.random())
         awaited = {e.request for e in settled.ledger.entries if e.phase is Phase.AWAITED}
         return observed, settled, set(outcomes) - awaited
@@ -149,6 +196,7 @@ class Reconciler:
 
     def _drop(self, key: Key) -> None:
         self._seen.pop(key, None)
+        self._rests.pop(key, None)
         self._troubles.pop(key, None)
         self._sickness.forget(key)
         self._records.forget(key)
@@ -169,10 +217,12 @@ class Reconciler:
         return f"{self._rng.getrandbits(64):016x}"
 
     def _announce(self, key: Key, plan: Plan) -> None:
-        for action in plan.actions:
-            text = explain_action(key.kind, action)
-            self._journal.say(key, action.reason.value, text)
-            log.info("action", key=str(key), kind=action.kind.value, reason=action.reason.value, text=text)
+        """What is done many times is said once."""
+        said = Counter((a.kind.value, a.reason.value, explain_action(key.kind, a)) for a in plan.actions)
+        for (kind, reason, text), count in said.items():
+            told = text if count == 1 else f"{count} × {text}"
+            self._journal.say(key, reason, told)
+            log.info("action", key=str(key), kind=kind, reason=reason, text=told)
 
     def _start(self, resolved: Resolved, observed: Observed, entry: Entry) -> None:
         key = resolved.desired.key

@@ -37,6 +37,10 @@ class Sickness:
             self._since[key] = {m: s for m, s in since.items() if m in present}
         return replace(observed, members=members)
 
+    def unchanged(self, key: Key, now_s: float) -> None:
+        """A look that saw every member as the last one did."""
+        self._last_look[key] = now_s
+
     def forget(self, key: Key) -> None:
         self._since.pop(key, None)
         self._last_look.pop(key, None)
