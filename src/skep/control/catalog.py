@@ -69,7 +69,7 @@ class Catalog:
             spec=spec,
             history=self._extended(before, Revision(generation, author.who, author.when_s, spec)),
             adopt=adopt,
-            lives=_lives(before),
+            lives=lives_after(before),
         )
         await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
         if stored is None and before is not None:
@@ -128,7 +128,7 @@ class Catalog:
         return (revision, *(before.history if before else ()))[: self._history]
 
 
-def _lives(before: SpecDocument | None) -> tuple[str, ...]:
+def lives_after(before: SpecDocument | None) -> tuple[str, ...]:
     """W22: what an earlier life of the name has left is known as ours, and goes first."""
     if before is None or not before.removed:
         return before.lives if before else ()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from skep.control.catalog import Catalog
+from skep.control.catalog import Catalog, lives_after
 from skep.control.documents import SpecDocument
 from skep.control.intake import change_of
 from skep.control.reconcile import Reconciler
@@ -40,7 +40,8 @@ def _as_if(spec: Spec, before: SpecDocument | None) -> SpecDocument:
         return before
     if before is None:
         return SpecDocument(spec.key, "", 1, False, text, ())
-    return replace(before, generation=before.generation + 1, removed=False, spec=text)
+    uid, lives = "" if before.removed else before.uid, lives_after(before)
+    return replace(before, generation=before.generation + 1, removed=False, spec=text, uid=uid, lives=lives)
 
 
 def _action(plan: Plan, action: Action) -> ActionView:
