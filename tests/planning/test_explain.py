@@ -35,6 +35,16 @@ R, A = Reason, ActionKind
             "update service: the spec has changed (Image, Count)",
         ),
         (Kind.WORKLOAD, Action(A.DRAIN, R.REMOVED, None, "s1"), "drain and remove service: its spec was removed"),
+        (
+            Kind.WORKLOAD,
+            Action(A.CREATE, R.MISSING, "3", source="box"),
+            "create container 3 on box: one is missing",
+        ),
+        (
+            Kind.WORKLOAD,
+            Action(A.STOP, R.UNHEALTHY, "3", "c0ffee" * 10, source="box"),
+            "stop container 3 (c0ffeec0ffee) on box: it has been unhealthy for too long",
+        ),
     ],
 )
 def test_an_action_is_one_sentence(kind: Kind, action: Action, sentence: str) -> None:

@@ -133,3 +133,110 @@ def worlds(draw: st.DrawFn) -> tuple[Desired, Observed, Ledger]:
     if HEALTH in silent:
         there = tuple(replace(m, health=Health.UNKNOWN) for m in there)
     return desired, Observed(() if EVERYTHING in silent else there, silent), draw(ledgers(desired, there))
+
+
+# --- numbered members -------------------------------------------------------------------------------------------------
+
+SOURCES = ("a", "b", "c")
+NUMBERS = ("1", "2", "3", "4", "7")
+
+
+@st.composite
+def numbered_desires(draw: st.DrawFn) -> Desired:
+    fingerprint, replace_sha = draw(st.sampled_from(HASHES))
+    surge = draw(st.integers(0, 2))
+    return Desired(
+        key=Key(Kind.WORKLOAD, "k"),
+        generation=1,
+        size=draw(st.integers(0, 6)),
+        fingerprint=fingerprint,
+        replace_sha=replace_sha,
+        max_surge=surge,
+        max_unavailable=draw(st.integers(0 if surge else 1, 2)),
+        removed=draw(st.sampled_from([False] * 7 + [True])),
+        hold=draw(st.sampled_from([""] * 7 + ["waiting"])),
+        limits=replace(LIMITS, parallel=5, unhealthy_after_s=0.0, restarts_max=draw(st.sampled_from([0, 3]))),
+        numbered=True,
+        sources=draw(st.sampled_from([SOURCES, SOURCES[:2], SOURCES[:1]])),
+        per_source_max=draw(st.sampled_from([0, 0, 0, 1])),
+    )
+
+
+@st.composite
+def numbered_members(draw: st.DrawFn, silent: frozenset[str]) -> tuple[Member, ...]:
+    """Those of a silent source as they were last seen: unknown, but for the dead."""
+    found = []
+    for number in range(draw(st.integers(0, 7))):
+        source = draw(st.sampled_from(SOURCES))
+        life = draw(st.sampled_from([Life.RUNNING] * 4 + [Life.DEAD] * 3 + [Life.STOPPED]))
+        life = Life.UNKNOWN if source in silent and life is not Life.DEAD else life
+        health = draw(st.sampled_from([Health.HEALTHY] * 3 + list(Health)))
+        fingerprint, replace_sha = draw(st.sampled_from(HASHES[2:] + HASHES[2:] + HASHES))
+        found.append(
+            Member(
+                id=f"m{number}",
+                slot=draw(st.sampled_from(NUMBERS)),
+                fingerprint=fingerprint,
+                replace_sha=replace_sha,
+                life=life,
+                health=health if life is Life.RUNNING else Health.UNKNOWN,
+                source=source,
+                request=draw(st.sampled_from(["", f"rm{number}"])),
+                created_s=float(draw(st.integers(0, 3))),
+                sick_s=draw(st.sampled_from([0.0, 5.0])),
+                well_s=draw(st.sampled_from([0.5, 3.0, 90.0])),
+            )
+        )
+    return tuple(found)
+
+
+@st.composite
+def numbered_ledgers(draw: st.DrawFn, desired: Desired, there: tuple[Member, ...]) -> Ledger:
+    entries: list[Entry] = []
+    for member in there:
+        kinds = [ActionKind.DRAIN, ActionKind.DESTROY, ActionKind.START, ActionKind.STOP]
+        kind = draw(st.sampled_from([None] * 8 + kinds))
+        if kind is not None:
+            entries.append(
+                Entry(f"e{member.id}", kind, Reason.SURPLUS, 1, member.slot, member.id, source=member.source)
+            )
+        elif member.request and draw(st.booleans()):
+            entries.append(_coming(member.request, member.slot, member.source, desired))
+    for number in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        entries.append(_coming(f"c{number}", f"{8 + number}", draw(st.sampled_from(SOURCES)), desired))
+    subjects = [*(("", ActionKind.CREATE, "") for _ in range(3))]
+    subjects += [(s, ActionKind.CREATE, counted) for s in SOURCES for counted in ("", "c0")]
+    subjects += [(n, ActionKind.START, f"m{i}") for i, n in enumerate(NUMBERS) for _ in range(2)]
+    subjects += [(m.id, kind, "") for m in there for kind in (ActionKind.DRAIN, ActionKind.STOP, ActionKind.START)]
+    failures = draw(st.lists(_numbered_failure(subjects), max_size=4, unique_by=lambda f: (f.subject, f.kind)))
+    return Ledger(tuple(entries), tuple(failures), streak=draw(st.sampled_from([0, 1, 2, 3, 7, 7, 9])))
+
+
+def _coming(request: str, slot: str | None, source: str, desired: Desired) -> Entry:
+    fingerprint, replace_sha = desired.fingerprint, desired.replace_sha
+    return Entry(request, ActionKind.CREATE, Reason.MISSING, 1, slot, "", fingerprint, replace_sha, source=source)
+
+
+@st.composite
+def _numbered_failure(draw: st.DrawFn, subjects: list[tuple[str, ActionKind, str]]) -> Failure:
+    subject, kind, counted = draw(st.sampled_from(subjects))
+    retry_s = draw(st.sampled_from([NOW_S - 1, NOW_S + 10]))
+    return Failure(subject, kind, draw(st.integers(1, 4)), retry_s, "refused", counted)
+
+
+@st.composite
+def numbered_worlds(draw: st.DrawFn) -> tuple[Desired, Observed, Ledger]:
+    desired = draw(numbered_desires())
+    silent = draw(
+        st.sampled_from([frozenset()] * 5 + [frozenset({"a"}), frozenset({"a", "b"}), frozenset({EVERYTHING})])
+    )
+    lost = draw(st.sampled_from([frozenset()] * 4 + [frozenset({"c"})]))
+    unlisted = silent & {"a"} if draw(st.integers(0, 3)) == 0 else frozenset()
+    there = () if EVERYTHING in silent else draw(numbered_members(silent))
+    seen = Observed(tuple(m for m in there if m.source not in lost), silent, unlisted, lost, bool(silent and lost))
+    return desired, seen, draw(numbered_ledgers(desired, seen.members))
+
+
+def any_worlds() -> st.SearchStrategy[tuple[Desired, Observed, Ledger]]:
+    """Groups, services and containers."""
+    return st.one_of(worlds(), numbered_worlds())

@@ -65,11 +65,11 @@ def _batches(view: View) -> Iterator[str]:
     mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and f.counted}
     pending = sum(e.source not in mute for e in view.creating)
     failed = ("", ActionKind.CREATE) in view.failures
-    streak = 0 if failed else view.ledger.streak
-    most = next((size for least, size in ((7, len(view.creates)), (3, 4), (1, 2)) if streak >= least), 1)
-    if len(view.creates) > most:
-        yield f"{len(view.creates)} would be made at once after {streak} that went well"
-    if pending and streak < 7:
+    streak, begun = 0 if failed else view.ledger.streak, sum(a.source not in mute for a in view.creates)
+    most = next((size for least, size in ((7, begun), (3, 4), (1, 2)) if streak >= least), 1)
+    if begun > most:
+        yield f"{begun} would be made at once after {streak} that went well"
+    if pending and begun and streak < 7:
         yield "a batch would begin before the last one has ended"
 
 
@@ -81,15 +81,22 @@ def _graves(view: View) -> Iterator[str]:
     buried = {a.member for a in view.removals} & {m.id for m in last.values()}
     if not buried:
         return
-    taken = {m.id for m in view.taken}
-    staying = [m for m in view.alive if m.id not in taken]
-    used = {m.slot for m in staying} | {e.slot for e in view.promised} | {a.slot for a in view.creates}
-    empty = sorted((s for s in last if s.isdecimal() and s not in used), key=int)
-    missing = view.desired.size - len(staying) - len(view.promised) - len(view.creates)
-    used |= set(empty[: max(0, missing)])
+    used = {m.slot for m in view.observed.members if m.life not in (Life.GONE, Life.DEAD)} | _due(view, last)
+    used |= {e.slot for e in view.promised} | {a.slot for a in view.creates}
     for slot, member in last.items():
         if member.id in buried and slot in used:
             yield f"{member.id} is to be removed, and it is the last that ended of slot {slot}"
+
+
+def _due(view: View, last: dict[str, Member]) -> set[str]:
+    """Slots that ended and are to be filled: the lowest of them, so many as are missing."""
+    taken = {m.id for m in view.taken}
+    staying = [m for m in view.alive if m.id not in taken]
+    held = {m.slot for m in staying} | {e.slot for e in view.creating} | {a.slot for a in view.creates}
+    borne = {m.slot for m in view.observed.members if m.life not in (Life.GONE, Life.DEAD)}
+    counted = {f.subject for f in view.ledger.failures if f.kind is ActionKind.START and f.counted and f.count}
+    empty = sorted((s for s in counted | (last.keys() - borne) if s.isdecimal() and s not in held), key=int)
+    return set(empty[: max(0, view.desired.size - len(staying) - len(view.promised) - len(view.creates))])
 
 
 def _last_dead(view: View) -> dict[str, Member]:

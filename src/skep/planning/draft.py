@@ -26,6 +26,8 @@ class Draft:
         self.removals = census.removing
         self.creations = 0
         """Drafted ones; `removals` are those under way and drafted."""
+        self._paced = 0
+        """Drafted creations that a batch counts: one on a source that owes an answer is a question of its own."""
         self.total = len(census.staying) + len(census.creating)
         """How many there would be if all that is under way or drafted succeeded."""
         self.available = census.available
@@ -81,6 +83,7 @@ class Draft:
             self.total += 1
             if numbered:
                 self.places.add(action.source)
+                self._paced += action.source not in self.census.mute
         elif action.kind in REMOVALS:
             member = self.census.by_id[action.member]
             self.removals += 1
@@ -118,11 +121,13 @@ class Draft:
 
     def create_numbered(self, slot: str, reason: Reason) -> bool:
         """One more of a batch (W9), on a source that has a place for it; where none has, that is noted."""
-        if self.backing_off("", ActionKind.CREATE) or self.creations >= self.creations_max:
+        full = self.census.creations + self.creations >= self.census.desired.limits.parallel
+        if full or self.backing_off("", ActionKind.CREATE):
             return False
         source = self.places.choose()
         if source is not None:
-            return self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
+            paced = source not in self.census.mute and self._paced >= self.creations_max
+            return not paced and self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
         if not self.places.will_have_room():
             silent = ", ".join(self.places.silent)
             kind = NoteKind.SOURCE_SILENT if silent else NoteKind.UNPLACEABLE

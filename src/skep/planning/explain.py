@@ -4,6 +4,9 @@ from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.spec import Kind
 from skep.model.state import Entry, Phase
 
+CONTAINER_ID_SHOWN = 12
+"""As `docker ps` shows it."""
+
 _WHY = {
     Reason.MISSING: "one is missing",
     Reason.DEAD: "it is gone for good",
@@ -63,7 +66,7 @@ def explain(plan: Plan) -> tuple[str, ...]:
 
 def explain_action(kind: Kind, action: Action) -> str:
     """`create machine 10.20.0.10: one is missing`."""
-    subject = _subject(kind, action.slot, action.member)
+    subject = _subject(kind, action)
     what = f" ({', '.join(action.detail)})" if action.detail else ""
     adopted = (action.kind, action.reason) == (ActionKind.ADOPT, Reason.DRIFTED)
     why = _ADOPTED if adopted else _WHY[action.reason]
@@ -77,11 +80,16 @@ def explain_note(note: Note) -> str:
 
 def explain_entry(kind: Kind, entry: Entry) -> str:
     """`create machine 10.20.0.10: provisioning`."""
-    return f"{_DEEDS[entry.kind]} {_subject(kind, entry.slot, entry.member)}: {_PHASES[entry.phase]}"
+    return f"{_DEEDS[entry.kind]} {_subject(kind, entry)}: {_PHASES[entry.phase]}"
 
 
-def _subject(kind: Kind, slot: str | None, member: str) -> str:
+def _subject(kind: Kind, of: Action | Entry) -> str:
     if kind is Kind.WORKLOAD:
-        return "service"
-    names = " ".join(part for part in (slot, f"({member})" if slot and member else member) if part)
+        return _container(of) if of.source else "service"
+    names = " ".join(part for part in (of.slot, f"({of.member})" if of.slot and of.member else of.member) if part)
     return f"machine {names}" if names else "a machine"
+
+
+def _container(of: Action | Entry) -> str:
+    short = f" ({of.member[:CONTAINER_ID_SHOWN]})" if of.member else ""
+    return f"container {of.slot}{short} on {of.source}"

@@ -18,6 +18,7 @@ class Places:
         self._held = self._load + Counter(m.source for m in census.leaving)
         """Also those that are on their way out: until they are gone they hold their ports."""
         self._doubted = {s: f for s in self._order if (f := census.failure(s, ActionKind.CREATE)) is not None}
+        self._mute = census.mute
         trying = {e.source for e in census.ledger.entries if e.kind is ActionKind.CREATE}
         self.silent = [s for s in self._order if s in census.observed.silent or s in census.mute & trying]
         closed = census.observed.lost.union(self.silent)
@@ -43,6 +44,9 @@ class Places:
         """A creation was drafted."""
         self._load[source] += 1
         self._held[source] += 1
+        if source in self._mute:
+            self._open.remove(source)
+            self.silent.append(source)
 
     def leave(self, member: Member) -> None:
         """A removal was drafted."""

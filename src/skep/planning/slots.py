@@ -78,8 +78,8 @@ def tell(draft: Draft) -> None:
 def bury(draft: Draft) -> None:
     """Remove the dead, but for the last one of each slot that is in use or is to be filled: it is kept for its logs."""
     census, last = draft.census, _last_dead(draft.census)
-    going = {a.member for a in draft.actions if a.kind in REMOVALS}
-    used = {m.slot for m in census.staying if m.id not in going} | {e.slot for e in census.creating} | draft.openings
+    borne = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED}
+    used = borne | {e.slot for e in census.creating} | draft.openings
     for member in census.dead:
         is_last = member.slot is not None and last[member.slot] == member.id
         if not is_last or member.slot not in used:
