@@ -27,6 +27,7 @@ from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options, World
 from skep.control.endpoints import EngineBook
 from skep.control.hub import Hub
+from skep.control.teardown import remove_workloads
 from skep.logs import configure
 from skep.model.errors import NotFoundError, RefusedError
 from skep.model.state import Limits
@@ -88,7 +89,8 @@ def serve(settings: Settings) -> None:
 
 
 def tear_down(settings: Settings) -> tuple[str, ...]:
-    """Remove every machine, network, volume and document of this controller; what was removed, in words.
+    """Remove every workload on the clusters of the settings, and every machine, network, volume and document of this
+    controller; what was removed, in words.
 
     RefusedError while a server holds the state directory: it would make them again.
     """
@@ -232,7 +234,8 @@ async def _tear_down(settings: Settings) -> tuple[str, ...]:
         stack.push_async_callback(store.close)
         engines = _engines(settings)
         stack.push_async_callback(engines.close)
-        removed = await _remove_machines(settings, engines)
+        workloads = await remove_workloads(settings.clusters, engines, settings.controller)
+        removed = (*workloads, *await _remove_machines(settings, engines))
         await asyncio.to_thread(shutil.rmtree, _files(settings), ignore_errors=True)
         for document in await store.list(""):
             await store.delete(document.key)

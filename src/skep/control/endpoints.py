@@ -222,7 +222,7 @@ def _endpoints(static: StaticCluster) -> dict[str, _Endpoint]:
 
 def _described(state: EngineState, info: EngineInfo) -> EngineState:
     """A manager that has lost its quorum does not say which Swarm it manages: the one that it did before."""
-    kind = _kind_of(info)
+    kind = kind_of(info)
     same = state.cluster_id if kind is ClusterKind.SWARM else ""
     return replace(
         state,
@@ -240,8 +240,8 @@ def _described(state: EngineState, info: EngineInfo) -> EngineState:
     )
 
 
-def _kind_of(info: EngineInfo) -> ClusterKind:
-    """An engine that joins, or whose Swarm's state is broken, is in a Swarm, and can't be used as one nor alone."""
+def kind_of(info: EngineInfo) -> ClusterKind:
+    """What an engine says it is. One that joins, or whose Swarm is in trouble, can be used neither as one nor alone."""
     if info.classic:
         return ClusterKind.CLASSIC
     if info.swarm_state in ("", "inactive"):
@@ -272,4 +272,6 @@ def _kind_of_all(states: Sequence[EngineState]) -> ClusterKind:
 
 
 def _in_words(state: EngineState) -> str:
+    if not state.answers and not state.error:
+        return f"{state.source} is asked"
     return f"{state.source} {'answers' if state.answers else 'is lost' if state.lost else 'is silent'}"
