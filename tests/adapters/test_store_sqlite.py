@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from skep.adapters.store_memory import MemoryStore
 from skep.adapters.store_sqlite import MIGRATIONS, SqliteStore, check_library, migrate
-from skep.model.errors import RefusedError, UnavailableError
+from skep.model.errors import ConflictError, RefusedError, UnavailableError
 from tests.adapters import store_writer
 
 KILLS = 25
@@ -77,6 +78,69 @@ def _integrity(path: Path) -> str:
 async def test_commits_are_synchronised_to_the_disk_and_written_ahead(store: SqliteStore) -> None:
     settings = [next(store._connection.execute(f"PRAGMA {name}"))[0] for name in ("journal_mode", "synchronous")]
     assert settings == ["wal", 2]
+
+
+@contextmanager
+def _busy(store: SqliteStore) -> Iterator[None]:
+    """What is asked of the store meanwhile waits."""
+    free = threading.Event()
+    store._executor.submit(free.wait)
+    try:
+        yield
+    finally:
+        free.set()
+
+
+async def _commits(store: SqliteStore) -> list[bool]:
+    """Grows with every commit from now on."""
+    commits: list[bool] = []
+
+    def hook() -> bool:
+        commits.append(True)
+        return False
+
+    store._connection.set_commit_hook(hook)
+    return commits
+
+
+async def test_writes_that_wait_are_committed_together_and_answered_one_by_one(store: SqliteStore) -> None:
+    await store.put("taken", b"before")
+    commits = await _commits(store)
+    with _busy(store):
+        tasks = [asyncio.ensure_future(store.put(f"k{n}", b"x", version=0)) for n in range(50)]
+        refused = asyncio.ensure_future(store.put("taken", b"after", version=0))
+        gone = asyncio.ensure_future(store.delete("taken"))
+        await asyncio.sleep(0)
+    versions = await asyncio.gather(*tasks)
+    await gone
+    with pytest.raises(ConflictError, match="taken"):
+        await refused
+    assert len(commits) == 1
+    assert len(set(versions)) == 50
+    assert len(await store.list("k")) == 50
+    assert await store.get("taken") is None
+
+
+async def test_one_write_that_the_disk_refuses_keeps_no_other_from_being_written(store: SqliteStore) -> None:
+    with _files_no_larger_than(200_000):
+        with _busy(store):
+            large = asyncio.ensure_future(store.put("large", os.urandom(500_000)))
+            small = asyncio.ensure_future(store.put("small", b"x"))
+            await asyncio.sleep(0)
+        await small
+        with pytest.raises(UnavailableError):
+            await large
+    assert [found.key for found in await store.list("")] == ["small"]
+
+
+async def test_a_write_that_nobody_waits_for_any_more_is_not_made_later(store: SqliteStore) -> None:
+    with _busy(store):
+        task = asyncio.ensure_future(store.put("given-up", b"x"))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await store.put("other", b"x")
+    assert await store.get("given-up") is None
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Events: numbered for ever, kept up to a number, written down when the store is there."""
 
+import asyncio
+
 from skep.adapters.store_memory import MemoryStore
 from skep.control.journal import Journal
 from skep.model.errors import UnavailableError
@@ -64,3 +66,29 @@ def test_what_could_not_be_written_is_written_later() -> None:
         assert [e.message for e in (await loaded(store)).since(0)] == ["event 1", "event 2"]
 
     run(body)
+
+
+def test_what_many_keys_say_at_once_is_written_once() -> None:
+    async def body() -> None:
+        store = Slow()
+        journal = await loaded(store, kept=1000)
+        await asyncio.gather(*(say(journal, n) for n in range(300)))
+        assert store.puts == 300
+        assert [e.message for e in (await loaded(store, kept=1000)).since(0)] == [f"event {n}" for n in range(300)]
+
+    async def say(journal: Journal, number: int) -> None:
+        journal.say(WEB, "Missing", f"event {number}")
+        await journal.flush()
+
+    run(body)
+
+
+class Slow(MemoryStore):
+    """Takes a moment for each write, and counts them."""
+
+    puts = 0
+
+    async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
+        self.puts += 1
+        await asyncio.sleep(0.01)
+        return await super().put(key, value, version=version, term=term)

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +14,7 @@ import apsw
 
 from skep.adapters.store_lock import StateLock
 from skep.adapters.store_rules import check_term, check_version
-from skep.model.errors import RefusedError, UnavailableError
+from skep.model.errors import RefusedError, SkepError, UnavailableError
 from skep.ports import Versioned
 
 T = TypeVar("T")
@@ -33,10 +35,32 @@ MIGRATIONS = (
 """Step N brings a database of format N to format N + 1; an empty file has format 0. Steps are only ever added."""
 
 
+@dataclass(slots=True, eq=False)
+class _Write:
+    """One write, and how it ended: `error` is None for success."""
+
+    work: Callable[[apsw.Connection], int]
+    result: int = 0
+    error: Exception | None = None
+
+    def run(self, connection: apsw.Connection) -> None:
+        """A refusal is its answer, and keeps no other from being written."""
+        try:
+            self.result, self.error = self.work(connection), None
+        except SkepError as error:
+            self.error = error
+
+    def answer(self) -> int:
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
 class SqliteStore:
     """ports.Store in `path`, in WAL mode with synchronous=FULL: a commit that has returned is on the disk.
 
     All statements run on one thread of its own. `fence.writes` counts writes for ever, so no version comes twice.
+    Writes that wait while the thread is busy are committed together: the disk is waited for once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +74,7 @@ class SqliteStore:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = StateLock(path.parent)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._waiting: deque[_Write] = deque()
         self._closed = False
         try:
             with _disk_errors(path):
@@ -59,12 +84,11 @@ class SqliteStore:
             raise
 
     async def acquire(self, holder: str) -> int:
-        def work() -> int:
-            with self._transaction() as connection:
-                connection.execute("UPDATE fence SET term = term + 1, holder = ?", (holder,))
-                return _number(connection, "SELECT term FROM fence")
+        def work(connection: apsw.Connection) -> int:
+            connection.execute("UPDATE fence SET term = term + 1, holder = ?", (holder,))
+            return _number(connection, "SELECT term FROM fence")
 
-        return await self._run(work)
+        return await self._write(work)
 
     async def get(self, key: str) -> Versioned | None:
         def work() -> Versioned | None:
@@ -88,23 +112,22 @@ class SqliteStore:
         return await self._run(work)
 
     async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
-        def work() -> int:
-            with self._transaction() as connection:
-                _check(connection, key, version, term)
-                connection.execute("UPDATE fence SET writes = writes + 1")
-                written = _number(connection, "SELECT writes FROM fence")
-                connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (key, value, written))
-                return written
+        def work(connection: apsw.Connection) -> int:
+            _check(connection, key, version, term)
+            connection.execute("UPDATE fence SET writes = writes + 1")
+            written = _number(connection, "SELECT writes FROM fence")
+            connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (key, value, written))
+            return written
 
-        return await self._run(work)
+        return await self._write(work)
 
     async def delete(self, key: str, *, version: int | None = None, term: int | None = None) -> None:
-        def work() -> None:
-            with self._transaction() as connection:
-                _check(connection, key, version, term)
-                connection.execute("DELETE FROM document WHERE key = ?", (key,))
+        def work(connection: apsw.Connection) -> int:
+            _check(connection, key, version, term)
+            connection.execute("DELETE FROM document WHERE key = ?", (key,))
+            return connection.changes()
 
-        await self._run(work)
+        await self._write(work)
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the folder. A second time is success."""
@@ -115,6 +138,40 @@ class SqliteStore:
             await self._submit(self._connection.close)
         finally:
             self._release()
+
+    async def _write(self, work: Callable[[apsw.Connection], int]) -> int:
+        """What `work` gives, once it is on the disk. It checks before it changes anything."""
+        write = _Write(work)
+        self._waiting.append(write)
+        try:
+            await self._run(self._commit_waiting)
+        except BaseException:
+            with suppress(ValueError):  # nobody waits for it any more, unless it was begun
+                self._waiting.remove(write)
+            raise
+        with _disk_errors(self._path):
+            return write.answer()
+
+    def _commit_waiting(self) -> None:
+        """All that waits by now, in one transaction; where that fails, each in its own: only the guilty fail."""
+        together = []
+        with suppress(IndexError):
+            while True:
+                together.append(self._waiting.popleft())
+        if len(together) > 1:
+            with suppress(apsw.Error, OSError):
+                self._commit(together)
+                return
+        for write in together:
+            try:
+                self._commit([write])
+            except (apsw.Error, OSError) as error:
+                write.error = error
+
+    def _commit(self, writes: Sequence[_Write]) -> None:
+        with self._transaction() as connection:
+            for write in writes:
+                write.run(connection)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._closed:

@@ -1,12 +1,17 @@
 """Events: one line for each decision that changed something, kept in the store for people."""
 
+import asyncio
 from collections import deque
+from itertools import islice
 
 from skep.control.documents import decode, encode, event_path
 from skep.model.errors import SkepError
 from skep.model.spec import Key
 from skep.model.state import Event
 from skep.ports import Clock, Store
+
+BATCH = 100
+"""Events that are written side by side: a store writes what comes together as one."""
 
 
 class Journal:
@@ -17,6 +22,7 @@ class Journal:
         self._events: deque[Event] = deque(maxlen=kept)
         self._unwritten: deque[Event] = deque(maxlen=kept)
         self._next = 1
+        self._writing = False
 
     async def load(self) -> None:
         """Take up the numbering where the last controller left it."""
@@ -32,16 +38,29 @@ class Journal:
         return event
 
     async def flush(self) -> None:
-        """Write what was said and forget what is older than the last `kept`; without a store, try at the next turn."""
-        while self._unwritten:
-            event = self._unwritten[0]
-            try:
-                await self._store.put(event_path(event.seq), encode(event))
-                await self._store.delete(event_path(event.seq - self._kept))
-            except SkepError:
-                return
-            if self._unwritten and self._unwritten[0] is event:
-                self._unwritten.popleft()
+        """Write what was said and forget what is older than the last `kept`; without a store, try at the next turn.
+
+        Whoever comes while another writes leaves the rest to that one.
+        """
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            while batch := list(islice(self._unwritten, BATCH)):
+                answers = await asyncio.gather(*map(self._write, batch), return_exceptions=True)
+                if error := next((answer for answer in answers if answer is not None), None):
+                    raise error
+                while self._unwritten and self._unwritten[0].seq <= batch[-1].seq:
+                    self._unwritten.popleft()
+        except SkepError:
+            return
+        finally:
+            self._writing = False
+
+    async def _write(self, event: Event) -> None:
+        await self._store.put(event_path(event.seq), encode(event))
+        if event.seq > self._kept:
+            await self._store.delete(event_path(event.seq - self._kept))
 
     def since(self, seq: int, key: str = "") -> tuple[Event, ...]:
         """Events after `seq`, oldest first; only those of `key` where one is named."""
