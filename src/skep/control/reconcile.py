@@ -25,6 +25,7 @@ from skep.model.spec import Key
 from skep.model.state import Desired, Entry, Ledger, Member, Observed, Phase, Record
 from skep.planning.check import check_plan
 from skep.planning.conditions import conditions
+from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
 from skep.planning.planner import plan as make_plan
 from skep.ports import Actuator, Advance, Clock
@@ -243,9 +244,11 @@ class Reconciler:
         """
         before = await self._records.read(document.key)
         resolved = await self._level.resolve(document, before, world)
-        desired = replace(resolved.desired, hold=resolved.refusal, hold_removal="")
+        wanted = replace(resolved.desired, hold=resolved.refusal, hold_removal="")
+        is_new = before.observed_generation != document.generation
+        desired, ledger = unhurried(wanted, ledgers.forgive(before.ledger) if is_new else before.ledger)
         observed = await resolved.actuator.observe(desired)
-        return desired, make_plan(desired, observed, before.ledger, self._clock.monotonic_s())
+        return desired, make_plan(desired, observed, ledger, self._clock.monotonic_s())
 
 
 def _sooner(one_s: float | None, other_s: float | None) -> float | None:
