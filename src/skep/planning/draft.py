@@ -30,6 +30,8 @@ class Draft:
         """Drafted creations that a batch counts: one on a source that owes an answer is a question of its own."""
         self.total = len(census.staying) + len(census.creating)
         """How many there would be if all that is under way or drafted succeeded."""
+        self.going = sum(m.life not in ENDED for m in census.leaving)
+        """Those under way out, and those whose removal is drafted: they are still there (W42)."""
         self.available = census.available
         """How many would serve if all drafted removals were carried out now."""
 
@@ -88,6 +90,7 @@ class Draft:
             member = self.census.by_id[action.member]
             self.removals += 1
             self.total -= member.life not in ENDED
+            self.going += member.life not in ENDED
             self.available -= member.healthy
             if numbered and member.life not in ENDED:
                 self.places.leave(member)
@@ -120,8 +123,13 @@ class Draft:
         return self.try_change(Action(ActionKind.CREATE, reason, slot))
 
     def create_numbered(self, slot: str, reason: Reason) -> bool:
-        """One more of a batch (W9), on a source that has a place for it; where none has, that is noted."""
-        full = self.census.creations + self.creations >= self.census.desired.limits.parallel
+        """One more of a batch (W9), on a source that has a place for it; where none has, that is noted.
+
+        What is being removed serves on while it ends in its own time, and so takes room of the surge (W42).
+        """
+        desired = self.census.desired
+        full = self.census.creations + self.creations >= desired.limits.parallel
+        full = full or self.total + self.going >= desired.size + desired.max_surge
         if full or self.backing_off("", ActionKind.CREATE):
             return False
         source = self.places.choose()

@@ -74,12 +74,16 @@ def _well(desired: Desired, active: list[Member]) -> set[str]:
 
 
 def _forgotten(desired: Desired, observed: Observed, ledger: Ledger, counts: Failures) -> set[str]:
-    """Slots that nobody bears, fills or wants; of whom nobody answers for, none is forgotten."""
+    """Slots that nobody bears, fills or wants; of whom nobody answers for, none is forgotten.
+
+    None is wanted whose place others have taken: after a roll the numbers may have gaps.
+    """
     if not observed.complete or observed.lost:
         return set()
+    is_full = sum(m.life not in ENDED and is_current(desired, m) for m in observed.members) >= desired.size
     used = {m.slot for m in observed.members} | {e.slot for e in ledger.entries}
     counted = {f.subject for f in counts.values() if is_count(f)}
-    return {slot for slot in counted - used if not _is_wanted(desired, slot)}
+    return {slot for slot in counted - used if is_full or not _is_wanted(desired, slot)}
 
 
 def _is_wanted(desired: Desired, slot: str) -> bool:
