@@ -274,4 +274,5 @@ async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Ad
 
 
 def _is_over(observed: Observed, ledger: Ledger) -> bool:
-    return observed.complete and not observed.members and not ledger.entries
+    """A source that is lost may come back, and its members with it (W35)."""
+    return observed.complete and not observed.lost and not observed.members and not ledger.entries
