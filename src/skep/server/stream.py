@@ -18,6 +18,9 @@ from skep.server.front import Front
 HEARTBEAT_S = 15.0
 """A comment so often tells both sides, and whatever is between them, that the connection lives."""
 
+BATCH = 100
+"""Events that a slow reader may hold on to."""
+
 SEQ_MAX = 2**63 - 1
 
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -53,9 +56,9 @@ def stream_router(front: Front) -> APIRouter:
         last_event_id: Annotated[int | None, Header(ge=0, le=SEQ_MAX)] = None,
     ) -> StreamingResponse:
         after = since if last_event_id is None else last_event_id
-        kept = await front.events(0, 0)
+        newest = max((event.seq for event in await front.events(0, 0)), default=0)
         return StreamingResponse(
-            _told(request, front, after, key, kept),
+            _told(request, front, after, key, newest),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -63,25 +66,26 @@ def stream_router(front: Front) -> APIRouter:
     return router
 
 
-async def _told(request: Request, front: Front, after: int, key: str, kept: Sequence[Event]) -> AsyncIterator[bytes]:
+async def _told(request: Request, front: Front, after: int, key: str, newest: int) -> AsyncIterator[bytes]:
     """Nothing is kept for a reader but its place in the journal: who reads slowly is told of the gap."""
     yield b": events of skep\n\n"
-    newest = kept[-1].seq if kept else 0
     if after > newest:
         yield _gap(Gap(after, newest + 1))
         after = newest
-    while True:
-        try:
-            found = await until_stop(request, front.events(after, HEARTBEAT_S))
-        except SkepError:
-            return
-        if found is None:
-            return
-        if not found:
-            yield b": heartbeat\n\n"
-        for text in _new(found, after, key):
-            yield text
-        after = found[-1].seq if found else after
+    while (batch := await _batch(request, front, after, key)) is not None:
+        text, after = batch
+        yield text
+
+
+async def _batch(request: Request, front: Front, after: int, key: str) -> tuple[bytes, int] | None:
+    """The next events as text, and the number of the last one; None when it is over."""
+    try:
+        found = await until_stop(request, front.events(after, HEARTBEAT_S))
+    except SkepError:
+        return None
+    if not found:
+        return None if found is None else (b": heartbeat\n\n", after)
+    return b"".join(_new(found[:BATCH], after, key)), found[:BATCH][-1].seq
 
 
 def _new(found: Sequence[Event], after: int, key: str) -> Iterator[bytes]:
