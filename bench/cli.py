@@ -29,6 +29,7 @@ SPEC = '{"Name": "web", "Count": 3}'
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",),
     ("status", "-o", "json"),
+    ("status", "-o", "yaml"),
     ("group", "ls"),
     ("workload", "describe", "web"),
     ("workload", "inspect", "web"),
@@ -36,6 +37,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("workload", "submit", "web.json"),
     ("apply", "-f", "web.json"),
     ("events",),
+    ("logs", "web"),
+    ("cluster", "ls"),
     ("version",),
 )
 """None of them waits."""

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from skep.model.view import ClusterView
 from tests.cli.shell import PROGRAM, Shell
 from tests.server.front_double import FrontDouble
 
@@ -29,12 +30,15 @@ def _offered(shell: Shell, *words: str) -> list[str]:
         (("group", "scale", "w"), ["workers"]),
         (("wait", "w"), ["workload/web"]),
         (("logs", "g"), ["group/workers"]),
+        (("cluster", "describe", ""), ["three"]),
+        (("workload", "submit", "web", "--cluster", "t"), ["three"]),
         (("image", "n"), ["node"]),
         (("status", "--out"), ["--output"]),
         (("status", "-o", "w"), ["wide"]),
     ],
 )
-def test_words_are_completed(shell: Shell, words: tuple[str, ...], wanted: list[str]) -> None:
+def test_words_are_completed(shell: Shell, front: FrontDouble, words: tuple[str, ...], wanted: list[str]) -> None:
+    front.known_clusters = (ClusterView("three", "engine", "settings"),)
     assert _offered(shell, *words) == wanted
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from http.client import HTTPResponse
 from itertools import pairwise
 from typing import Any, cast
+from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from skep.cli.exchange import AnswerError, read_answer, write_request
+from skep.cli.exchange import AnswerError, quoted, read_answer, write_request
 from skep.cli.json_text import read_json, write_json
 
 HEADS = (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n", b"HTTP/1.0 404 Not Found\r\n", b"HTTP/1.1 503\r\n")
@@ -100,6 +101,12 @@ def test_a_request_is_whole() -> None:
     assert f"Content-Length: {len(body)}".encode() in lines
     assert json.loads(body) == {"files": ["é"]}
     assert write_request("GET", "/v1/status").endswith(b"Connection: close\r\n\r\n")
+
+
+@given(text=st.text(max_size=30))
+def test_any_text_is_a_part_of_a_url(text: str) -> None:
+    assume(text.isprintable())
+    assert quoted(text) == quote(text, safe="")
 
 
 VALUES = st.recursive(

@@ -69,6 +69,7 @@ def _parameter(one: Parameter) -> click.Parameter:
         required=one.required,
         show_default=bool(one.choices),
         help=one.help,
+        shell_complete=_offer(one),
         **default,
     )
 

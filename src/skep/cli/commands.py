@@ -71,7 +71,13 @@ SUBMIT = (
     Parameter("source", metavar="FILE|NAME"),
     Parameter("image", "--image", metavar="IMAGE", help="Without a file: what the containers run."),
     Parameter("count", "--count", metavar="COUNT", convert=count, help="Without a file: how many. [default: 1]"),
-    Parameter("cluster", "--cluster", metavar="NAME", help="Without a file: where. [default: the only cluster]"),
+    Parameter(
+        "cluster",
+        "--cluster",
+        metavar="NAME",
+        completes="cluster",
+        help="Without a file: where. [default: the only cluster]",
+    ),
     Parameter("environment", "--env", metavar="NAME=VALUE", many=True, help="Without a file: a variable of theirs."),
     Parameter("ports", "--publish", metavar="[PORT:]PORT", many=True, help="Without a file: a port of theirs."),
 )

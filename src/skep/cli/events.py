@@ -6,6 +6,7 @@ import sys
 import time
 
 from skep.cli import tables
+from skep.cli.exchange import quoted
 from skep.cli.output import emit, moment, plain, say, show
 
 TYPE_CHECKING = False
@@ -91,11 +92,7 @@ def _coming(client: Client, key: str, since: tuple[int, float]) -> Iterator[dict
 
 
 def _query(key: str, number: int) -> str:
-    if not key:
-        return f"/v1/events?since={number}"
-    from urllib.parse import quote  # noqa: PLC0415
-
-    return f"/v1/events?since={number}&key={quote(key, safe='', errors='surrogateescape')}"
+    return f"/v1/events?since={number}" + (f"&key={quoted(key)}" if key else "")
 
 
 def _line(found: dict[str, Any]) -> str:

@@ -13,8 +13,18 @@ HEAD_BYTES_MAX = 1 << 16
 """A head is a few hundred bytes; what sends more is not our server."""
 
 
+UNRESERVED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+"""What stands for itself in a URL (RFC 3986)."""
+
+
 class AnswerError(Exception):
     """What came is no whole HTTP answer."""
+
+
+def quoted(text: str) -> str:
+    """It as a part of a URL, any byte of it."""
+    raw = text.encode(errors="surrogateescape")
+    return "".join(chr(one) if one in UNRESERVED else f"%{one:02X}" for one in raw)
 
 
 def write_request(method: str, path: str, body: object = None) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skep.cli import tables
 from skep.cli.changes import report_changes
+from skep.cli.exchange import quoted
 from skep.cli.failures import Failure
 from skep.cli.output import emit, show
 
@@ -167,8 +168,4 @@ def whole_key(text: str) -> str:
 
 def path_of(kind: str, name: str) -> str:
     """Where the API has it."""
-    if not (name.isascii() and name.replace("-", "").replace(".", "").isalnum()):
-        from urllib.parse import quote  # noqa: PLC0415 - names are hardly ever odd
-
-        name = quote(name, safe="", errors="surrogateescape")
-    return f"/v1/{kind}s/{name}"
+    return f"/v1/{kind}s/{quoted(name)}"

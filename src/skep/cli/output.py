@@ -88,22 +88,12 @@ def say(*lines: str) -> None:
 
 def emit(data: Any, form: str, text: Callable[[], Sequence[str]]) -> None:
     """Print `data` as JSON or YAML, or the lines of `text` for a table."""
-    if form == "json":
-        from json import dumps  # noqa: PLC0415
+    if form in {"json", "yaml"}:
+        from skep.cli.documents import json_lines, yaml_lines  # noqa: PLC0415
 
-        say(*dumps(data, indent=2, ensure_ascii=False).splitlines())
-    elif form == "yaml":
-        _emit_yaml(data)
+        say(*(json_lines if form == "json" else yaml_lines)(data))
     else:
         say(*text())
-
-
-def _emit_yaml(data: Any) -> None:
-    from ruamel.yaml import YAML  # noqa: PLC0415 - costs 60 ms, and few ask for it
-
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.dump(data, sys.stdout)
 
 
 def show(table: Table, nothing: str = "") -> list[str]:
