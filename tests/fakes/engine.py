@@ -2,44 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from skep.model.engine import (
-    Container,
-    EngineEvent,
-    EngineInfo,
-    Image,
-    JoinTokens,
-    Network,
-    Node,
-    Service,
-    Task,
-    Volume,
-)
-from skep.model.errors import ConflictError, Fault, InvalidError, NotFoundError, RejectedError, UnavailableError
+from skep.model.engine import EngineEvent, EngineInfo, JoinTokens, Node, Service, Task
+from skep.model.errors import Fault, InvalidError, NotFoundError, UnavailableError
 from skep.model.json import JsonObject
-from tests.fakes.host import FakeContainer, Host
-from tests.fakes.kernel import Kernel
+from tests.fakes.engine_calls import SCHEME, Filters, Net
+from tests.fakes.engine_local import LocalCalls
+from tests.fakes.host import Host
 from tests.fakes.swarm import NO_MANAGER, SimSwarm
-from tests.fakes.tasks import holds
 
 T = TypeVar("T")
-Filters = Mapping[str, Sequence[str]]
-SCHEME = "sim://"
-
-
-class Net(Protocol):
-    """Who is where: what an engine needs to know of the world around it."""
-
-    @property
-    def kernel(self) -> Kernel: ...
-    @property
-    def registry(self) -> Mapping[str, str]:
-        """Images that a registry would answer for, with their digests."""
-
-    def host(self, name: str) -> Host | None: ...
 
 
 class FakeEngines:
@@ -54,56 +27,14 @@ class FakeEngines:
         return FakeEngine(self._net, endpoint)
 
 
-class FakeEngine:
-    """A client of one simulated engine. Each call takes its time, may be lost, and fails as the real one does."""
-
-    def __init__(self, net: Net, endpoint: str) -> None:
-        self._net = net
-        self._kernel = net.kernel
-        self._endpoint = endpoint
-
-    @property
-    def endpoint(self) -> str:
-        return self._endpoint
-
-    async def close(self) -> None:
-        return None
-
-    # --- how a call goes ----------------------------------------------------------------------------------------
-
-    def _host(self) -> Host:
-        host = self._net.host(self._endpoint.removeprefix(SCHEME))
-        if host is None or not host.running:
-            raise UnavailableError(f"{self._endpoint}: connection refused")
-        return host
-
-    async def _reach(self) -> Host:
-        """The engine, if it answers: at once, or after the client's patience is over."""
-        await asyncio.sleep(0)
-        if not self._host().answers():
-            await self._kernel.clock.sleep(self._kernel.timings.call_timeout_s)
-            raise UnavailableError(f"{self._endpoint}: no answer within {self._kernel.timings.call_timeout_s:.0f} s")
-        return self._host()
+class FakeEngine(LocalCalls):
+    """A client of one simulated engine."""
 
     async def _read_swarm(self) -> SimSwarm:
         host = await self._reach()
         if self._kernel.happens(self._kernel.faults.silent):
             raise UnavailableError(f"{self._endpoint}: connection reset")
         return _manager(host)
-
-    async def _act(self, name: str, do: Callable[[Host], T]) -> T:
-        """One outward act: it may be refused, slow, or done and its answer lost."""
-        kernel = self._kernel
-        await self._reach()
-        if kernel.happens(kernel.faults.refuse):
-            raise UnavailableError(f"{self._endpoint}: connection refused")
-        await kernel.take(kernel.timings.act_s)
-        host = await self._reach()
-        kernel.acts[name] += 1
-        answer = do(host)
-        if kernel.happens(kernel.faults.lose):
-            raise UnavailableError(f"{self._endpoint}: connection reset before the answer came")
-        return answer
 
     async def _manage(self, name: str, do: Callable[[SimSwarm], T]) -> T:
         return await self._act(name, lambda host: do(_manager(host)))
@@ -211,180 +142,12 @@ class FakeEngine:
         digest = self._net.registry.get(image)
         return image if "@" in image else f"{image}@{digest}" if digest else None
 
-    # --- containers, volumes, networks, images --------------------------------------------------------------
-
-    async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
-        host = await self._reach()
-        if self._kernel.happens(self._kernel.faults.silent):
-            raise UnavailableError(f"{self._endpoint}: connection reset")
-        shown = [container.shown for container in host.containers.values()]
-        return [container for container in shown if _carries(container.labels, labels)]
-
-    async def container(self, container: str) -> Container | None:
-        host = await self._reach()
-        return next((c.shown for c in host.containers.values() if container in (c.shown.id, c.shown.name)), None)
-
-    async def create_container(self, name: str, body: JsonObject) -> str:
-        return await self._act("create container", lambda host: self._create(host, name, body))
-
-    def _create(self, host: Host, name: str, body: JsonObject) -> str:
-        image = str(body["Image"])
-        if not holds(host.images, image):
-            raise NotFoundError(f"No such image: {image}")
-        if any(container.shown.name == name for container in host.containers.values()):
-            raise ConflictError(f'Conflict. The container name "/{name}" is already in use')
-        id = self._kernel.identity(64)
-        shown = Container(
-            id, name, image, "created", _strings(body.get("Labels")), self._kernel.clock.wall_s(), "Created"
-        )
-        host.containers[id] = FakeContainer(shown, body)
-        host.emit("container", "create", id, name=name, **shown.labels)
-        self._kernel.changed(f"container {name} created on {host.name}", by_us=True)
-        return id
-
-    async def start_container(self, container: str) -> None:
-        await self._act("start container", lambda host: self._turn(host, container, "running", "start"))
-
-    async def stop_container(self, container: str, grace_s: int | None) -> None:
-        await self._act("stop container", lambda host: self._turn(host, container, "exited", "die"))
-
-    def _turn(self, host: Host, container: str, state: str, action: str) -> None:
-        found = _found(host, container)
-        if found.shown.state != state:
-            found.turn(state)
-            host.emit("container", action, found.shown.id, name=found.shown.name, **found.shown.labels)
-            self._kernel.changed(f"container {found.shown.name} {state} on {host.name}", by_us=True)
-
-    async def remove_container(self, container: str) -> None:
-        await self._act("remove container", lambda host: self._remove(host, container))
-
-    def _remove(self, host: Host, container: str) -> None:
-        try:
-            found = _found(host, container)
-        except NotFoundError:
-            return
-        del host.containers[found.shown.id]
-        host.emit("container", "destroy", found.shown.id, name=found.shown.name, **found.shown.labels)
-        self._kernel.changed(f"container {found.shown.name} removed from {host.name}", by_us=True)
-
-    async def container_logs(self, container: str, tail: int) -> str:
-        _found(await self._reach(), container)
-        return ""
-
-    async def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        volume = Volume(name, dict(labels), self._kernel.clock.wall_s())
-        await self._act("create volume", lambda host: host.volumes.setdefault(name, volume))
-
-    async def volumes(self, labels: Mapping[str, str]) -> Sequence[Volume]:
-        host = await self._reach()
-        return [volume for volume in host.volumes.values() if _carries(volume.labels, labels)]
-
-    async def remove_volume(self, name: str) -> None:
-        await self._act("remove volume", lambda host: host.volumes.pop(name, None))
-
-    async def networks(self) -> Sequence[Network]:
-        host = await self._reach()
-        return [replace(network, addresses=_addresses(host, network.name)) for network in host.networks.values()]
-
-    async def create_network(self, body: JsonObject) -> str:
-        return await self._act("create network", lambda host: self._create_network(host, body))
-
-    def _create_network(self, host: Host, body: JsonObject) -> str:
-        name = str(body["Name"])
-        if any(network.name == name for network in host.networks.values()):
-            raise ConflictError(f"network with name {name} already exists")
-        ipam = body.get("IPAM") or {}
-        subnets = tuple(str(pool["Subnet"]) for pool in (ipam.get("Config") or []))  # type: ignore[union-attr,index,call-overload]
-        id = self._kernel.identity(64)
-        host.networks[id] = Network(id, name, _strings(body.get("Labels")), str(body.get("Driver", "bridge")), subnets)
-        return id
-
-    async def remove_network(self, network: str) -> None:
-        await self._act("remove network", lambda host: self._remove_network(host, network))
-
-    def _remove_network(self, host: Host, network: str) -> None:
-        for found in [found for found in host.networks.values() if network in (found.id, found.name)]:
-            if _addresses(host, found.name):
-                raise ConflictError(f"network {found.name} has active endpoints")
-            del host.networks[found.id]
-
-    async def image_ids(self) -> Mapping[str, str]:
-        return dict((await self._reach()).images)
-
-    async def image(self, image: str) -> Image | None:
-        host = await self._reach()
-        if not holds(host.images, image):
-            return None
-        digest = self._net.registry.get(image)
-        return Image(host.images.get(image, image), (f"{image}@{digest}",) if digest else ())
-
-    async def fetch_image(self, image: str) -> None:
-        if not await self.pull_image(image, timeout_s=0):
-            raise RejectedError(f"could not pull image {image}: manifest unknown")
-
-    async def import_image(self, image: str, tar: AsyncIterator[bytes], changes: Sequence[str]) -> str:
-        data = b"".join([part async for part in tar])
-        id = f"sha256:{sha256(data + repr(changes).encode()).hexdigest()}"
-        await self._act("import image", lambda host: host.images.__setitem__(image, id))
-        return id
-
-    async def pull_image(self, image: str, *, timeout_s: float) -> bool:
-        digest = self._net.registry.get(image)
-        if digest is None:
-            await self._reach()
-            return False
-        await self._act("pull image", lambda host: host.images.__setitem__(image, digest))
-        return True
-
-    async def save_images(self, images: Sequence[str]) -> AsyncIterator[bytes]:
-        host = await self._reach()
-        for image in images:
-            if image not in host.images:
-                raise NotFoundError(f"reference does not exist: {image}")
-            yield f"{image} {host.images[image]}\n".encode()
-
-    async def load_images(self, tar: AsyncIterator[bytes]) -> None:
-        lines = b"".join([part async for part in tar]).decode().splitlines()
-        try:
-            images = dict(line.split(" ", 1) for line in lines)
-        except ValueError as error:
-            raise RejectedError("invalid tar header") from error
-        await self._act("load images", lambda host: host.images.update(images))
-
 
 def _manager(host: Host) -> SimSwarm:
     if host.swarm is None:
         raise UnavailableError(NO_MANAGER)
     host.swarm.serve(host)
     return host.swarm
-
-
-def _found(host: Host, container: str) -> FakeContainer:
-    for found in host.containers.values():
-        if container in (found.shown.id, found.shown.name):
-            return found
-    raise NotFoundError(f"No such container: {container}")
-
-
-def _addresses(host: Host, network: str) -> tuple[str, ...]:
-    """Addresses by order of creation; only running containers have one."""
-    running = [container for container in host.containers.values() if container.shown.state == "running"]
-    on = [container for container in running if network == _network_of(container.body)]
-    return tuple(f"172.30.0.{number}" for number, _ in enumerate(on, start=2))
-
-
-def _network_of(body: JsonObject) -> str:
-    config = body.get("HostConfig")
-    return str(config.get("NetworkMode", "bridge")) if isinstance(config, Mapping) else "bridge"
-
-
-def _strings(value: object) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _carries(labels: Mapping[str, str], asked: Mapping[str, str]) -> bool:
-    """An empty value matches any."""
-    return all(name in labels and value in ("", labels[name]) for name, value in asked.items())
 
 
 def _labelled(prefix: str, labels: Mapping[str, str]) -> set[tuple[str, str]]:

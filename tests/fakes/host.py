@@ -1,6 +1,7 @@
 """One simulated engine: what it runs and holds. Its disk outlives a stop, what runs does not."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,40 @@ if TYPE_CHECKING:
     from tests.fakes.swarm import SimSwarm
 
 
+HEALTH_S = 1.0
+"""Until the first check of a container's health has succeeded."""
+
+Ports = tuple[tuple[int, int, str], ...]
+
+
 @dataclass
 class FakeContainer:
     shown: Container
     body: JsonObject
 
+    def run(self, ports: Ports = ()) -> None:
+        health = "starting" if self.checked else ""
+        self.shown = replace(self.shown, state="running", status="Up", health=health, exit_code=None, ports=ports)
+
+    def end(self, exit_code: int) -> None:
+        status = f"Exited ({exit_code})"
+        self.shown = replace(self.shown, state="exited", status=status, health="", exit_code=exit_code, ports=())
+
     def turn(self, state: str) -> None:
-        self.shown = replace(self.shown, state=state, status=state)
+        """Whatever it was before, as somebody else's act would leave it."""
+        if state == "running":
+            self.run()
+        elif state == "exited":
+            self.end(143)
+        else:
+            self.shown = replace(self.shown, state=state, status=state, health="", ports=())
+
+    @property
+    def checked(self) -> bool:
+        """Whether its own body asks for a health check."""
+        check = self.body.get("Healthcheck")
+        test = check.get("Test") if isinstance(check, Mapping) else None
+        return isinstance(test, list) and bool(test) and test[0] != "NONE"
 
 
 @dataclass
@@ -59,6 +87,15 @@ class Host:
         for listener in self.listeners:
             listener.put_nowait(EngineEvent(type, action, id, attributes))
 
+    def started(self, container: FakeContainer) -> None:
+        """A container has been started: checks of its health succeed."""
+        if container.checked:
+            self.kernel.later(HEALTH_S, self._well, container)
+
+    def _well(self, container: FakeContainer) -> None:
+        if container.shown.state == "running":
+            container.shown = replace(container.shown, health="healthy")
+
     def boot(self) -> None:
         if self.running:
             return
@@ -74,7 +111,7 @@ class Host:
         self.running = False
         for container in self.containers.values():
             if container.shown.state == "running":
-                container.turn("exited")
+                container.end(137)
         for listener in self.listeners:
             listener.put_nowait(None)
         self._contact()

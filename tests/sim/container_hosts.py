@@ -92,6 +92,9 @@ class AloneHost(Host):
         if behaviour.exits_after_s is not None:
             self.kernel.later(behaviour.exits_after_s, self.end, container, behaviour.exit_code)
 
+    def started(self, container: FakeContainer) -> None:
+        """How it feels is a matter of its image."""
+
     def feel(self, container: FakeContainer, health: str) -> None:
         """Its health check says something new."""
         if container.shown.id in self.containers and container.shown.state == "running":
