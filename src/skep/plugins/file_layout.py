@@ -1,7 +1,8 @@
 """A machine of the plugin `file` as text, byte for byte as InfraKit writes it (infrakit-compat.md 5.2), and back."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -14,8 +15,9 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _HTML = re.compile("[<>&\u2028\u2029]")
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
-_PREFIX = "\n  "
 _STEP = "  "
+_DEEPER = ("\n  ", "\n    ", "\n      ")
+"""Line breaks with Go's prefix, and what stands before the closing brace of each level."""
 
 
 class _Kept(Properties):
@@ -40,12 +42,20 @@ def kept(properties: RawJson) -> str:
 def encoded(name: str, spec: InstanceSpec, properties: str) -> str:
     """What Go's `json.MarshalIndent(v, "  ", "  ")` prints of ID, LogicalID, Tags and Spec."""
     logical_id = "null" if spec.logical_id is None else _quoted(spec.logical_id)
-    tags = _tags(spec.tags)
-    inner = (
-        f'"Properties":{_HTML.sub(_escape, properties)},"Tags":{tags},"Init":{_quoted(spec.init)},'
-        f'"LogicalID":{logical_id},"Attachments":{_attachments(spec.attachments)}'
-    )
-    return _indented(f'{{"ID":{_quoted(name)},"LogicalID":{logical_id},"Tags":{tags},"Spec":{{{inner}}}}}')
+    inner = {
+        "Properties": _laid_out(properties, _DEEPER[2]),
+        "Tags": _tags(spec.tags, _DEEPER[2]),
+        "Init": _quoted(spec.init),
+        "LogicalID": logical_id,
+        "Attachments": _attachments(spec.attachments, _DEEPER[2]),
+    }
+    outer = {
+        "ID": _quoted(name),
+        "LogicalID": logical_id,
+        "Tags": _tags(spec.tags, _DEEPER[1]),
+        "Spec": _object(inner, _DEEPER[1]),
+    }
+    return _object(outer, _DEEPER[0])
 
 
 def decoded(text: bytes) -> tuple[Mapping[str, str], str | None]:
@@ -57,15 +67,24 @@ def decoded(text: bytes) -> tuple[Mapping[str, str], str | None]:
     return file.tags or {}, file.logical_id
 
 
-def _tags(tags: Mapping[str, str]) -> str:
+def _object(fields: Mapping[str, str], newline: str) -> str:
+    return _wrapped("{", [f'"{name}": {value}' for name, value in fields.items()], "}", newline)
+
+
+def _wrapped(opening: str, parts: Sequence[str], closing: str, newline: str) -> str:
+    inner = newline + _STEP
+    return f"{opening}{inner}{f',{inner}'.join(parts)}{newline}{closing}"
+
+
+def _tags(tags: Mapping[str, str], newline: str) -> str:
     """In byte order of their names; null for none, as Go writes a map that was never made."""
-    pairs = (f"{_quoted(name)}:{_quoted(tags[name])}" for name in sorted(tags, key=lambda name: name.encode()))
-    return f"{{{','.join(pairs)}}}" if tags else "null"
+    names = sorted(tags, key=lambda name: name.encode(errors="replace"))
+    return _object({_quoted(name)[1:-1]: _quoted(tags[name]) for name in names}, newline) if tags else "null"
 
 
-def _attachments(attachments: tuple[Attachment, ...]) -> str:
-    items = (f'{{"ID":{_quoted(a.id)},"Type":{_quoted(a.type)}}}' for a in attachments)
-    return f"[{','.join(items)}]" if attachments else "null"
+def _attachments(attachments: tuple[Attachment, ...], newline: str) -> str:
+    items = [_object({"ID": _quoted(a.id), "Type": _quoted(a.type)}, newline + _STEP) for a in attachments]
+    return _wrapped("[", items, "]", newline) if attachments else "null"
 
 
 def _quoted(text: str) -> str:
@@ -79,11 +98,12 @@ def _escape(match: re.Match[str]) -> str:
     return _ESCAPES.get(char) or f"\\u{ord(char):04x}"
 
 
-def _indented(text: str) -> str:
-    """JSON over several lines, each but the first behind the prefix; empty objects and lists stay on one."""
+@lru_cache(maxsize=256)
+def _laid_out(text: str, newline: str) -> str:
+    """JSON that somebody wrote, over several lines; empty objects and lists stay on one."""
     parts: list[str] = []
-    newline, opened = _PREFIX, False
-    for token in _TOKEN.findall(text):
+    opened = False
+    for token in _TOKEN.findall(_HTML.sub(_escape, text)):
         if token in "}]":
             newline = newline[: -len(_STEP)]
             parts.append(token if opened else newline + token)
