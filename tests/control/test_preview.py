@@ -76,13 +76,14 @@ def benched(body: Callable[[Bench], Awaitable[None]], *engines: str) -> None:
     run(main)
 
 
-def test_all_containers_of_a_new_workload_are_shown() -> None:
+def test_all_containers_of_a_new_workload_are_shown_with_their_engines() -> None:
     async def body(bench: Bench) -> None:
         shown = await bench.plan(replace(WEB, count=4))
         assert (shown.change, [(a.kind, a.slot) for a in shown.actions]) == (
             "created",
             [("create", "1"), ("create", "2"), ("create", "3"), ("create", "4")],
         )
+        assert [a.text.partition(":")[0].rpartition(" ")[2] for a in shown.actions] == ["alpha", "beta"] * 2
         assert shown.notes == ()
 
     benched(body)
@@ -93,6 +94,17 @@ def test_what_engines_can_not_do_is_shown_and_no_creation() -> None:
         shown = await bench.plan(replace(WEB, secrets=(FileRef("key"),)))
         assert shown.actions == ()
         assert [note.partition(";")[0] for note in shown.notes] == ["waiting: Secrets: only Swarm mode keeps secrets"]
+
+    benched(body)
+
+
+def test_running_containers_do_not_pass_for_what_engines_can_not_do() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.accept()
+        for slot in ("1", "2", "3"):
+            bench.lab.put("alpha", slot=slot, labels=await bench.fingerprint())
+        shown = await bench.plan(replace(WEB, secrets=(FileRef("key"),)))
+        assert (shown.actions, len(shown.notes)) == ((), 1)
 
     benched(body)
 

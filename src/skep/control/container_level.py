@@ -90,7 +90,7 @@ class ContainerLevel:
             key=document.key,
             generation=document.generation,
             size=size,
-            fingerprint=services.fingerprint(workload.rendered, self._secrets.keyed_hash),
+            fingerprint=self._fingerprint(workload, sight),
             max_surge=surge,
             max_unavailable=unavailable,
             removed=document.removed,
@@ -106,6 +106,12 @@ class ContainerLevel:
             sources=workload.sources,
             per_source_max=int(one_each),
         )
+
+    def _fingerprint(self, workload: ContainerWorkload, sight: ClusterSight) -> str:
+        """What can't be done is in it, so that no container passes for what was asked for."""
+        refused = containers.refusal(workload.spec, sight.engines)
+        asked = {**workload.rendered, "Refused": refused} if refused else workload.rendered
+        return services.fingerprint(asked, self._secrets.keyed_hash)
 
     async def _fixed(self, spec: WorkloadSpec, record: Record, sight: ClusterSight) -> tuple[Record, str]:
         """The digest is fixed once for a revision (W40); why it could not be, where nobody answers."""
