@@ -133,6 +133,11 @@ def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
         read_json(text)
 
 
+def test_a_python_that_lacks_the_parts_in_c_does_it_with_the_library() -> None:
+    assert read_json(b' {"a": [1, null]} ', lambda: None) == {"a": [1, None]}
+    assert write_json({"a": ["é", None]}, lambda: None) == write_json({"a": ["é", None]})
+
+
 def test_json_knows_what_python_writes_for_what_is_no_number() -> None:
     assert math.isnan(read_json(b"NaN"))
     assert read_json(b"[Infinity, -Infinity]") == [math.inf, -math.inf]

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    Scan = Callable[[str, int], tuple[Any, int]]
+    Encode = Callable[[object, int], tuple[str, ...]]
+
 CONSTANTS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -21,9 +24,32 @@ class _Rules:
     parse_float, parse_int, parse_constant = float, int, CONSTANTS.__getitem__
 
 
-def read_json(text: bytes) -> Any:
+def _scanner() -> Scan | None:
+    """None where this Python has no such thing, or it wants to be made otherwise."""
+    try:
+        from _json import make_scanner  # noqa: PLC0415
+
+        return make_scanner(_Rules)  # type: ignore[arg-type]
+    except (ImportError, AttributeError, TypeError):
+        return None
+
+
+def _encoder() -> Encode | None:
+    try:
+        from _json import encode_basestring_ascii, make_encoder  # noqa: PLC0415
+
+        return make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    except (ImportError, AttributeError, TypeError):
+        return None
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+def read_json(text: bytes, scanner: Callable[[], Scan | None] = _scanner) -> Any:
     """What json.loads gives; ValueError: it is no JSON."""
-    scan = _scanner()
+    scan = scanner()
     if scan is None:
         from json import loads  # noqa: PLC0415
 
@@ -38,34 +64,11 @@ def read_json(text: bytes) -> Any:
     return value
 
 
-def write_json(value: object) -> str:
+def write_json(value: object, encoder: Callable[[], Encode | None] = _encoder) -> str:
     """What json.dumps gives, in one line."""
-    encode = _encoder()
+    encode = encoder()
     if encode is None:
         from json import dumps  # noqa: PLC0415
 
         return dumps(value)
     return "".join(encode(value, 0))
-
-
-def _scanner() -> Callable[[str, int], tuple[Any, int]] | None:
-    """None where this Python has no such thing, or it wants to be made otherwise."""
-    try:
-        from _json import make_scanner  # noqa: PLC0415
-
-        return make_scanner(_Rules)  # type: ignore[arg-type]
-    except (ImportError, AttributeError, TypeError):
-        return None
-
-
-def _encoder() -> Callable[[object, int], tuple[str, ...]] | None:
-    try:
-        from _json import encode_basestring_ascii, make_encoder  # noqa: PLC0415
-
-        return make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, True)
-    except (ImportError, AttributeError, TypeError):
-        return None
-
-
-def _refuse(value: object) -> object:
-    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -84,7 +84,7 @@ def facts(view: View) -> list[str]:
         ("State", state.word + (f": {state.detail}" if state.detail else "")),
         ("To do", ADVICE.get(state.word, "")),
         *(("Doing", one) for one in view["doing"]),
-        *(("Waiting", one) for one in view["waiting"]),
+        *(("Waiting", one.removeprefix("waiting: ")) for one in view["waiting"]),
     )
     return [f"{name + ':':<12}{plain(value)}" for name, value in pairs if value]
 
