@@ -5,10 +5,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from skep.control.documents import SpecDocument, decode, decode_record, encode, encode_record
+from skep.control.documents import RECORD_BYTES_MAX, SpecDocument, decode, decode_record, encode, encode_record
 from skep.model.errors import RefusedError
 from skep.model.plan import ActionKind
 from skep.model.state import ClusterManager, ClusterState, Event, Failure, Record, Revision
+from skep.planning.restarts import COUNTS_MAX
 from tests.control.values import WEB, WORKERS, creation, failure, ledger
 
 DOCUMENTS = (
@@ -28,6 +29,17 @@ def test_a_record_comes_back_as_it_was() -> None:
     books = replace(ledger(creation("r1", "a", source="box"), failures=(failure(), ended)), applied="f1", streak=7)
     record = Record(WORKERS, 3, (), books, "i@sha256:1", "i", "engine")
     assert decode_record(encode_record(record, 10.0, 1000.0), 10.0, 1000.0, 300.0) == record
+
+
+def test_the_largest_record_of_a_workload_fits() -> None:
+    """All containers ended at once, and as many as may be are being made anew."""
+    ends = tuple(
+        Failure(str(n), ActionKind.START, 17, 1234567.123456, "exited with code 137", f"{n:064x}")
+        for n in range(COUNTS_MAX)
+    )
+    entries = tuple(creation(f"{n:016x}", str(n), f"{n:064x}", source="10.20.0.10:2376") for n in range(100))
+    books = replace(ledger(*entries, failures=ends), streak=7)
+    assert len(encode_record(Record(WEB, 3, (), books, "i@sha256:1", "i", "engine"), 10.0, 1000.0)) < RECORD_BYTES_MAX
 
 
 def test_a_document_of_a_newer_skep_is_refused() -> None:

@@ -208,6 +208,12 @@ def test_a_new_spec_gets_its_first_try_at_once() -> None:
     assert forgive(ledger(creation(), failures=(failure(),))) == ledger(creation())
 
 
+def test_what_was_awaited_and_fails_when_it_is_repeated_is_awaited_no_more() -> None:
+    """F3: else its failure would be counted again in every turn."""
+    [entry] = settle(ledger(creation(phase=Phase.AWAITED)), sight(outcomes=(SILENCE,)), NOW_S, 0.5).ledger.entries
+    assert entry.phase is Phase.BEGUN
+
+
 def test_only_the_entry_that_is_named_moves_on() -> None:
     books = advance(ledger(creation("r1"), creation("r2")), {"r2": Phase.PREPARE})
     assert [e.phase for e in books.entries] == [Phase.BEGUN, Phase.PREPARE]

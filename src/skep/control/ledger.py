@@ -64,13 +64,22 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
         if entry.request in sight.running:
             entries.append(entry)
         elif _is_open(entry, outcome, sight, books.listing):
-            kept = replace(entry, phase=Phase.AWAITED) if done else entry
+            kept = replace(entry, phase=_phase(entry, outcome))
             entries.append(kept)
             if not done and _is_due(kept, books, sight):
                 resume.append(kept)
         elif done and entry.kind is ActionKind.CREATE:
             books.streak += 1
     return Settled(books.closed(tuple(entries)), tuple(resume))
+
+
+def _phase(entry: Entry, outcome: Outcome | None) -> Phase:
+    """What had been done, was repeated after a crash, and failed this time, is not awaited any more."""
+    if outcome is None:
+        return entry.phase
+    if outcome.error is None:
+        return Phase.AWAITED
+    return Phase.BEGUN if entry.phase is Phase.AWAITED else entry.phase
 
 
 class Listing:

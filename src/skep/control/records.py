@@ -114,7 +114,7 @@ class Records:
 
 
 def _with_phases(ledger: Ledger, stored: Ledger) -> Ledger:
-    reached = {e.request: e.phase for e in stored.entries}
+    reached = {e.request: e.phase for e in stored.entries if e.phase is not Phase.AWAITED}
     entries = tuple(
         e if e.phase is Phase.AWAITED else replace(e, phase=reached.get(e.request, e.phase)) for e in ledger.entries
     )
