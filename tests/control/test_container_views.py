@@ -129,7 +129,7 @@ def test_a_row_says_what_is_being_done_and_how_those_before_it_ended() -> None:
         rows = {m.id: m for m in (await page(lab, Ledger(entries, failures))).members}
         assert rows[one.id[:12]].doing.startswith("drain and remove")
         assert rows[two.id[:12]].doing.startswith("create")
-        assert rows[one.id[:12]].detail == "made anew 2 times; the last one exited with code 137"
+        assert rows[one.id[:12]].detail == "ended before: 2, the last one exited with code 137"
         assert rows[dead.shown.id[:12]].detail == "exited with code 137"
 
     run(main)
@@ -156,7 +156,7 @@ def test_those_of_another_life_are_told_of() -> None:
         for host in ("beta", "alpha"):
             lab.put(host, labels={"skep.uid": "u0"})
         view = await page(lab)
-        assert view.waiting == ("2 containers of another web on alpha, beta are left alone",)
+        assert view.waiting == ("containers of another web on alpha, beta are left alone: 2",)
         assert view.members == ()
 
     run(main)

@@ -345,7 +345,7 @@ async def test_those_of_another_life_are_left_alone_and_none_is_made_beside_them
     stranger = lab.put("alpha", labels={"skep.uid": "u0"})
     assert (await lab.look()).members == ()
     assert (await lab.look(removed=True)).members == ()
-    with pytest.raises(RejectedError, match=r"^NameConflict: 1 containers of another web.*on alpha.*--adopt"):
+    with pytest.raises(RejectedError, match=r"^NameConflict: there are containers of another web.*on alpha.*--adopt"):
         await lab.create(creation())
     assert lab.there() == [stranger.shown]
 

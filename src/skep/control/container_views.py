@@ -93,7 +93,7 @@ class _Page:
         ended = next((f for f in self.ledger.failures if (f.subject, f.kind) == (member.slot, ActionKind.START)), None)
         if member.life is Life.DEAD or ended is None or not ended.count:
             return member.detail
-        history = f"made anew {ended.count} times; the last one {ended.message}"
+        history = f"ended before: {ended.count}, the last one {ended.message}"
         return "; ".join(text for text in (member.detail, history) if text)
 
 
@@ -108,4 +108,4 @@ def _others(actuator: ContainerActuator) -> tuple[str, ...]:
     if not actuator.foreign:
         return ()
     places = ", ".join(sorted({f.source for f in actuator.foreign}))
-    return (f"{len(actuator.foreign)} containers of another {actuator.workload.spec.name} on {places} are left alone",)
+    return (f"containers of another {actuator.workload.spec.name} on {places} are left alone: {len(actuator.foreign)}",)

@@ -116,8 +116,8 @@ class ContainerActuator:
             places = ", ".join(sorted({f.source for f in self.foreign}))
             name = self._workload.spec.name
             raise RejectedError(
-                f"NameConflict: {len(self.foreign)} containers of another {name} of this controller's name are on "
-                f"{places}; remove them, choose another name, or have them replaced with --adopt"
+                f"NameConflict: there are containers of another {name} of this controller's name on {places}; "
+                "remove them, choose another name, or have them replaced with --adopt"
             )
 
     async def _found(self, engine: Engine, entry: Entry) -> Container | None:
