@@ -5,7 +5,7 @@ import pytest
 
 from skep.adapters import docker_read as read
 from skep.adapters import docker_read_swarm as swarm
-from skep.adapters.docker_errors import engine_error, redact
+from skep.adapters.docker_errors import engine_error, redact, start_kind
 from skep.adapters.docker_images import split_reference
 from skep.adapters.docker_version import VersionAnswer, chosen_version
 from skep.adapters.docker_wire import LINE_BYTES_MAX, lines
@@ -62,6 +62,21 @@ def test_an_engines_refusal_becomes_the_error_that_says_what_to_do(
     assert type(error) is kind
     assert "could not do it on unix:///x" in str(error)
     assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (404, "No such container: x", NotFoundError),
+        (404, "network nosuch not found", RejectedError),
+        (500, "Bind for 0.0.0.0:80 failed: port is already allocated", RejectedError),
+        (500, "something nobody has seen", UnavailableError),
+    ],
+)
+def test_a_start_that_lacks_something_is_told_from_one_of_a_container_that_is_gone(
+    status: int, message: str, kind: type[SkepError]
+) -> None:
+    assert start_kind(status, message) is kind
 
 
 def test_errors_never_hold_a_join_token() -> None:

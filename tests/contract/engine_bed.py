@@ -36,6 +36,10 @@ def name() -> str:
     return f"t-{secrets.token_hex(4)}"
 
 
+def body(label: str, **more: Any) -> dict[str, Any]:
+    return {"Image": EXAMPLE_IMAGE, "Cmd": SLEEP, "Entrypoint": [], "Labels": {"made-by": label, "n": "1"}, **more}
+
+
 async def swarm_of_two(machines: Any, engines: Engines, nowhere: str) -> Bed:
     tags = {"infrakit.group": "engines"}
     first = await machines.provision(InstanceSpec(NULL, tags, "docker swarm init > /dev/null\n"))

@@ -1,4 +1,4 @@
-"""What an Engine promises of itself: containers, volumes, networks, images, events (semantics.md 5.3)."""
+"""What an Engine promises of itself: volumes, networks, images, events (semantics.md 5.3)."""
 
 import asyncio
 import io
@@ -10,55 +10,10 @@ from typing import Any
 import pytest
 
 from skep.adapters.node_image import EXAMPLE_IMAGE
-from skep.model.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
-from tests.contract.engine_bed import SLEEP, WITHIN_S, Bed, Check, name
+from skep.model.errors import ConflictError, InvalidError, RejectedError, UnavailableError
+from tests.contract.engine_bed import WITHIN_S, Bed, Check, body, name
 
-# --- containers, volumes, networks, images ----------------------------------------------------------------------------
-
-
-def body(label: str, **more: Any) -> dict[str, Any]:
-    return {"Image": EXAMPLE_IMAGE, "Cmd": SLEEP, "Entrypoint": [], "Labels": {"made-by": label, "n": "1"}, **more}
-
-
-async def container_state(bed: Bed, label: str) -> str:
-    [only] = await bed.worker.containers({"made-by": label})
-    return only.state
-
-
-async def a_container_lives_from_create_to_remove(bed: Bed) -> None:
-    container = name()
-    id = await bed.worker.create_container(container, body(container))
-    assert await container_state(bed, container) == "created"
-    with pytest.raises(ConflictError):
-        await bed.worker.create_container(container, body(container))
-    for _ in range(2):
-        await bed.worker.start_container(id)
-        assert await container_state(bed, container) == "running"
-    for _ in range(2):
-        await bed.worker.stop_container(id, 0)
-        assert await container_state(bed, container) == "exited"
-    for _ in range(2):
-        await bed.worker.remove_container(id)
-        assert await bed.worker.containers({"made-by": container}) == []
-
-
-async def containers_are_found_by_all_labels_and_an_empty_value_matches_any(bed: Bed) -> None:
-    container = name()
-    id = await bed.worker.create_container(container, body(container))
-    for labels, matches in (({"made-by": ""}, True), ({"n": "1"}, True), ({"n": "2"}, False), ({"x": ""}, False)):
-        shown = await bed.worker.containers({"made-by": container, **labels})
-        assert [item.id for item in shown] == ([id] if matches else []), labels
-    [only] = await bed.worker.containers({"made-by": container})
-    assert (only.name, only.image, only.labels["n"]) == (container, EXAMPLE_IMAGE, "1")
-    await bed.worker.remove_container(id)
-
-
-async def what_is_missing_is_named(bed: Bed) -> None:
-    with pytest.raises(NotFoundError, match="skep/is-not-there"):
-        await bed.worker.create_container(name(), body("x") | {"Image": "skep/is-not-there:1"})
-    with pytest.raises(NotFoundError):
-        await bed.worker.start_container("nosuchcontainer")
-    await bed.worker.remove_container("nosuchcontainer")
+# --- volumes, networks, images ----------------------------------------------------------------------------
 
 
 async def a_volume_is_made_once_and_found_by_label(bed: Bed) -> None:
@@ -105,6 +60,21 @@ async def what_no_registry_gives_is_not_pulled(bed: Bed) -> None:
     assert await bed.worker.resolve_digest("localhost:9/skep/is-not-there:1") is None
 
 
+async def an_image_is_asked_for_by_name_or_id(bed: Bed) -> None:
+    id = (await bed.worker.image_ids())[EXAMPLE_IMAGE]
+    for asked in (EXAMPLE_IMAGE, id):
+        found = await bed.worker.image(asked)
+        assert found is not None
+        assert (found.id, found.digests) == (id, ())
+    for asked in ("skep/is-not-there:1", f"{EXAMPLE_IMAGE}@sha256:{'0' * 64}"):
+        assert await bed.worker.image(asked) is None
+
+
+async def what_no_registry_gives_is_not_fetched(bed: Bed) -> None:
+    with pytest.raises((RejectedError, UnavailableError), match="could not pull image localhost:9/skep/is-not-there:1"):
+        await bed.worker.fetch_image("localhost:9/skep/is-not-there:1")
+
+
 async def parts(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
@@ -144,13 +114,12 @@ async def an_engine_that_is_not_there_does_not_answer(bed: Bed) -> None:
 
 
 CHECKS: list[Check] = [
-    a_container_lives_from_create_to_remove,
-    containers_are_found_by_all_labels_and_an_empty_value_matches_any,
-    what_is_missing_is_named,
     a_volume_is_made_once_and_found_by_label,
     a_network_stays_while_containers_are_on_it,
     images_travel_from_engine_to_engine,
     what_no_registry_gives_is_not_pulled,
+    what_no_registry_gives_is_not_fetched,
+    an_image_is_asked_for_by_name_or_id,
     events_begin_with_a_sign_and_tell_what_happens_after_it,
     an_engine_that_is_not_there_does_not_answer,
 ]

@@ -12,13 +12,13 @@ from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngines
 from skep.adapters.node_image import EXAMPLE_IMAGE, build_example_image
 from skep.plugins.docker import DockerInstances
-from tests.contract import engine_local, engine_swarm
+from tests.contract import engine_containers, engine_local, engine_swarm
 from tests.contract.engine_bed import Bed, Check, swarm_of_two
 from tests.engines.host import HostEngine
 from tests.sim.loop import SimClock, run
 from tests.sim.world import World
 
-CHECKS: list[Check] = [*engine_swarm.CHECKS, *engine_local.CHECKS]
+CHECKS: list[Check] = [*engine_swarm.CHECKS, *engine_containers.CHECKS, *engine_local.CHECKS]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

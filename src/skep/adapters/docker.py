@@ -9,6 +9,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from skep.adapters import docker_read as read
+from skep.adapters.docker_errors import start_kind
 from skep.adapters.docker_images import ImageCalls
 from skep.adapters.docker_read_containers import ContainerAnswer, InspectAnswer, read_container, read_inspected
 from skep.adapters.docker_routes import Access
@@ -87,7 +88,8 @@ class DockerEngine(SwarmCalls, ImageCalls):
         return (await self._wire.create(f"create container {name}", "containers/create", _Created, query, body=body)).Id
 
     async def start_container(self, container: str) -> None:
-        await self._wire.act(f"start container {container}", "POST", f"containers/{quote(container)}/start")
+        path = f"containers/{quote(container)}/start"
+        await self._wire.act(f"start container {container}", "POST", path, meaning=start_kind)
 
     async def stop_container(self, container: str, grace_s: int | None) -> None:
         """Its own grace is not known here, so that no answer is waited for longer than a stream's."""

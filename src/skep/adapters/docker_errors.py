@@ -99,6 +99,13 @@ def pull_kind(status: int, message: str) -> type[SkepError]:
     return UnavailableError if _contains(message, _REGISTRY_SILENT) else RejectedError
 
 
+def start_kind(status: int, message: str) -> type[SkepError]:
+    """The meaning of a start that failed: 404 is also the answer where something that the container needs is missing
+    (`network x not found`)."""
+    kind = answer_kind(status, message)
+    return RejectedError if kind is NotFoundError and not message.startswith("No such container") else kind
+
+
 def engine_error(status: int, message: str, what: str, endpoint: str, meaning: Meaning = answer_kind) -> SkepError:
     """The error for an answer of `status` with the engine's own `message`; `what` is an infinitive ("start x").
 

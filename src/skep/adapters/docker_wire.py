@@ -158,10 +158,11 @@ class Wire:
         timeout_s: float = ACT_TIMEOUT_S,
         lane: Lane = Lane.ACT,
         registry_auth: str = "",
+        meaning: Meaning = answer_kind,
     ) -> bytes:
         """A request that changes something; the body of the answer, empty where there is none."""
         data = None if body is None else msgspec.json.encode(body)
-        return await self._call(Request(what, method, path, query, data, registry_auth), timeout_s, lane)
+        return await self._call(Request(what, method, path, query, data, registry_auth, meaning), timeout_s, lane)
 
     async def create(
         self,
