@@ -9,6 +9,7 @@ from skep.cli.failures import Failure
 from skep.cli.output import Table, age
 from skep.cli.place import socket_path, state_dir
 from skep.cli.spoken import spoken
+from skep.cli.state import ADVICE, TROUBLES
 from skep.model.errors import RefusedError, UnavailableError
 from skep.settings import load
 
@@ -112,6 +113,10 @@ def test_settings_that_nobody_can_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "skep.toml").write_text("socket = \n")
     with pytest.raises(Failure, match="is not TOML"):
         socket_path(None, str(tmp_path), {})
+
+
+def test_advice_is_for_states_that_there_are() -> None:
+    assert set(ADVICE) <= {word for _, _, word in TROUBLES}
 
 
 def test_what_the_server_raises_on_purpose_is_told_also_out_of_a_group() -> None:

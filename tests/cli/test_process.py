@@ -128,10 +128,12 @@ def test_ctrl_c_is_quiet_and_exits_130(shell: Shell, front: FrontDouble, server:
     assert (process.returncode, out, err) == (130, "", "")
 
 
-def test_following_prints_each_event_as_it_happens(shell: Shell, front: FrontDouble, server: Running) -> None:
-    process = subprocess.Popen(
-        [*PROGRAM, "events", "--follow", "-o", "json"], env=shell.environ(), stdout=subprocess.PIPE, text=True
-    )
+@pytest.mark.parametrize("what", [("events",), ("logs",), ("logs", "web")])
+def test_following_prints_each_event_as_it_happens(
+    shell: Shell, front: FrontDouble, server: Running, what: tuple[str, ...]
+) -> None:
+    command = [*PROGRAM, *what, "--follow", "-o", "json"]
+    process = subprocess.Popen(command, env=shell.environ(), stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
         for number in (1, 2, 3):
