@@ -124,6 +124,28 @@ def test_three_managers_form_one_swarm_and_are_never_fewer_than_a_majority() -> 
     simulated(body)
 
 
+def test_a_manager_that_stops_while_it_is_demoted_is_started_to_vote_itself_out() -> None:
+    """Two managers, one of them half out: without it there is no majority that could let it go."""
+
+    async def body(sim: Simulation) -> None:
+        await sim.apply(managers(3))
+        await sim.converged(120)
+
+        def stop_the_second(what: str, by_us: bool) -> None:
+            managing = sim.world.group("managers")
+            demoted = [m for m in managing if f"node {m.id} updated:  worker" in what]
+            if demoted and len(managing) == 2:
+                sim.world.stop(demoted[0])
+
+        sim.world.watch(stop_the_second)
+        await sim.apply(managers(1))
+        await sim.converged(300)
+        assert len(sim.world.group("managers")) == 1
+        assert any("lost its leader" in line for line in sim.world.kernel.history)
+
+    simulated(body)
+
+
 def test_a_revision_that_the_swarm_gave_up_is_tried_again_when_it_is_applied_again() -> None:
     async def body(sim: Simulation) -> None:
         await quickstart(sim)
