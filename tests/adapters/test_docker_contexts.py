@@ -10,9 +10,9 @@ from skep.adapters.docker_contexts import DockerContext, read_context
 from skep.adapters.docker_routes import Access
 from skep.model.cluster import TlsFiles
 from skep.model.errors import UnavailableError
-from tests.adapters.certificates import Authority
 from tests.adapters.docker_settings import write_context
 from tests.adapters.wire_server import say, serving, serving_tcp
+from tests.engines.certificates import Authority
 
 DOUBLE = Path(__file__).with_name("ssh_double.py")
 

@@ -18,8 +18,8 @@ from skep.adapters.docker_routes import Access
 from skep.adapters.docker_tls import tls_context, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import UnavailableError
-from tests.adapters.certificates import Authority
 from tests.adapters.wire_server import say, serving_tcp
+from tests.engines.certificates import Authority
 
 
 async def answer(head: str, writer: asyncio.StreamWriter) -> None:

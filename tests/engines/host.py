@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ END_WITHIN_S = 30
 # A network namespace for each engine: two engines on one host flush each other's firewall chains and share docker0,
 # and the bridges that Swarm makes would outlive them. The kernel removes all of it with the last process.
 _COMMAND = (
-    'ip link set lo up; ip address add "$1/32" dev lo; "$2" "$3" "$1" & '
-    'exec dockerd --config-file "$0/daemon.json" --data-root "$0/d" --exec-root "$0/x" --dns "$1" '
-    '--pidfile "$0/pid" -H "unix://$0/docker.sock" --storage-driver overlay2 --log-level warn'
+    'ip link set lo up; ip address add "$1/32" dev lo; "$2" "$3" "$1" & dns=$1; shift 3; '
+    'if [ -n "$LISTEN_FDS" ]; then export LISTEN_PID=$$; exec 3<&"$LISTENER"; fi; '
+    'exec dockerd --config-file "$0/daemon.json" --data-root "$0/d" --exec-root "$0/x" --dns "$dns" '
+    '--pidfile "$0/pid" -H "unix://$0/docker.sock" --storage-driver overlay2 --log-level warn "$@"'
 )
 NAME_SERVER = "10.255.255.53"
 RESOLVER = Path(__file__).with_name("resolver.py")
@@ -54,9 +55,10 @@ class EngineMissingError(AssertionError):
 
 
 @contextlib.contextmanager
-def host_engine() -> Iterator[HostEngine]:
+def host_engine(options: Sequence[str] = (), listener: socket.socket | None = None) -> Iterator[HostEngine]:
     """An engine from an empty disk, with all that it made removed at the end.
 
+    `options` are dockerd's. With `-H fd://` it takes connections of `listener`, a socket of our own network.
     The folder is short and under /tmp, since the paths of its machines' sockets have at most 107 bytes.
     """
     missing = [name for name in ("dockerd", "docker", "unshare", "ip") if shutil.which(name) is None]
@@ -66,10 +68,16 @@ def host_engine() -> Iterator[HostEngine]:
         )
     folder = Path(tempfile.mkdtemp(prefix="skep-", dir="/tmp"))
     (folder / "daemon.json").write_text("{}")
+    passed = (listener.fileno(),) if listener else ()
+    environ = os.environ | ({"LISTEN_FDS": "1", "LISTENER": str(passed[0])} if passed else {})
     with (folder / "log").open("wb") as log:
-        arguments = [str(folder), NAME_SERVER, sys.executable, str(RESOLVER)]
         process = subprocess.Popen(
-            ["unshare", "--net", "sh", "-c", _COMMAND, *arguments], stdout=log, stderr=log, start_new_session=True
+            ["unshare", "--net", "bash", "-c", _COMMAND, str(folder), NAME_SERVER, sys.executable, RESOLVER, *options],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=passed,
+            env=environ,
         )
     try:
         _await_ready(folder, process)
