@@ -1,7 +1,7 @@
 """A controller in trouble, and people who go on asking: what every seeded run of the whole controller has in common."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from random import Random
 from typing import Any, TypeVar
 
@@ -164,7 +164,8 @@ class Keeper:
         large = [v.key for v in await self.sim.store.list("record/") if len(v.value) > RECORD_BYTES_MAX]
         assert not large, f"{large} are too large"
 
-    async def _records(self) -> dict[str, int]:
+    async def _records(self) -> Mapping[str, object]:
+        """What changes when a record is written."""
         return {v.key: v.version for v in await self.sim.store.list("record/")}
 
     # --- what befalls the controller --------------------------------------------------------------------------------

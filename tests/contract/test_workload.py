@@ -1,0 +1,213 @@
+"""What workloads promise, on simulated engines, one real Engine, three, and Swarm mode simulated and real."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from skep.adapters.clock import SystemClock
+from skep.adapters.docker import DockerEngine, DockerEngines
+from skep.adapters.node_image import build_example_image
+from skep.adapters.store_memory import MemoryStore
+from skep.control.clusters import ClusterBook
+from skep.control.core import Core, Options, World
+from skep.control.endpoints import EngineBook
+from skep.control.hub import Hub
+from skep.model.cluster import ClusterKind, StaticCluster
+from skep.model.engine import Container
+from skep.plugins.registry import PluginRegistry
+from tests.contract.engine_bed import swarm_of_two
+from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, Replica, engine_bed
+from tests.contract.workloads import CHECKS, ENGINE_CHECKS
+from tests.engines.host import HostEngine
+from tests.engines.machines import open_machines
+from tests.sim.container_run import farm
+from tests.sim.controller import Life, PlainSecrets, Simulation, simulation
+from tests.sim.loop import run
+from tests.sim.test_world import swarm_of
+
+IMAGES = (IMAGE, OTHER_IMAGE)
+EVERY = [*CHECKS, *ENGINE_CHECKS]
+
+
+def named(check: Check) -> str:
+    return check.__name__
+
+
+# --- simulated --------------------------------------------------------------------------------------------------------
+
+
+def simulated(check: Check, make: Callable[[], Awaitable[Bed]]) -> None:
+    async def main() -> None:
+        bed = await make()
+        await bed.start()
+        try:
+            await check(bed)
+        finally:
+            await bed.life.kill()
+
+    run(main)
+
+
+def begun(sim: Simulation) -> Callable[[], Awaitable[Life]]:
+    async def begin() -> Life:
+        life = sim.begin()
+        await life.ready()
+        return life
+
+    return begin
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("check", EVERY, ids=named)
+def test_on_simulated_engines(check: Check, count: int) -> None:
+    async def make() -> Bed:
+        sim = farm(1, count)
+        for host in sim.world.alone.values():
+            host.images.update({image: f"sha256:{image}" for image in IMAGES})
+        engines = [sim.world.engines.engine(f"sim://{name}") for name in sim.world.alone]
+        return engine_bed(ClusterKind.ENGINE, "farm", engines, sim.clock, begun(sim))
+
+    simulated(check, make)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=named)
+def test_on_a_simulated_swarm(check: Check) -> None:
+    async def make() -> Bed:
+        sim = simulation(1)
+        machines = await swarm_of(sim.world, 1, 1)
+        for machine in machines:
+            machine.host.images.update({image: f"sha256:{image}" for image in IMAGES})
+        sim.static = (StaticCluster("swarm", (f"sim://{machines[0].id}",)),)
+        [swarm] = sim.world.swarms()
+
+        async def look(workload: str) -> Sequence[Replica]:
+            service = swarm.services.find(workload)
+            nodes = [m.host.node_id for m in machines]
+            return [
+                Replica(
+                    nodes.index(t.node_id),
+                    Container(t.container_id, "", t.image, t.state, {STATE_LABEL: workload}, 0.0),
+                )
+                for t in (service.tasks if service else ())
+                if t.container_id
+            ]
+
+        async def kill(replica: Replica) -> None:
+            swarm.services.kill(replica.id)
+
+        engines = [sim.world.engine(machine) for machine in machines]
+        return Bed(ClusterKind.SWARM, "swarm", engines, sim.clock, begun(sim), look, kill, kill)
+
+    simulated(check, make)
+
+
+# --- real -----------------------------------------------------------------------------------------------------------
+
+
+class RealLife:
+    """A core of this process over real engines."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self._task = asyncio.create_task(core.run("contract"), name="core")
+
+    async def kill(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+def real_bed(kind: ClusterKind, engines: DockerEngines, sockets: Sequence[Path], managers: int | None = None) -> Bed:
+    """A cluster of the engines at these sockets, of a Swarm the first few, which are its managers."""
+    urls = tuple(f"unix://{socket}" for socket in sockets)
+    static = (StaticCluster("real", urls[:managers]),)
+    store, controller = MemoryStore(), f"w{secrets.token_hex(3)}"
+
+    async def begin() -> RealLife:
+        life = RealLife(_core(engines, static, store, controller))
+        await life.core.ready.wait()
+        return life
+
+    looking = [engines.engine(url) for url in urls]
+    return engine_bed(kind, "real", looking, SystemClock(), begin)
+
+
+def _core(engines: DockerEngines, static: Sequence[StaticCluster], store: MemoryStore, controller: str) -> Core:
+    hub, clock = Hub(), SystemClock()
+    book = EngineBook(static, engines, clock, hub.cluster_changed)
+    world = World(
+        store=store,
+        clock=clock,
+        rng=random.Random(),
+        plugins=PluginRegistry({}, {}),
+        watched={},
+        secrets=PlainSecrets(),
+        engines=engines,
+        static=book,
+        clusters=ClusterBook(store, engines, clock, hub.cluster_changed, book),
+        hub=hub,
+    )
+    return Core(world, Options(controller=controller))
+
+
+@asynccontextmanager
+async def one_engine(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+    engines = DockerEngines()
+    await _build_images(engines.engine(host.endpoint))
+    yield real_bed(ClusterKind.ENGINE, engines, [host.folder / "docker.sock"])
+    await engines.close()
+
+
+@asynccontextmanager
+async def three_engines(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+    async with open_machines(host, node_image) as machines:
+        await _build_images(machines.engines.engine(host.endpoint))
+        yield real_bed(ClusterKind.ENGINE, machines.engines, await machines.alone(3, *IMAGES))
+
+
+@asynccontextmanager
+async def swarm(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+    async with open_machines(host, node_image) as machines:
+        await _build_images(machines.engines.engine(host.endpoint))
+        two = await swarm_of_two(machines.plugin, machines.engines, "")
+        for machine in await machines.plugin.describe({}):
+            await machines.plugin.load_images(machine.id, IMAGES)
+        sockets = [Path(engine.endpoint.removeprefix("unix://")) for engine in (two.manager, two.worker)]
+        yield real_bed(ClusterKind.SWARM, machines.engines, sockets, managers=1)
+
+
+async def _build_images(engine: DockerEngine) -> None:
+    for image in IMAGES:
+        await build_example_image(engine, image)
+
+
+@pytest.fixture(scope="module", params=[one_engine, three_engines, swarm], ids=["one", "three", "swarm"])
+def on_real_bed(
+    request: pytest.FixtureRequest, host_engine: HostEngine, node_image: str
+) -> Iterator[Callable[[Check], None]]:
+    """Runs a check on a real cluster, which all checks share: one loop for all of them."""
+    with asyncio.Runner() as runner:
+        context = request.param(host_engine, node_image)
+        bed = runner.run(context.__aenter__())
+        try:
+            runner.run(bed.start())
+            yield lambda check: _run_on(runner, bed, check)
+            runner.run(bed.life.kill())
+        finally:
+            runner.run(context.__aexit__(None, None, None))
+
+
+def _run_on(runner: asyncio.Runner, bed: Bed, check: Check) -> None:
+    if bed.kind is ClusterKind.SWARM and check in ENGINE_CHECKS:
+        pytest.skip("on Swarm mode this is SwarmKit's")
+    runner.run(check(bed))
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("check", EVERY, ids=named)
+def test_real(check: Check, on_real_bed: Callable[[Check], None]) -> None:
+    on_real_bed(check)

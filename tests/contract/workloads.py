@@ -1,0 +1,249 @@
+"""What workloads promise, whatever they run on: each check is given a running controller and a cluster."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+
+from skep.model.errors import NotFoundError
+from skep.model.state import ConditionType
+from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, name
+
+
+async def as_many_run_as_are_asked_for_and_the_status_says_so(bed: Bed) -> None:
+    """W53, W50."""
+    web = name()
+    view = await bed.apply(web, 5)
+    replicas = await bed.runs(web, 5)
+    assert (view.desired, view.current, view.ready, view.cluster) == (5, 5, 5, bed.cluster)
+    assert view.image.partition("@")[0] == IMAGE
+    assert (view.generation, view.observed_generation) == (1, 1)
+    assert {c.type for c in view.conditions if c.status} >= {ConditionType.AVAILABLE}
+    assert {r.shown.labels.get(STATE_LABEL) for r in replicas.values()} == {web}
+    numbers = Counter(r.engine for r in replicas.values())
+    assert max(numbers.values()) - min(numbers[n] for n in range(len(bed.engines))) <= 1
+    await bed.delete(web)
+
+
+async def another_count_restarts_nothing_and_none_keeps_the_workload(bed: Bed) -> None:
+    """W39."""
+    web = name()
+    await bed.apply(web, 2)
+    first = set(await bed.runs(web, 2))
+    await bed.apply(web, 4)
+    four = set(await bed.runs(web, 4))
+    assert first < four
+    await bed.apply(web, 1)
+    assert set(await bed.runs(web, 1)) < four
+    view = await bed.apply(web, 0)
+    await bed.runs(web, 0)
+    assert (view.desired, view.ready, view.removed) == (0, 0, False)
+    await bed.delete(web)
+
+
+async def one_that_is_killed_comes_back(bed: Bed) -> None:
+    """F1: exactly one new container."""
+    web = name()
+    await bed.apply(web, 3)
+    before = await bed.runs(web, 3)
+    victim = next(iter(before.values()))
+    await bed.kill(victim)
+    await bed.until(lambda: _others(bed, web, victim.id), 3)
+    assert len(set(await bed.runs(web, 3)) - set(before)) == 1
+    await bed.converged(web)
+    await bed.delete(web)
+
+
+async def one_that_is_removed_by_hand_comes_back(bed: Bed) -> None:
+    web = name()
+    await bed.apply(web, 3)
+    before = await bed.runs(web, 3)
+    victim = next(iter(before.values()))
+    await bed.lose(victim)
+    await bed.until(lambda: _others(bed, web, victim.id), 3)
+    assert len(set(await bed.runs(web, 3)) - set(before)) == 1
+    await bed.delete(web)
+
+
+async def _others(bed: Bed, web: str, victim: str) -> int:
+    return len(set(await bed.running(web)) - {victim})
+
+
+async def a_new_image_is_rolled_and_back_without_a_gap(bed: Bed) -> None:
+    """W41, W42: for 4, one more and one less at most."""
+    web = name()
+    await bed.apply(web, 4)
+    before = set(await bed.runs(web, 4))
+    for image in (OTHER_IMAGE, IMAGE):
+        seen: list[int] = []
+        watching = asyncio.ensure_future(_watched(bed, web, seen))
+        try:
+            await bed.apply(web, 4, image)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        after = await bed.runs(web, 4)
+        assert not before & set(after)
+        assert {r.shown.image.partition("@")[0] for r in after.values()} == {image}
+        assert seen
+        assert min(seen) >= 3, seen
+        assert max(seen) <= 5, seen
+        before = set(after)
+    await bed.delete(web)
+
+
+async def _watched(bed: Bed, web: str, seen: list[int]) -> None:
+    """How many run, again and again."""
+    while True:
+        seen.append(len(await bed.running(web)))
+        await bed.clock.sleep(0.05)
+
+
+async def the_same_again_does_nothing(bed: Bed) -> None:
+    web = name()
+    await bed.apply(web, 2)
+    before = set(await bed.runs(web, 2))
+    await bed.apply(web, 2)
+    await bed.crash()
+    await bed.converged(web)
+    await bed.clock.sleep(1)
+    assert {r.id for r in await bed.look(web)} == before
+    await bed.delete(web)
+
+
+async def a_controller_that_is_killed_while_it_makes_them_makes_no_doubles(bed: Bed) -> None:
+    """F3, W28."""
+    web = name()
+    await bed.ask(web, 6)
+    await bed.clock.sleep(0.15)
+    await bed.crash()
+    await bed.converged(web)
+    await bed.runs(web, 6)
+    assert Counter(r.shown.state for r in await bed.look(web)) == {"running": 6}
+    await bed.delete(web)
+
+
+async def what_is_deleted_leaves_nothing_and_can_be_made_again(bed: Bed) -> None:
+    """W22."""
+    web = name()
+    await bed.apply(web, 2)
+    before = set(await bed.runs(web, 2))
+    await bed.delete(web)
+
+    async def left() -> int:
+        return len(await bed.look(web))
+
+    await bed.until(left, 0)
+    await bed.apply(web, 1)
+    assert not before & set(await bed.runs(web, 1))
+    await bed.delete(web)
+
+
+# --- on plain engines alone: on Swarm mode these are SwarmKit's --------------------------------------------------
+
+
+async def every_container_says_whose_it_is(bed: Bed) -> None:
+    """W20, W25, W31."""
+    web = name()
+    await bed.apply(web, 3, Labels={"team": "blue"})
+    replicas = list((await bed.runs(web, 3)).values())
+    assert sorted(r.shown.labels["skep.slot"] for r in replicas) == ["1", "2", "3"]
+    for replica in replicas:
+        labels = replica.shown.labels
+        assert labels["skep.workload"] == labels[STATE_LABEL] == web
+        assert labels["team"] == "blue"
+        assert all(labels[f"skep.{part}"] for part in ("controller", "uid", "request", "fingerprint"))
+        assert replica.shown.name == f"{web}.{labels['skep.slot']}.{labels['skep.request'][:8]}"
+    assert len({r.shown.labels["skep.uid"] for r in replicas}) == 1
+    await bed.delete(web)
+
+
+async def what_has_our_name_and_is_not_ours_is_left_alone(bed: Bed) -> None:
+    """W25, W21: it bears the workload's name, and even its label."""
+    web = name()
+    body = {"Image": IMAGE, "Labels": {"skep.workload": web, "swarm.cluster.state": web}}
+    foreign = await bed.engines[0].create_container(f"{web}.1", body)
+    await bed.engines[0].start_container(foreign)
+    await bed.apply(web, 2)
+    await bed.runs(web, 3)
+    await bed.apply(web, 0)
+    assert set(await bed.runs(web, 1)) == {foreign}
+    await bed.delete(web)
+    assert set(await bed.running(web)) == {foreign}
+    await bed.engines[0].remove_container(foreign)
+
+
+async def one_that_ends_at_once_is_made_anew_ever_more_seldom_and_its_last_is_kept(bed: Bed) -> None:
+    """W30, F7: at once, and then after 10 s."""
+    web, seen = name(), set()
+    began_s = bed.clock.monotonic_s()
+    await bed.ask(web, 1, Command=["sh", "-c", "exit 3"])
+    while bed.clock.monotonic_s() < began_s + 6:
+        seen |= {r.id for r in await bed.look(web)}
+        await bed.clock.sleep(0.05)
+    assert len(seen) == 2
+    view = await bed.view(web)
+    assert view is not None
+    looping = next(c for c in view.conditions if c.type is ConditionType.CRASH_LOOPING)
+    assert looping.status
+    assert not view.converged
+    [last] = await bed.look(web)
+    assert (last.shown.state, last.shown.exit_code) == ("exited", 3)
+    await bed.engines[last.engine].container_logs(last.id, 10)
+    await bed.apply(web, 1)
+    await bed.runs(web, 1)
+    await bed.delete(web)
+
+
+async def what_is_deleted_takes_those_that_have_ended_with_it(bed: Bed) -> None:
+    web = name()
+    await bed.ask(web, 2, Command=["sh", "-c", "exit 3"])
+
+    async def ended() -> bool:
+        return any(r.shown.state == "exited" for r in await bed.look(web))
+
+    await bed.until(ended, True)
+    await bed.delete(web)
+    assert await bed.look(web) == []
+
+
+async def one_that_stopped_is_found_without_events_too(bed: Bed) -> None:
+    """W28: created and never started, as a crash leaves it: started or removed, and not counted."""
+    web = name()
+    await bed.apply(web, 2)
+    one = next(iter((await bed.runs(web, 2)).values()))
+    labels = dict(one.shown.labels) | {"skep.slot": "3", "skep.request": "0" * 16}
+    body = {"Image": IMAGE, "Labels": labels}
+    left = await bed.engines[0].create_container(f"{web}.3.00000000", body)
+    await bed.crash()
+
+    async def there() -> bool:
+        with suppress(NotFoundError):
+            return await bed.engines[0].container(left) is not None
+        return False
+
+    await bed.until(there, False)
+    assert len(await bed.runs(web, 2)) == 2
+    await bed.delete(web)
+
+
+CHECKS: list[Check] = [
+    as_many_run_as_are_asked_for_and_the_status_says_so,
+    another_count_restarts_nothing_and_none_keeps_the_workload,
+    one_that_is_killed_comes_back,
+    one_that_is_removed_by_hand_comes_back,
+    a_new_image_is_rolled_and_back_without_a_gap,
+    the_same_again_does_nothing,
+    a_controller_that_is_killed_while_it_makes_them_makes_no_doubles,
+    what_is_deleted_leaves_nothing_and_can_be_made_again,
+]
+"""Of every cluster."""
+
+ENGINE_CHECKS: list[Check] = [
+    every_container_says_whose_it_is,
+    what_has_our_name_and_is_not_ours_is_left_alone,
+    one_that_ends_at_once_is_made_anew_ever_more_seldom_and_its_last_is_kept,
+    what_is_deleted_takes_those_that_have_ended_with_it,
+    one_that_stopped_is_found_without_events_too,
+]
+"""Of plain engines."""

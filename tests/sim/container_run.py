@@ -1,0 +1,229 @@
+"""One seeded run of workloads on engines that stand alone: they lie, fall silent and come back, and so does skep."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
+from random import Random
+
+from skep.control.documents import decode
+from skep.model.cluster import StaticCluster
+from skep.model.engine import Container
+from skep.model.errors import RejectedError, SkepError, UnavailableError
+from skep.model.state import Record
+from tests.fakes.host import FakeContainer
+from tests.fakes.kernel import Faults
+from tests.sim.arrival import in_short
+from tests.sim.container_hosts import AloneHost, Behaviour
+from tests.sim.container_watch import ContainerWatch, wrong_in_containers
+from tests.sim.controller import Simulation, simulation, workload
+from tests.sim.keeper import Befall, Keeper, run_kept
+from tests.sim.scenario import Document, drawn_faults
+
+IMAGES = ("web:1", "web:2", "web:slow")
+BAD_IMAGES = ("web:bad", "web:sick")
+MEMORY_S = 150.0
+"""An act for a count that was replaced may still be under way so long after."""
+RESTART = {"Window": "60s"}
+"""Deaths are forgotten after a minute, so that a run can see it."""
+
+
+def farm(seed: int, engines: int, faults: Faults | None = None) -> Simulation:
+    """A world with a cluster `farm` of engines that hold all images, and nothing else."""
+    sim = simulation(seed, faults)
+    names = [f"e{n}" for n in range(1, engines + 1)]
+    for name in names:
+        sim.world.add_engine(name, *IMAGES, *BAD_IMAGES)
+    sim.world.behaviours["web:bad"] = Behaviour(exits_after_s=0.2)
+    sim.world.behaviours["web:sick"] = Behaviour(health="unhealthy")
+    sim.world.behaviours["web:slow"] = Behaviour(health="healthy", health_after_s=3.0)
+    sim.static = (StaticCluster("farm", tuple(f"sim://{name}" for name in names)),)
+    return sim
+
+
+def run_seed(seed: int) -> list[str]:
+    """The history of the seed's world; AssertionError with what is wrong."""
+    scenario = ContainerScenario(seed)
+    name = f"seed {seed}; alone: SKEP_SIM_SEED={seed} pytest tests/sim/test_containers_sim.py\n"
+    run_kept(scenario, scenario.main, name)
+    return scenario.sim.world.kernel.history
+
+
+def run_crash(crash_at: int, engines: int, count: int) -> bool:
+    """A workload is scaled from 0, and its first controller dies at this act; False when it did not act so often."""
+    scenario = ContainerScenario(1, engines)
+    died: list[bool] = []
+
+    async def main() -> None:
+        died.append(await scenario.crash_once(crash_at, count))
+
+    run_kept(scenario, main, f"crash at act {crash_at}")
+    return died[0]
+
+
+class ContainerScenario(Keeper):
+    """Workloads on a cluster of one to four engines. `wanted` is what people want now, by name."""
+
+    def __init__(self, seed: int, engines: int = 0) -> None:
+        rng = Random(f"farm {seed}")
+        super().__init__(seed, farm(seed, engines or rng.randint(1, 4)))
+        self.wanted: dict[str, Document] = {}
+        self._watch = ContainerWatch(self.sim.world, MEMORY_S)
+        self._hosts = list(self.sim.world.alone.values())
+        self._foreign: set[str] = set()
+
+    def _prepare(self) -> None:
+        """Somebody else's containers are there, and one looks like a name of ours."""
+        for host in self._hosts:
+            foreign = Container(f"foreign-{host.name}", "web0.1", "web:1", "running", {"skep.workload": ""}, 0.0)
+            host.containers[foreign.id] = FakeContainer(foreign, {})
+            self._foreign.add(foreign.id)
+
+    async def crash_once(self, crash_at: int, count: int) -> bool:
+        """semantics.md F3."""
+        self.wanted["web0"] = workload("web0", count)
+        return await self._crashed_once(crash_at, self.wanted["web0"])
+
+    # --- what befalls the engines ---------------------------------------------------------------------------------
+
+    def _befalls(self) -> list[Befall]:
+        containers = [self._kill, self._kill, self._kill, self._kill_all, self._lose, self._lose]
+        engines = [self._cut, self._cut, self._halt, self._sicken, self._cut_streams, self._lose_events, self._refuse]
+        people = [self._change, self._change, self._change, self._delete]
+        controller = [self._crash, self._crash, self._doze, self._step_clock]
+        return [*containers, *engines, *people, *controller, self._other_faults, self._other_faults]
+
+    def _some(self) -> tuple[AloneHost, list[FakeContainer]]:
+        """An engine, and what runs on it of ours."""
+        host = self.rng.choice(self._hosts)
+        return host, [c for c in host.containers.values() if c.shown.labels.get("skep.workload")]
+
+    async def _kill(self) -> None:
+        host, containers = self._some()
+        for container in self.rng.sample(containers, min(1, len(containers))):
+            host.end(container)
+
+    async def _kill_all(self) -> None:
+        host, containers = self._some()
+        for container in containers:
+            host.end(container)
+
+    async def _lose(self) -> None:
+        host, containers = self._some()
+        for container in self.rng.sample(containers, min(1, len(containers))):
+            host.lose(container)
+
+    async def _cut(self) -> None:
+        self.rng.choice(self._hosts).cut(self.rng.choice([1.0, 10.0, 60.0, 120.0]))
+
+    async def _halt(self) -> None:
+        host = self.rng.choice(self._hosts)
+        if host.running:
+            seconds = self.rng.choice([0.5, 20.0, 90.0])
+            host.silences.append((self._now_s(), self._now_s() + seconds))
+            host.halt()
+            self.sim.world.kernel.changed(f"engine {host.name} stopped", by_us=False)
+            self._after(seconds, partial(self._boot, host))
+
+    async def _boot(self, host: AloneHost) -> None:
+        host.boot()
+
+    async def _sicken(self) -> None:
+        """Requests hang."""
+        host = self.rng.choice(self._hosts)
+        if not host.sick:
+            seconds = self.rng.choice([5.0, 45.0, 150.0])
+            host.silences.append((self._now_s(), self._now_s() + seconds))
+            host.sicken(True)
+            self._after(seconds, partial(self._recover, host))
+
+    async def _recover(self, host: AloneHost) -> None:
+        host.sicken(False)
+
+    async def _cut_streams(self) -> None:
+        self.rng.choice(self._hosts).cut_streams(self.rng.choice([0.0, 60.0]))
+
+    async def _lose_events(self) -> None:
+        self.rng.choice(self._hosts).events_lost = self.rng.choice([0.0, 0.5, 1.0])
+
+    async def _refuse(self) -> None:
+        """For a while an engine's disk is full, or one act of it is refused."""
+        host, act = self.rng.choice(self._hosts), self.rng.choice(["create", "start"])
+        error = self.rng.choice([RejectedError, UnavailableError])
+        host.refusal = lambda what, name: _error(error) if what == act else None
+        self._after(self.rng.uniform(1.0, 60.0), partial(self._accept, host))
+
+    async def _accept(self, host: AloneHost) -> None:
+        host.refusal = lambda what, name: None
+
+    async def _other_faults(self) -> None:
+        self.sim.world.kernel.faults = drawn_faults(self.rng) if self.rng.random() < 0.7 else Faults()
+
+    # --- people ---------------------------------------------------------------------------------------------------
+
+    def _first(self) -> Collection[Document]:
+        names = [f"web{n}" for n in range(self.rng.randint(1, 3))]
+        self.wanted = {name: self._drawn(name) for name in names}
+        return self.wanted.values()
+
+    def _drawn(self, name: str, image: str = "") -> Document:
+        """Another count, or another image, or both."""
+        before = self.wanted.get(name, {})
+        kept = before.get("Image") if self.rng.random() < 0.4 else None
+        images = [*IMAGES, *IMAGES, *BAD_IMAGES]
+        count = self.rng.choice([0, 1, 2, 3, 5, 8])
+        drawn = workload(name, count, image or str(kept or self.rng.choice(images))) | {"Restart": RESTART}
+        self.wanted[name] = drawn
+        return drawn
+
+    def _asked(self, document: Document) -> None:
+        count = document["Count"]
+        assert isinstance(count, int)
+        self._watch.asked(str(document["Name"]), count)
+
+    async def _change(self) -> None:
+        if self.wanted:
+            await self._apply(self._drawn(self.rng.choice(sorted(self.wanted))))
+
+    async def _delete(self) -> None:
+        """And after a while, or at once, it is wanted again."""
+        if not self.wanted:
+            return
+        name = self.rng.choice(sorted(self.wanted))
+        await self._remove(self.wanted.pop(name))
+        if self.rng.random() < 0.7:
+            await self._sleep(self.rng.choice([0.0, 1.0, 30.0]))
+            await self._apply(self._drawn(name))
+
+    # --- phase two ------------------------------------------------------------------------------------------------
+
+    async def _mend(self) -> None:
+        for name, document in list(self.wanted.items()):
+            if document["Image"] in BAD_IMAGES:
+                await self._apply(self._drawn(name, IMAGES[0]))
+
+    async def _missing(self) -> str:
+        await self._life.ready()
+        views = await self._life.core.views()
+        if late := [v for v in views if not v.converged]:
+            return "\n".join(map(in_short, late))
+        if {v.name for v in views} != set(self.wanted):
+            return f"there are {[v.key for v in views]}"
+        if self._foreign - {id for host in self._hosts for id in host.containers}:
+            return "somebody else's container is gone"
+        wanted = {name: (int(str(d["Count"])), str(d["Image"])) for name, d in self.wanted.items()}
+        return wrong_in_containers(self.sim.world, wanted) or await self._remembered()
+
+    async def _remembered(self) -> str:
+        """Deaths and failures that are not forgotten yet: their end is told in conditions, and is no unrest."""
+        ledgers = [decode(Record, v.value).ledger for v in await self.sim.store.list("record/")]
+        return "; ".join(str(f) for ledger in ledgers for f in ledger.failures if f.count)
+
+    async def _records(self) -> Mapping[str, object]:
+        """What they say, but for deaths that are forgotten in time."""
+        stored = await self.sim.store.list("record/")
+        records = {v.key: decode(Record, v.value) for v in stored}
+        return {key: replace(r, ledger=replace(r.ledger, failures=())) for key, r in records.items()}
+
+
+def _error(kind: type[SkepError]) -> SkepError:
+    return kind("the engine answered 500: no space left on device")
