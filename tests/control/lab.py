@@ -1,7 +1,7 @@
 """Engines that stand alone, and one workload on them: what tests of containers work with."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
@@ -21,7 +21,7 @@ from tests.fakes.engine import SCHEME, FakeEngine, FakeEngines
 from tests.fakes.host import FakeContainer, Host
 from tests.fakes.kernel import QUICK, Faults, Kernel
 from tests.sim.controller import PlainSecrets
-from tests.sim.loop import SimClock
+from tests.sim.loop import SimClock, run
 
 IMAGE = "skep/web:1"
 WEB = WorkloadSpec("web", IMAGE, 3, "lab")
@@ -157,3 +157,23 @@ def creation(slot: str = "1", source: str = "alpha", phase: Phase = Phase.BEGUN,
 
 def removal(kind: ActionKind = ActionKind.DRAIN, member: str = "", phase: Phase = Phase.BEGUN) -> Entry:
     return Entry("q" * 16, kind, Reason.SURPLUS, 1, member=member, phase=phase)
+
+
+async def nobody(phase: Phase) -> None:
+    """Nobody writes the phase down."""
+
+
+def on(*names: str) -> Callable[[Callable[[Lab], Awaitable[None]]], Callable[[], None]]:
+    """The test's body runs in virtual time, on engines of these names."""
+
+    def test(body: Callable[[Lab], Awaitable[None]]) -> Callable[[], None]:
+        def inner() -> None:
+            async def main() -> None:
+                await body(Lab(*(names or ("alpha",))))
+
+            run(main)
+
+        inner.__doc__ = body.__doc__
+        return inner
+
+    return test

@@ -1,6 +1,5 @@
-"""Containers of plain Engines: how they are seen, made, stopped and removed, whatever fails meanwhile."""
+"""Containers of plain Engines: how they are made, stopped and removed, whatever fails meanwhile."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -8,26 +7,10 @@ import pytest
 from skep.model.errors import NotFoundError, NotReadyError, RejectedError, UnavailableError
 from skep.model.plan import ActionKind
 from skep.model.state import Health, Life, Member, Phase
-from tests.control.lab import IMAGE, WEB, Lab, creation, removal
+from tests.control.lab import IMAGE, WEB, Lab, creation, nobody, on, removal
 from tests.sim.loop import run
 
 NAME = "web.1.rrrrrrrr"
-
-
-def on(*names: str) -> Callable[[Callable[[Lab], Awaitable[None]]], Callable[[], None]]:
-    """The test's body runs in virtual time, on engines of these names."""
-
-    def test(body: Callable[[Lab], Awaitable[None]]) -> Callable[[], None]:
-        def inner() -> None:
-            async def main() -> None:
-                await body(Lab(*(names or ("alpha",))))
-
-            run(main)
-
-        inner.__doc__ = body.__doc__
-        return inner
-
-    return test
 
 
 # --- making one -------------------------------------------------------------------------------------------------
@@ -83,7 +66,7 @@ async def test_one_whose_engine_fell_silent_is_found_by_the_next_try(lab: Lab) -
 
 
 @on()
-async def test_one_is_found_by_its_name_even_if_nobody_wrote_down_that_it_was_tried(lab: Lab) -> None:
+async def test_one_is_found_by_its_name_even_ifnobody_wrote_down_that_it_was_tried(lab: Lab) -> None:
     """W25: 409, and it bears our request."""
     await _create_unseen(lab)
     await lab.create(creation(phase=Phase.BEGUN))
@@ -176,17 +159,13 @@ async def test_an_image_that_is_missing_is_fetched(lab: Lab) -> None:
     app = replace(WEB, image="team/app:2")
     resolved = await lab.resolve(app)
     lab.registry["team/app:2"] = "sha256:2"
-    await resolved.actuator.create(resolved.desired, creation(), _nobody)
+    await resolved.actuator.create(resolved.desired, creation(), nobody)
     assert [(c.image, c.state) for c in lab.there()] == [("team/app:2", "running")]
     assert lab.kernel.acts["pull image"] == 1
 
 
-async def _nobody(phase: Phase) -> None:
-    """Nobody writes the phase down."""
-
-
 @on()
-async def test_an_image_that_nobody_has_is_told_in_the_registrys_words(lab: Lab) -> None:
+async def test_an_image_thatnobody_has_is_told_in_the_registrys_words(lab: Lab) -> None:
     """W32, F6."""
     with pytest.raises(RejectedError, match="manifest unknown"):
         await lab.create(creation(), replace(WEB, image="nowhere:1"))
@@ -208,180 +187,6 @@ async def test_an_act_that_fails_makes_no_engine_silent(lab: Lab) -> None:
     with pytest.raises(UnavailableError):
         await lab.create(creation())
     assert (await lab.look()).complete
-
-
-# --- seeing them ------------------------------------------------------------------------------------------------
-
-
-@on("alpha", "beta")
-async def test_all_engines_are_listed_and_only_what_is_the_workloads(lab: Lab) -> None:
-    """W20, 5.3."""
-    mine = [lab.put("alpha"), lab.put("beta", "exited", "2")]
-    lab.put("alpha", labels={"skep.workload": "other"})
-    lab.put("alpha", labels={"skep.controller": "another"})
-    lab.put("alpha", labels={"com.docker.swarm.task.id": "t1"})
-    lab.put("alpha", "removing")
-    seen = await lab.look()
-    assert [m.id for m in seen.members] == [c.shown.id for c in mine]
-    assert [(m.source, m.life, m.slot) for m in seen.members] == [
-        ("alpha", Life.RUNNING, "1"),
-        ("beta", Life.DEAD, "2"),
-    ]
-    assert (seen.silent, seen.unlisted, seen.lost, seen.partitioned) == (frozenset(), frozenset(), frozenset(), False)
-
-
-@on("alpha", "beta")
-async def test_those_of_a_silent_engine_are_told_as_they_were_seen_last(lab: Lab) -> None:
-    """Unknown is not absent, and the others go on."""
-    lab.put("alpha"), lab.put("beta", slot="2")
-    await lab.look()
-    lab.hosts["beta"].sicken(True)
-    seen = await lab.look()
-    assert [(m.source, m.life, m.health) for m in seen.members] == [
-        ("alpha", Life.RUNNING, Health.HEALTHY),
-        ("beta", Life.UNKNOWN, Health.UNKNOWN),
-    ]
-    assert (seen.silent, seen.unlisted) == ({"beta"}, frozenset())
-    lab.hosts["beta"].sicken(False)
-    await lab.clock.sleep(5.0)
-    assert (await lab.look()).complete
-
-
-@on("alpha", "beta")
-async def test_after_a_restart_a_silent_engine_may_have_any_that_is_missed(lab: Lab) -> None:
-    lab.put("beta")
-    lab.hosts["beta"].sicken(True)
-    seen = await lab.look()
-    assert (seen.members, seen.silent, seen.unlisted) == ((), {"beta"}, {"beta"})
-
-
-@on("alpha", "beta", "gamma")
-async def test_those_of_a_lost_engine_count_as_absent_until_it_is_back(lab: Lab) -> None:
-    """W35: three probes and thirty seconds."""
-    lab.put("beta")
-    await lab.look()
-    lab.hosts["beta"].sicken(True)
-    for _ in range(45):
-        seen = await lab.look()
-        await lab.clock.sleep(1.0)
-    assert (seen.members, seen.silent, seen.lost) == ((), frozenset(), {"beta"})
-    lab.hosts["beta"].sicken(False)
-    await lab.clock.sleep(5.0)
-    await lab.look()
-    assert [(m.source, m.life) for m in (await lab.look()).members] == [("beta", Life.RUNNING)]
-
-
-@on("alpha", "beta")
-async def test_an_old_listing_takes_nothing_away_that_is_there(lab: Lab) -> None:
-    """F9: what was there is asked for by its ID before its absence is believed."""
-    lab.put("alpha", slot="1"), lab.put("alpha", slot="2")
-    await lab.look()
-    lab.cached["alpha"] = lab.there()[:1]
-    assert [m.slot for m in (await lab.look()).members] == ["1", "2"]
-    del lab.hosts["alpha"].containers[lab.there()[1].id]
-    assert [m.slot for m in (await lab.look()).members] == ["1"]
-
-
-@on()
-async def test_what_was_made_shows_before_a_cache_knows_it(lab: Lab) -> None:
-    """F9, W17: we read what we wrote."""
-    await lab.look()
-    lab.cached["alpha"] = []
-    await lab.create(creation())
-    (member,) = (await lab.look()).members
-    assert (member.request, member.life) == ("r" * 16, Life.RUNNING)
-
-
-@on()
-async def test_what_was_removed_does_not_come_back_from_a_cache(lab: Lab) -> None:
-    """F9: else one that is needed would be removed for it."""
-    lab.put("alpha")
-    lab.cached["alpha"] = lab.there()
-    (member,) = (await lab.look()).members
-    actuator = await lab.actuator()
-    desired = (await lab.resolve()).desired
-    await actuator.remove(desired, member, removal(member=member.id), _nobody)
-    assert (await lab.look()).members == ()
-
-
-@on()
-async def test_what_has_ended_does_not_run_again_in_a_cache(lab: Lab) -> None:
-    """F9: else the one in its place would be one too many."""
-    ended = lab.put("alpha")
-    before = lab.there()
-    ended.turn("exited")
-    assert [m.life for m in (await lab.look()).members] == [Life.DEAD]
-    lab.cached["alpha"] = before
-    assert [m.life for m in (await lab.look()).members] == [Life.DEAD]
-    ended.turn("running")
-    assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
-
-
-@on()
-async def test_what_was_started_is_not_what_a_cache_saw_before(lab: Lab) -> None:
-    """W17: else it would be started again."""
-    await lab.look()
-    await lab.create(creation())
-    lab.cached["alpha"] = [replace(c, state="created") for c in lab.there()]
-    assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
-
-
-@on()
-async def test_a_listing_that_hangs_makes_its_engine_silent(lab: Lab) -> None:
-    """moby#30883."""
-    await lab.look()
-    lab.refuse["list"] = TimeoutError()
-    began_s = lab.clock.monotonic_s()
-    assert (await lab.look()).silent == {"alpha"}
-    assert lab.clock.monotonic_s() - began_s < 15
-
-
-# --- those of other lives ------------------------------------------------------------------------------------------
-
-
-@on()
-async def test_those_of_another_life_are_left_alone_and_none_is_made_beside_them(lab: Lab) -> None:
-    """W21, W22."""
-    stranger = lab.put("alpha", labels={"skep.uid": "u0"})
-    assert (await lab.look()).members == ()
-    assert (await lab.look(removed=True)).members == ()
-    with pytest.raises(RejectedError, match=r"^NameConflict: there are containers of another web.*on alpha.*--adopt"):
-        await lab.create(creation())
-    assert lab.there() == [stranger.shown]
-
-
-@on()
-async def test_a_workload_that_has_containers_goes_on_beside_strangers(lab: Lab) -> None:
-    """F10: an engine that was forgotten comes back with what it had; the rest heals on."""
-    lab.put("alpha", labels={"skep.uid": "u0"})
-    lab.put("alpha")
-    await lab.create(creation("2"))
-    assert len(lab.there()) == 3
-
-
-@pytest.mark.parametrize("how", [{"adopt": True}, {"lives": ("u0",)}])
-def test_those_that_are_taken_over_or_wait_for_their_removal_are_outdated(how: dict[str, object]) -> None:
-    """W22, moby#21721: labels never change, so that they are replaced with the care of a roll."""
-
-    async def main() -> None:
-        lab = Lab("alpha")
-        fingerprint = (await lab.resolve()).desired.fingerprint
-        lab.put("alpha", labels={"skep.uid": "u0", "skep.fingerprint": fingerprint})
-        lab.put("alpha", slot="2", labels={"skep.fingerprint": fingerprint})
-        assert [m.fingerprint for m in (await lab.look(**how)).members] == ["", fingerprint]
-
-    run(main)
-
-
-@on("alpha", "beta")
-async def test_one_where_the_constraints_do_not_let_it_be_any_more_is_outdated(lab: Lab) -> None:
-    """W39: and the others are not."""
-    spec = replace(WEB, constraints=("node.hostname==alpha",))
-    fingerprint = (await lab.resolve()).desired.fingerprint
-    lab.put("alpha", labels={"skep.fingerprint": fingerprint})
-    lab.put("beta", labels={"skep.fingerprint": fingerprint})
-    members = (await lab.look(spec)).members
-    assert [(m.source, m.fingerprint) for m in members] == [("alpha", fingerprint), ("beta", "")]
 
 
 # --- ending them -----------------------------------------------------------------------------------------------
@@ -429,8 +234,8 @@ async def test_a_removal_whose_answer_was_lost_can_be_asked_for_again(lab: Lab) 
     (member,) = (await lab.look()).members
     resolved = await lab.resolve()
     with lab.losing_answers(), pytest.raises(UnavailableError):
-        await resolved.actuator.remove(resolved.desired, member, removal(ActionKind.DESTROY), _nobody)
-    await resolved.actuator.remove(resolved.desired, member, removal(ActionKind.DESTROY), _nobody)
+        await resolved.actuator.remove(resolved.desired, member, removal(ActionKind.DESTROY), nobody)
+    await resolved.actuator.remove(resolved.desired, member, removal(ActionKind.DESTROY), nobody)
     assert (await lab.look()).members == ()
 
 
@@ -450,6 +255,6 @@ async def test_one_can_be_started_and_stopped_and_stays(lab: Lab) -> None:
 async def test_what_is_on_no_engine_that_is_known_is_not_looked_for(lab: Lab) -> None:
     resolved = await lab.resolve()
     with pytest.raises(NotReadyError):
-        await resolved.actuator.remove(resolved.desired, Member("c1"), removal(), _nobody)
+        await resolved.actuator.remove(resolved.desired, Member("c1"), removal(), nobody)
     with pytest.raises(NotFoundError):
         await resolved.actuator.stop(resolved.desired, Member("c1", source="gone"))

@@ -1,0 +1,183 @@
+"""Containers of plain Engines as they are seen: whatever is silent, late, or of another life of the workload."""
+
+from dataclasses import replace
+
+import pytest
+
+from skep.model.errors import RejectedError
+from skep.model.state import Health, Life
+from tests.control.lab import WEB, Lab, creation, nobody, on, removal
+from tests.sim.loop import run
+
+# --- seeing them ------------------------------------------------------------------------------------------------
+
+
+@on("alpha", "beta")
+async def test_all_engines_are_listed_and_only_what_is_the_workloads(lab: Lab) -> None:
+    """W20, 5.3."""
+    mine = [lab.put("alpha"), lab.put("beta", "exited", "2")]
+    lab.put("alpha", labels={"skep.workload": "other"})
+    lab.put("alpha", labels={"skep.controller": "another"})
+    lab.put("alpha", labels={"com.docker.swarm.task.id": "t1"})
+    lab.put("alpha", "removing")
+    seen = await lab.look()
+    assert [m.id for m in seen.members] == [c.shown.id for c in mine]
+    assert [(m.source, m.life, m.slot) for m in seen.members] == [
+        ("alpha", Life.RUNNING, "1"),
+        ("beta", Life.DEAD, "2"),
+    ]
+    assert (seen.silent, seen.unlisted, seen.lost, seen.partitioned) == (frozenset(), frozenset(), frozenset(), False)
+
+
+@on("alpha", "beta")
+async def test_those_of_a_silent_engine_are_told_as_they_were_seen_last(lab: Lab) -> None:
+    """Unknown is not absent, and the others go on."""
+    lab.put("alpha"), lab.put("beta", slot="2")
+    await lab.look()
+    lab.hosts["beta"].sicken(True)
+    seen = await lab.look()
+    assert [(m.source, m.life, m.health) for m in seen.members] == [
+        ("alpha", Life.RUNNING, Health.HEALTHY),
+        ("beta", Life.UNKNOWN, Health.UNKNOWN),
+    ]
+    assert (seen.silent, seen.unlisted) == ({"beta"}, frozenset())
+    lab.hosts["beta"].sicken(False)
+    await lab.clock.sleep(5.0)
+    assert (await lab.look()).complete
+
+
+@on("alpha", "beta")
+async def test_after_a_restart_a_silent_engine_may_have_any_that_is_missed(lab: Lab) -> None:
+    lab.put("beta")
+    lab.hosts["beta"].sicken(True)
+    seen = await lab.look()
+    assert (seen.members, seen.silent, seen.unlisted) == ((), {"beta"}, {"beta"})
+
+
+@on("alpha", "beta", "gamma")
+async def test_those_of_a_lost_engine_count_as_absent_until_it_is_back(lab: Lab) -> None:
+    """W35: three probes and thirty seconds."""
+    lab.put("beta")
+    await lab.look()
+    lab.hosts["beta"].sicken(True)
+    for _ in range(45):
+        seen = await lab.look()
+        await lab.clock.sleep(1.0)
+    assert (seen.members, seen.silent, seen.lost) == ((), frozenset(), {"beta"})
+    lab.hosts["beta"].sicken(False)
+    await lab.clock.sleep(5.0)
+    await lab.look()
+    assert [(m.source, m.life) for m in (await lab.look()).members] == [("beta", Life.RUNNING)]
+
+
+@on("alpha", "beta")
+async def test_an_old_listing_takes_nothing_away_that_is_there(lab: Lab) -> None:
+    """F9: what was there is asked for by its ID before its absence is believed."""
+    lab.put("alpha", slot="1"), lab.put("alpha", slot="2")
+    await lab.look()
+    lab.cached["alpha"] = lab.there()[:1]
+    assert [m.slot for m in (await lab.look()).members] == ["1", "2"]
+    del lab.hosts["alpha"].containers[lab.there()[1].id]
+    assert [m.slot for m in (await lab.look()).members] == ["1"]
+
+
+@on()
+async def test_what_was_made_shows_before_a_cache_knows_it(lab: Lab) -> None:
+    """F9, W17: we read what we wrote."""
+    await lab.look()
+    lab.cached["alpha"] = []
+    await lab.create(creation())
+    (member,) = (await lab.look()).members
+    assert (member.request, member.life) == ("r" * 16, Life.RUNNING)
+
+
+@on()
+async def test_what_was_removed_does_not_come_back_from_a_cache(lab: Lab) -> None:
+    """F9: else one that is needed would be removed for it."""
+    lab.put("alpha")
+    lab.cached["alpha"] = lab.there()
+    (member,) = (await lab.look()).members
+    actuator = await lab.actuator()
+    desired = (await lab.resolve()).desired
+    await actuator.remove(desired, member, removal(member=member.id), nobody)
+    assert (await lab.look()).members == ()
+
+
+@on()
+async def test_what_has_ended_does_not_run_again_in_a_cache(lab: Lab) -> None:
+    """F9: else the one in its place would be one too many."""
+    ended = lab.put("alpha")
+    before = lab.there()
+    ended.turn("exited")
+    assert [m.life for m in (await lab.look()).members] == [Life.DEAD]
+    lab.cached["alpha"] = before
+    assert [m.life for m in (await lab.look()).members] == [Life.DEAD]
+    ended.turn("running")
+    assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
+
+
+@on()
+async def test_what_was_started_is_not_what_a_cache_saw_before(lab: Lab) -> None:
+    """W17: else it would be started again."""
+    await lab.look()
+    await lab.create(creation())
+    lab.cached["alpha"] = [replace(c, state="created") for c in lab.there()]
+    assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
+
+
+@on()
+async def test_a_listing_that_hangs_makes_its_engine_silent(lab: Lab) -> None:
+    """moby#30883."""
+    await lab.look()
+    lab.refuse["list"] = TimeoutError()
+    began_s = lab.clock.monotonic_s()
+    assert (await lab.look()).silent == {"alpha"}
+    assert lab.clock.monotonic_s() - began_s < 15
+
+
+# --- those of other lives ------------------------------------------------------------------------------------------
+
+
+@on()
+async def test_those_of_another_life_are_left_alone_and_none_is_made_beside_them(lab: Lab) -> None:
+    """W21, W22."""
+    stranger = lab.put("alpha", labels={"skep.uid": "u0"})
+    assert (await lab.look()).members == ()
+    assert (await lab.look(removed=True)).members == ()
+    with pytest.raises(RejectedError, match=r"^NameConflict: there are containers of another web.*on alpha.*--adopt"):
+        await lab.create(creation())
+    assert lab.there() == [stranger.shown]
+
+
+@on()
+async def test_a_workload_that_has_containers_goes_on_beside_strangers(lab: Lab) -> None:
+    """F10: an engine that was forgotten comes back with what it had; the rest heals on."""
+    lab.put("alpha", labels={"skep.uid": "u0"})
+    lab.put("alpha")
+    await lab.create(creation("2"))
+    assert len(lab.there()) == 3
+
+
+@pytest.mark.parametrize("how", [{"adopt": True}, {"lives": ("u0",)}])
+def test_those_that_are_taken_over_or_wait_for_their_removal_are_outdated(how: dict[str, object]) -> None:
+    """W22, moby#21721: labels never change, so that they are replaced with the care of a roll."""
+
+    async def main() -> None:
+        lab = Lab("alpha")
+        fingerprint = (await lab.resolve()).desired.fingerprint
+        lab.put("alpha", labels={"skep.uid": "u0", "skep.fingerprint": fingerprint})
+        lab.put("alpha", slot="2", labels={"skep.fingerprint": fingerprint})
+        assert [m.fingerprint for m in (await lab.look(**how)).members] == ["", fingerprint]
+
+    run(main)
+
+
+@on("alpha", "beta")
+async def test_one_where_the_constraints_do_not_let_it_be_any_more_is_outdated(lab: Lab) -> None:
+    """W39: and the others are not."""
+    spec = replace(WEB, constraints=("node.hostname==alpha",))
+    fingerprint = (await lab.resolve()).desired.fingerprint
+    lab.put("alpha", labels={"skep.fingerprint": fingerprint})
+    lab.put("beta", labels={"skep.fingerprint": fingerprint})
+    members = (await lab.look(spec)).members
+    assert [(m.source, m.fingerprint) for m in members] == [("alpha", fingerprint), ("beta", "")]
