@@ -32,7 +32,7 @@ PURE = frozenset({"asyncio", "time", "random", "logging", "os", "pathlib", "sock
 """What rooms without I/O may not import: their time, chance and world are inputs."""
 PURE_ROOMS = frozenset({"model", "planning", "wire"})
 
-CLI_SERVERS = frozenset({"skep.cli.serve", "skep.cli.plugin", "skep.cli.down", "skep.cli.config"})
+CLI_SERVERS = frozenset({"skep.cli.serve", "skep.cli.systemd", "skep.cli.plugin", "skep.cli.down", "skep.cli.config"})
 """The commands that are no clients: inside their functions they may import the app."""
 CLI_AT_IMPORT = frozenset({"click"})
 """What else than the standard library the client path may import; rich only when it prints."""

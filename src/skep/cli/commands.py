@@ -131,6 +131,7 @@ COMMANDS = (
     Command("config check", "config:check", FILES_IF_ANY, PRINTS_WIDE, client=False, settings=True),
     Command("image", "status:image", Parameter("which", choices=("node", "example")), PRINTS),
     Command("serve", "serve:serve", client=False, settings=True),
+    Command("systemd-unit", "systemd:systemd_unit", client=False, settings=True),
     Command("down", "down:down", PRINTS, client=False, settings=True),
     Command("version", "status:version", PRINTS),
     Command("completion", "completion:completion", Parameter("shell", choices=("bash", "zsh", "fish")), client=False),

@@ -1,0 +1,62 @@
+"""`systemd-unit`: what makes skep start with its host."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from skep.cli.serve import Flag, given, settings_of
+from skep.cli.spoken import spoken
+
+UNIT = """\
+# Written by `skep systemd-unit`.
+[Unit]
+Description=skep keeps Docker Swarms and containers as they are described
+Wants=network-online.target
+After=network-online.target docker.service
+# It waits for what is not there yet, as often as it takes.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart={command}
+Restart=on-failure
+RestartSec=5
+UMask=0077
+TimeoutStopSec=20
+
+[Install]
+WantedBy={target}
+"""
+
+
+def systemd_unit(**flags: Flag) -> None:
+    """Print a systemd unit that runs `skep serve` with these flags from boot on.
+
+    The flags are checked as `serve` does it, and those that were given are in the unit. The environment is not: what it
+    says now counts for the check alone.
+
+    \b
+    Examples:
+      skep systemd-unit > /etc/systemd/system/skep.service
+      systemctl daemon-reload && systemctl enable --now skep
+      skep systemd-unit --cluster edge=ssh://root@edge-1,ssh://root@edge-2
+    """
+    from skep.settings import SETTINGS  # noqa: PLC0415 - only those who serve need them
+
+    with spoken():
+        settings = settings_of(flags)
+    words = [str(Path(sys.argv[0]).absolute()), "serve"]
+    values = given(flags)
+    for setting in SETTINGS:
+        value = values.get(setting.name, ())
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [setting.flag, one]
+    target = "multi-user.target" if settings.state_dir == Path("/var/lib/skep") else "default.target"
+    sys.stdout.write(UNIT.format(command=" ".join(map(quoted, words)), target=target))
+
+
+def quoted(word: str) -> str:
+    """A word of a systemd command line (systemd.service(5)): specifiers and variables doubled, quoted where needed."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{plain}"' if plain != word or not word or any(letter.isspace() for letter in word) else plain

@@ -1,0 +1,57 @@
+"""The unit that is printed starts the very server that was described."""
+
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from skep.cli.systemd import quoted
+from tests.cli.shell import Shell
+
+
+def unit(*flags: str, **environ: str) -> ConfigParser:
+    done = Shell(Path("nobody")).process("systemd-unit", *flags, environ=environ)
+    assert done.code == 0, done.err
+    parser = ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(done.out)
+    return parser
+
+
+def test_the_unit_runs_serve_with_the_flags_that_were_given(tmp_path: Path) -> None:
+    flags = ["--state-dir", str(tmp_path), "--cluster", "a=unix:///a.sock", "--cluster", "b=tcp://b:2375,tcp://c:2375"]
+    program, *words = unit(*flags)["Service"]["ExecStart"].split()
+    assert Path(program).is_absolute()
+    assert words == ["serve", *flags]
+
+
+def test_what_the_environment_says_now_is_not_in_the_unit(tmp_path: Path) -> None:
+    command = unit("--state-dir", str(tmp_path), SKEP_CONTROLLER="of-this-shell")["Service"]["ExecStart"]
+    assert "of-this-shell" not in command
+
+
+def test_a_server_of_root_starts_at_boot_and_any_other_with_its_user(tmp_path: Path) -> None:
+    assert unit("--state-dir", "/var/lib/skep")["Install"]["WantedBy"] == "multi-user.target"
+    assert unit("--state-dir", str(tmp_path))["Install"]["WantedBy"] == "default.target"
+
+
+def test_flags_that_serve_would_refuse_are_refused() -> None:
+    done = Shell(Path("nobody")).process("systemd-unit", "--resync-s", "soon")
+    assert done.code == 1
+    assert "--resync-s" in done.err
+    assert "[Unit]" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("plain", "plain"),
+        ("two words", '"two words"'),
+        ("", '""'),
+        ("100%", '"100%%"'),
+        ("$HOME", '"$$HOME"'),
+        ('a"b', '"a\\"b"'),
+    ],
+)
+def test_a_word_is_written_so_that_systemd_reads_the_same(word: str, written: str) -> None:
+    assert quoted(word) == written
