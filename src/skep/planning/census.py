@@ -67,7 +67,7 @@ class Census:
     def removing(self) -> int:
         return sum(e.kind in REMOVALS for e in self.ledger.entries)
 
-    @property
+    @cached_property
     def creations(self) -> int:
         return sum(e.kind is ActionKind.CREATE for e in self.ledger.entries)
 

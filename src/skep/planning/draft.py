@@ -130,11 +130,12 @@ class Draft:
         desired = self.census.desired
         full = self.census.creations + self.creations >= desired.limits.parallel
         full = full or self.total + self.going >= desired.size + desired.max_surge
-        if full or self.backing_off("", ActionKind.CREATE):
+        over = self._paced >= self.creations_max
+        if full or (over and not self.census.mute) or self.backing_off("", ActionKind.CREATE):
             return False
         source = self.places.choose()
         if source is not None:
-            paced = source not in self.census.mute and self._paced >= self.creations_max
+            paced = over and source not in self.census.mute
             return not paced and self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
         if not self.places.will_have_room():
             silent = ", ".join(self.places.silent)

@@ -113,7 +113,7 @@ def _extra_cattle(census: Census) -> list[Member]:
     extra: list[Member] = []
     surge = 0 if rollout.is_refused(desired) else desired.max_surge
     known = [m for m in census.staying if m.life is not Life.UNKNOWN]
-    for member in first_to_go(census, known):
+    for member in first_to_go(census, known) if left > desired.size else ():
         if left <= desired.size + min(surge, outdated):
             break
         extra.append(member)
