@@ -237,7 +237,9 @@ class GroupActuator:
         if can(group.instance, Bootable):
             await advance(Phase.PROVISION)
             await self._boot(group, group.instance, spec, advance)
-        await advance(Phase.PREPARE)
+        if group.place.role is not None:
+            # What joins no Swarm asks nobody anything here, and a phase costs a write.
+            await advance(Phase.PREPARE)
         prepared = await self._prepared(group, spec)
         await advance(Phase.PROVISION)
         await group.instance.provision(prepared)
