@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from pydantic import Field
 
@@ -27,14 +28,14 @@ class VanillaFlavor:
     """Every machine that there is counts as healthy, and leaves without ceremony."""
 
     async def validate(self, properties: RawJson, allocation: Allocation) -> None:
-        wanted = read(properties, VanillaProperties)
+        wanted = _wanted(properties)
         faults = list(attachment_faults(wanted.attachments, allocation.logical_ids))
         if faults:
             raise InvalidError(faults)
 
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
         """Lines are joined without a shebang and without a last line break; the flavor's tags win."""
-        wanted = read(properties, VanillaProperties)
+        wanted = _wanted(properties)
         lines = ([spec.init] if spec.init else []) + list(wanted.init)
         return replace(
             spec,
@@ -50,3 +51,9 @@ class VanillaFlavor:
         self, properties: RawJson, instance: InstanceDescription, request: DrainRequest, advance: Advance
     ) -> None:
         return None
+
+
+@lru_cache(maxsize=1024)
+def _wanted(properties: RawJson) -> VanillaProperties:
+    """Read once for all machines of a group."""
+    return read(properties, VanillaProperties)
