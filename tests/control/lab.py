@@ -12,7 +12,7 @@ from skep.control.documents import SpecDocument
 from skep.control.endpoints import EngineBook
 from skep.control.levels import Resolved
 from skep.model.cluster import StaticCluster
-from skep.model.engine import Container, EngineInfo
+from skep.model.engine import Container, EngineInfo, Image
 from skep.model.plan import ActionKind, Reason
 from skep.model.spec import WorkloadSpec
 from skep.model.state import Entry, Limits, Observed, Phase, Record
@@ -126,6 +126,14 @@ class LabEngine(FakeEngine):
     async def container(self, container: str) -> Container | None:
         await self._refused("inspect")
         return await super().container(container)
+
+    async def image(self, image: str) -> Image | None:
+        await self._refused("image")
+        return await super().image(image)
+
+    async def resolve_digest(self, image: str) -> str | None:
+        await self._refused("digest")
+        return await super().resolve_digest(image)
 
     async def start_container(self, container: str) -> None:
         await self._refused("start")

@@ -7,6 +7,7 @@ import pytest
 
 from skep.control.container_level import image_held
 from skep.model.engine import Image
+from skep.model.errors import UnavailableError
 from skep.model.spec import FileRef, Port, Restart, WorkloadSpec
 from skep.model.state import Desired, Record
 from tests.control.lab import IMAGE, WEB, Lab, document_of
@@ -164,6 +165,23 @@ def test_while_no_engine_answers_nothing_is_fixed_and_nothing_made() -> None:
         assert resolved.record == Record(WEB.key)
         assert resolved.desired.hold == "no engine of cluster lab answers"
         assert resolved.refusal == ""
+
+    run(main)
+
+
+@pytest.mark.parametrize("act", ["image", "digest"])
+def test_an_image_that_could_not_be_looked_up_is_not_taken_by_its_tag(act: str) -> None:
+    """W40: else some containers of a revision run what the tag means later."""
+
+    async def main() -> None:
+        lab, app = Lab("alpha"), replace(WEB, image="app:1")
+        lab.refuse[act] = UnavailableError("the engine answered 500: toomanyrequests")
+        resolved = await lab.resolve(app)
+        assert resolved.record == Record(WEB.key)
+        assert (resolved.desired.hold, resolved.refusal) == ("the engine answered 500: toomanyrequests", "")
+        assert (await lab.look(app)).complete
+        lab.refuse.clear()
+        assert (await lab.resolve(app)).record.image == "app:1"
 
     run(main)
 

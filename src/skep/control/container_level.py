@@ -117,30 +117,33 @@ class ContainerLevel:
         """The digest is fixed once for a revision (W40); why it could not be, where nobody answers."""
         if record.image_spec == spec.image:
             return record, ""
-        held = await self._ask_all(sight, lambda engine: engine.image(spec.image), LISTING_S)
+        held, error = await self._ask_all(sight, lambda engine: engine.image(spec.image), LISTING_S)
         if not held:
-            return record, f"no engine of cluster {sight.name} answers"
+            return record, error
         image = image_held(spec.image, [i for i in held if i is not None])
         if not image:
-            told = await self._ask_all(sight, lambda engine: engine.resolve_digest(spec.image), None)
+            told, error = await self._ask_all(sight, lambda engine: engine.resolve_digest(spec.image), None)
+            if not told:
+                return record, error
             image = next((t for t in told if t is not None), spec.image)
         return replace(record, image=image, image_spec=spec.image), ""
 
     async def _ask_all(
         self, sight: ClusterSight, ask: Callable[[Engine], Awaitable[T]], patience_s: float | None
-    ) -> list[T]:
-        """What those engines say that answer, all asked at once."""
+    ) -> tuple[list[T], str]:
+        """What those engines say that answer, all asked at once; and what was wrong with one, if any did not say."""
+        errors = [f"no engine of cluster {sight.name} answers"]
 
         async def one(source: str) -> list[T]:
             try:
                 async with asyncio.timeout(patience_s):
                     return [await ask(self._book.engine(sight.name, source))]
             except (SkepError, TimeoutError) as error:
-                self._book.doubt(sight.name, source, str(error) or "no answer in time")
+                errors.append(str(error) or f"{source} does not answer")
                 return []
 
         answers = await asyncio.gather(*(one(e.source) for e in sight.engines if e.answers))
-        return [answer for answers_of_one in answers for answer in answers_of_one]
+        return [answer for of_one in answers for answer in of_one], errors[-1]
 
 
 def _nowhere(workload: ContainerWorkload, sight: ClusterSight) -> str:
