@@ -18,7 +18,7 @@ from skep.server.loopback import LoopbackServer
 from skep.server.patient import Patience
 from skep.server.serving import ApiServer
 
-DEADLINE_S = 10
+DEADLINE_S = 30
 
 
 class UnixConnection(http.client.HTTPConnection):
