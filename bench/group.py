@@ -202,7 +202,7 @@ def main() -> int:
     """Measure all three and say whether they hold."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    exist, alone, idles, rolls = [], [], [], []
+    exist, alone, rolls = [], [], []
     for _ in range(rounds):
         exist.append(asyncio.run(existing()))
         alone.append(asyncio.run(by_hand()))
