@@ -28,8 +28,14 @@ def relay(path: str) -> None:
 
 
 def main(folder: str, *arguments: str) -> None:
-    (Path(folder) / f"pid-{os.getpid()}").touch()
     host, command = arguments[-2:]
+    if host == "forks" and os.fork() == 0:
+        os.setsid()
+        os.dup2(2, 0)
+        os.dup2(2, 1)
+        (Path(folder) / f"pid-{os.getpid()}").touch()
+        time.sleep(60)
+    (Path(folder) / f"pid-{os.getpid()}").touch()
     if host == "denied":
         print("Warning: Permanently added 'denied' to the list of known hosts.\r", file=sys.stderr)
         sys.exit("ann@denied: Permission denied (publickey).")

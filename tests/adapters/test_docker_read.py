@@ -252,3 +252,20 @@ def test_an_engines_own_labels_and_a_classic_manager_are_told() -> None:
     classic = b'{"Name":"m","ServerVersion":"swarm/1.2.9","Labels":null}'
     info = read.read_info(msgspec.json.decode(classic, type=read.InfoAnswer), "1.22")
     assert (info.labels, info.classic, info.id) == ({}, True, "m")
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        ({}, True),
+        ({"type": ["container"], "event": ["die", "health_status"], "label": ["skep.controller=a"]}, True),
+        ({"type": ["network"]}, False),
+        ({"event": ["die"]}, False),
+        ({"label": ["skep.controller"]}, True),
+        ({"label": ["skep.controller=a", "skep.slot"]}, False),
+        ({"label": ["skep.controller=b"]}, False),
+    ],
+)
+def test_filters_of_events_are_an_engines(filters: dict[str, list[str]], wanted: bool) -> None:
+    event = EngineEvent("container", "health_status: healthy", "c", {"skep.controller": "a"})
+    assert read.is_wanted(event, filters) is wanted

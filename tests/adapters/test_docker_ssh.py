@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +19,9 @@ from tests.adapters.wire_server import say, serving
 from tests.conditions import until
 
 DOUBLE = Path(__file__).with_name("ssh_double.py")
-OPTIONS = "-o BatchMode=yes -o ConnectTimeout=6 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -T"
+OPTIONS = (
+    "-o BatchMode=yes -o ControlMaster=no -o ConnectTimeout=6 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -T"
+)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,17 @@ async def test_no_process_is_left_by_an_ssh_that_hangs(tmp_path: Path) -> None:
         await engine.containers({})
     await engine.close()
     assert alive(tmp_path) == []
+
+
+async def test_a_child_of_ssh_that_lives_on_holds_nobody_up(tmp_path: Path, target: str) -> None:
+    """A proxy command, or a connection that was to be shared, keeps ssh's stderr open."""
+    engine = reached(tmp_path, "forks", target)
+    assert list(await engine.containers({})) == []
+    async with asyncio.timeout(10):
+        await engine.close()
+    assert len(alive(tmp_path)) == 1
+    for pid in alive(tmp_path):
+        os.kill(pid, signal.SIGKILL)
 
 
 async def test_ssh_that_is_not_there_is_named() -> None:

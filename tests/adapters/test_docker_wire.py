@@ -1,11 +1,13 @@
 """What happens when the other side of the wire misbehaves: a small server that does as it is told."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
 from skep.adapters.docker import DockerEngine
+from skep.adapters.docker_routes import alive_socket
 from skep.adapters.docker_wire import Lane, Request, Wire
 from skep.model.errors import UnavailableError
 from tests.adapters.wire_server import say, serving
@@ -160,3 +162,31 @@ async def test_a_removal_that_is_under_way_is_waited_for(tmp_path: Path) -> None
         await engine.remove_container("c")
         assert answers == []
         await engine.close()
+
+
+async def test_a_classic_swarm_managers_events_are_filtered_here(tmp_path: Path) -> None:
+    """5.4: it takes no filters."""
+    ours = b'{"Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":{"skep.controller":"a"}}}\n'
+    theirs = ours.replace(b"skep.controller", b"other").replace(b"c1", b"c2")
+
+    async def tell(head: str, writer: asyncio.StreamWriter) -> None:
+        await say(writer, theirs + ours)
+
+    version = b'{"ApiVersion":"1.22","Version":"swarm/1.2.9"}'
+    async with serving(tmp_path / "s", tell, version) as endpoint:
+        engine = DockerEngine(endpoint)
+        seen = []
+        with pytest.raises(UnavailableError, match="the stream ended"):
+            async for event in engine.events({"type": ["container"], "label": ["skep.controller=a"]}):
+                seen.append(event.id)
+        await engine.close()
+    assert seen == ["", "c1"]
+
+
+def test_a_connection_that_died_in_silence_is_noticed() -> None:
+    with alive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as made:
+        idle = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        interval = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
+        count = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert idle + interval * count <= 30

@@ -60,13 +60,18 @@ class DockerEngine(SwarmCalls, ImageCalls):
         return read.read_info(answer, await self._wire.version())
 
     async def events(self, filters: Mapping[str, Sequence[str]]) -> AsyncIterator[EngineEvent]:
-        """`since` closes the gap in which the engine has answered and not yet subscribed."""
+        """`since` closes the gap in which the engine has answered and not yet subscribed.
+
+        A classic Swarm manager takes no filters (semantics.md 5.4): here they are applied.
+        """
         what = "follow events"
         query = [("since", f"{time.time():.9f}"), *filters_query(filters)]
         async with self._wire.stream(Request(what, "GET", "events", query), timeout_s=None) as chunks:
             yield EngineEvent("skep", "subscribed", "", {})
             async for line in lines(chunks):
-                yield read.read_event(line)
+                event = read.read_event(line)
+                if not self._wire.classic or read.is_wanted(event, filters):
+                    yield event
         raise UnavailableError(f"could not {what} on {self.endpoint}: the stream ended")
 
     async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:

@@ -3,7 +3,7 @@
 Pure. This and the other docker_read modules are the only places that know the API's field names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -166,6 +166,21 @@ def read_event(line: bytes) -> EngineEvent:
     """One line of /events; msgspec.DecodeError (a ValueError) when it is none."""
     event = _event_decoder.decode(line.lstrip(b"\x1e"))
     return EngineEvent(event.type, event.action, event.actor.id, event.actor.attributes or {})
+
+
+def is_wanted(event: EngineEvent, filters: Mapping[str, Sequence[str]]) -> bool:
+    """Whether an engine would send it to whoever gave these filters: on type, event and label."""
+    labels = event.attributes
+    facts = {
+        "type": {event.type},
+        "event": {event.action, event.action.partition(":")[0]},
+        "label": set(labels) | {f"{name}={value}" for name, value in labels.items()},
+    }
+    return all(
+        (all if name == "label" else any)(value in known for value in filters[name])
+        for name, known in facts.items()
+        if name in filters
+    )
 
 
 class _StreamDetail(Struct):

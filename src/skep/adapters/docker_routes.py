@@ -1,6 +1,7 @@
 """From an endpoint to a pool of connections: unix sockets, TCP with and without TLS, ssh, docker's contexts."""
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import AddrInfoType
 
 from skep.adapters.docker_contexts import read_context
 from skep.adapters.docker_errors import UnreachableError
-from skep.adapters.docker_ssh import SshConnector
+from skep.adapters.docker_ssh import ALIVE_INTERVAL_S, SshConnector
 from skep.adapters.docker_tls import hung_up_fault, load_own, tls_context, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import Fault, InvalidError
@@ -119,11 +121,30 @@ def _by_context(name: str, access: Access) -> Route:
     return open_route(context.host, Access({context.host: context.tls} if context.tls else {}, None, access.ssh))
 
 
+def alive_socket(address: AddrInfoType) -> socket.socket:
+    """A socket that notices within half a minute when the other side has gone without a word: a stream of events is
+    idle for hours, and would wait for ever."""
+    family, type_, protocol, *_ = address
+    made = socket.socket(family, type_, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, ALIVE_INTERVAL_S)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ALIVE_INTERVAL_S)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+    return made
+
+
 def _by_address(endpoint: str, files: TlsFiles | None) -> Route:
     parts = urlsplit(endpoint)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     if parts.scheme == "http" or (parts.scheme == "tcp" and files is None):
-        return Route(f"http://{host}:{parts.port or PLAIN_PORT}", aiohttp.TCPConnector(limit=0))
+        return Route(
+            f"http://{host}:{parts.port or PLAIN_PORT}", aiohttp.TCPConnector(limit=0, socket_factory=alive_socket)
+        )
     files = files or TlsFiles()
     context = tls_context(files)
-    return Route(f"https://{host}:{parts.port or TLS_PORT}", aiohttp.TCPConnector(limit=0, ssl=context), files, context)
+    return Route(
+        f"https://{host}:{parts.port or TLS_PORT}",
+        aiohttp.TCPConnector(limit=0, ssl=context, socket_factory=alive_socket),
+        files,
+        context,
+    )

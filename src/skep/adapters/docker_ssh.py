@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import shlex
 import socket
-from asyncio.subprocess import PIPE, Process
+import tempfile
+from asyncio.subprocess import Process
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from os import SEEK_END
+from typing import IO, TYPE_CHECKING
 
 import aiohttp
 
@@ -42,9 +44,13 @@ _HEAD_BYTES_MAX = 64 * 1024
 
 
 def ssh_arguments(target: SshTarget) -> list[str]:
-    """What ssh is called with: it never asks, and docker's client on the other side joins its pipes to the engine."""
+    """What ssh is called with: it never asks, and docker's client on the other side joins its pipes to the engine.
+
+    It may share a connection that is there already and never starts one to be shared, which would outlive it.
+    """
     options = {
         "BatchMode": "yes",
+        "ControlMaster": "no",
         "ConnectTimeout": CONNECT_TIMEOUT_S,
         "ServerAliveInterval": ALIVE_INTERVAL_S,
         "ServerAliveCountMax": 3,
@@ -56,27 +62,28 @@ def ssh_arguments(target: SshTarget) -> list[str]:
 
 
 class _Tunnel:
-    """One ssh process and what it says on stderr."""
+    """One ssh process, and the file that it says its reasons in.
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._said = b""
-        self.over = asyncio.create_task(self._listen())
+    A file and no pipe: a child of ssh that lives on (a proxy command) holds a pipe open, and whoever waits for its end.
+    """
 
-    async def _listen(self) -> None:
-        assert self._process.stderr is not None
-        while part := await self._process.stderr.read(4096):
-            self._said = (self._said + part)[-STDERR_BYTES:]
-        await self._process.wait()
+    def __init__(self, process: Process, stderr: IO[bytes]) -> None:
+        self._process, self._said = process, ""
+        self.over = asyncio.create_task(self._wait(stderr))
+
+    async def _wait(self, stderr: IO[bytes]) -> None:
+        with stderr:
+            await self._process.wait()
+            stderr.seek(max(0, stderr.seek(0, SEEK_END) - STDERR_BYTES))
+            self._said = stderr.read().decode(errors="replace").replace("\r", "")
 
     async def last_words(self) -> str:
         """What it said, once it has ended; it is made to."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):  # the pipe's end comes a moment after the socket's
+            async with asyncio.timeout(1):  # its end comes a moment after the socket's
                 await asyncio.shield(self.over)
         await self.end()
-        said = self._said.decode(errors="replace").replace("\r", "").strip()
-        return "; ".join(line.strip() for line in said.splitlines() if line.strip())
+        return "; ".join(line.strip() for line in self._said.splitlines() if line.strip())
 
     async def end(self) -> None:
         self.terminate()
@@ -130,15 +137,22 @@ class SshConnector(aiohttp.BaseConnector):
 
     async def _tunnel(self, theirs: socket.socket) -> _Tunnel:
         """In a session of its own: a Ctrl-C in our terminal is for us to handle."""
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the tunnel
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=PIPE, start_new_session=True
+                *self._command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=stderr.fileno(),
+                start_new_session=True,
             )
-        except OSError as error:
-            raise UnreachableError(
-                f"can't run {self._command[0]}: {error.strerror}: install OpenSSH's client"
-            ) from error
-        tunnel = _Tunnel(process)
+        except BaseException as error:
+            stderr.close()
+            if isinstance(error, OSError):
+                words = f"can't run {self._command[0]}: {error.strerror}: install OpenSSH's client"
+                raise UnreachableError(words) from error
+            raise
+        tunnel = _Tunnel(process, stderr)
         self._tunnels.add(tunnel)
         tunnel.over.add_done_callback(lambda _: self._tunnels.discard(tunnel))
         return tunnel

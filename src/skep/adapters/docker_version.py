@@ -17,6 +17,11 @@ class VersionAnswer(Struct, rename="pascal"):
     version: str = ""
     min_api_version: str = field(name="MinAPIVersion", default="")
 
+    @property
+    def classic(self) -> bool:
+        """Whether a classic Swarm manager says so (`swarm/1.2.9`)."""
+        return self.version.startswith("swarm/")
+
 
 def api_version(text: str) -> tuple[int, int]:
     """`1.41` as numbers; ValueError where it is none."""
@@ -27,10 +32,10 @@ def api_version(text: str) -> tuple[int, int]:
 def chosen_version(answer: VersionAnswer, endpoint: str) -> str:
     """The API version to speak: the lower of the engine's and the newest tested; RejectedError where there is none.
 
-    A classic Swarm manager (`swarm/1.2.9`) tells of an old one, whatever its engines speak: its own is taken.
+    A classic Swarm manager tells of an old one, whatever its engines speak: its own is taken.
     """
     theirs = api_version(answer.api_version)
-    if theirs < API_MIN and not answer.version.startswith("swarm/"):
+    if theirs < API_MIN and not answer.classic:
         raise RejectedError(
             f"the engine at {endpoint} speaks API {answer.api_version}, and skep needs at least "
             f"{_text(API_MIN)}: upgrade it to Docker Engine 20.10 or newer"

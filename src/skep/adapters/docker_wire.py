@@ -72,7 +72,10 @@ class Request:
 
 
 class Wire:
-    """One engine's connection. Everything it raises is a SkepError worded with what was tried and on what."""
+    """One engine's connection. Everything it raises is a SkepError worded with what was tried and on what.
+
+    `classic`: a classic Swarm manager answered.
+    """
 
     def __init__(
         self, endpoint: str, parallel: int = 0, read_timeout_s: float = READ_TIMEOUT_S, access: Access = NO_ACCESS
@@ -90,6 +93,7 @@ class Wire:
         self._docker: aiodocker.Docker | None = None
         self._route: Route | None = None
         self._version = ""
+        self.classic = False
         self._negotiating = asyncio.Lock()
 
     async def close(self) -> None:
@@ -123,6 +127,7 @@ class Wire:
             answer = VersionAnswer()
         if not answer.api_version:
             raise UnavailableError(f"could not {what} on {self.endpoint}: what answers there is no Docker Engine")
+        self.classic = answer.classic
         return chosen_version(answer, self.endpoint)
 
     def _client(self) -> aiodocker.Docker:
