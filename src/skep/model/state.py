@@ -258,7 +258,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What can't be observed again of a key; at most 256 KiB, written only when it changed.
+    """What can't be observed again of a key; at most 512 KiB, written only when it changed.
 
     `image` is what the spec's `image_spec` was fixed to, `name:tag@sha256:…` or, where no registry answered, the
     same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
