@@ -21,6 +21,23 @@ async def test_an_engine_that_is_not_there_is_unavailable_and_named(tmp_path: Pa
     await engine.close()
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("unix:///nowhere/x.sock", "there is no such socket"),
+        ("tcp://127.0.0.1:1", "nobody listens there"),
+        ("https://127.0.0.1:1", "nobody listens there"),
+        ("tcp://no-such-host.invalid:2375", "the name no-such-host.invalid is not known ("),
+    ],
+)
+async def test_why_there_is_no_connection_is_said_in_a_few_words(endpoint: str, told: str) -> None:
+    engine = DockerEngine(endpoint)
+    with pytest.raises(UnavailableError) as caught:
+        await engine.containers({})
+    assert str(caught.value).startswith(f"could not list containers on {endpoint}: {told}")
+    await engine.close()
+
+
 async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path) -> None:
     async def hang_up(head: str, writer: asyncio.StreamWriter) -> None:
         writer.close()

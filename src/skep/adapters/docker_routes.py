@@ -1,6 +1,8 @@
 """From an endpoint to a pool of connections: unix sockets, TCP with and without TLS, ssh, docker's contexts."""
 
 import contextlib
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import AddrInfoType
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from skep.adapters.docker_contexts import read_context
 from skep.adapters.docker_errors import UnreachableError
@@ -57,6 +60,7 @@ class Route:
         """
         causes = tuple(_causes(error))
         said = [str(cause) for cause in causes if isinstance(cause, UnreachableError)]
+        said += [_no_connection(cause) for cause in causes if type(cause) in _NO_CONNECTION]
         if said or self.context is None:
             return said[0] if said else ""
         # aiohttp's own errors of TLS are only wrapped around ssl's.
@@ -72,6 +76,24 @@ class Route:
             load_own(context, self.tls)
             if self.tls.ca:
                 context.load_verify_locations(self.tls.ca)
+
+
+_NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError, UnixClientConnectorError)
+_REASONS = {
+    errno.ECONNREFUSED: "nobody listens there",
+    errno.ENOENT: "there is no such socket",
+    errno.EACCES: "this user may not open it: is it in the group docker?",
+}
+
+
+def _no_connection(error: BaseException) -> str:
+    assert isinstance(error, aiohttp.ClientConnectorError)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} is not known ({error.os_error.strerror})"
+    number = error.os_error.errno
+    if number is None:  # several addresses, each with its own reason
+        return f"no connection: {error.os_error}"
+    return _REASONS.get(number) or f"no connection: {os.strerror(number)}"
 
 
 _HUNG_UP = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
