@@ -124,6 +124,22 @@ def test_three_managers_form_one_swarm_and_are_never_fewer_than_a_majority() -> 
     simulated(body)
 
 
+def test_machines_whose_engines_are_on_this_host_are_made_ten_at_once() -> None:
+    """N39, although they join no Swarm: each takes much of the host while it boots."""
+
+    async def body(sim: Simulation) -> None:
+        cattle = workers(25)
+        cattle["Properties"]["Flavor"] = {"Plugin": "flavor-vanilla"}  # type: ignore[index]
+        await sim.apply(cattle)
+        most = 0
+        while not (views := await sim.views())[0].converged:
+            most = max(most, len(views[0].doing))
+            await sim.clock.sleep(0.1)
+        assert most == 10
+
+    simulated(body)
+
+
 def test_a_manager_that_stops_while_it_is_demoted_is_started_to_vote_itself_out() -> None:
     """Two managers, one of them half out: without it there is no majority that could let it go."""
 
