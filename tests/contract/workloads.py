@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 
+from skep.model.cluster import ClusterKind
 from skep.model.errors import NotFoundError
 from skep.model.state import ConditionType
 from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, name
@@ -69,25 +70,25 @@ async def _others(bed: Bed, web: str, victim: str) -> int:
 
 
 async def a_new_image_is_rolled_and_back_without_a_gap(bed: Bed) -> None:
-    """W41, W42: for 4, one more and one less at most."""
-    web = name()
-    await bed.apply(web, 4)
-    before = set(await bed.runs(web, 4))
+    """W41, W42: for 4, one more and one less at most. SwarmKit takes its time for each, so that there are fewer."""
+    web, count = name(), 2 if bed.kind is ClusterKind.SWARM else 4
+    await bed.apply(web, count)
+    before = set(await bed.runs(web, count))
     for image in (OTHER_IMAGE, IMAGE):
         seen: list[int] = []
         watching = asyncio.ensure_future(_watched(bed, web, seen))
         try:
-            await bed.apply(web, 4, image)
+            await bed.apply(web, count, image)
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-        after = await bed.runs(web, 4)
+        after = await bed.runs(web, count)
         assert not before & set(after)
         assert {r.shown.image.partition("@")[0] for r in after.values()} == {image}
         assert seen
-        assert min(seen) >= 3, seen
-        assert max(seen) <= 5, seen
+        assert min(seen) >= count - 1, seen
+        assert max(seen) <= count + 1, seen
         before = set(after)
     await bed.delete(web)
 
@@ -178,7 +179,7 @@ async def one_that_ends_at_once_is_made_anew_ever_more_seldom_and_its_last_is_ke
     web, seen = name(), set()
     began_s = bed.clock.monotonic_s()
     await bed.ask(web, 1, Command=["sh", "-c", "exit 3"])
-    while bed.clock.monotonic_s() < began_s + 6:
+    while bed.clock.monotonic_s() < began_s + 4:
         seen |= {r.id for r in await bed.look(web)}
         await bed.clock.sleep(0.05)
     assert len(seen) == 2
