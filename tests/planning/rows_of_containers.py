@@ -131,6 +131,13 @@ PLACES = [
         under_way=f"drain m1, {FULL}",
     ),
     Row(
+        "also where there is room for a surge",
+        numbered(2, "ab", surge=1, per_source_max=1),
+        "1=m1@a 2=m2@b",
+        "",
+        under_way=f"drain m1, {FULL}",
+    ),
+    Row(
         "what never answered may hold anything that is missed",
         numbered(3, "ab"),
         "1=m1@a 2=m2%@a",
@@ -249,6 +256,21 @@ ENDS = [
         "failed start 1 1 110 m1",
     ),
     Row(
+        "nor before it is gone altogether",
+        numbered(1),
+        "1=m1-@a",
+        "",
+        under_way="failed start 1 1 90 m1, destroy m1",
+    ),
+    Row(
+        "nor is another number made meanwhile",
+        numbered(1),
+        "1=m1-@a",
+        "",
+        (N.CRASH_LOOPING,),
+        "failed start 1 2 110 m1, destroy m1",
+    ),
+    Row(
         "what was made for an older spec is not started",
         numbered(1),
         "1=m1~-@a",
@@ -328,6 +350,14 @@ ROLLS = [
         "",
         (N.CRASH_LOOPING,),
         "failed start 3 2 110 m3",
+    ),
+    Row(
+        "and what waits counts as if it were there (W33)",
+        numbered(2),
+        "1=m1~@a 3=m3%@a",
+        "create 2 Outdated @a",
+        (N.CRASH_LOOPING,),
+        f"failed start 3 2 110 m3, {FULL}",
     ),
     Row(
         "a silent source does not stop a roll elsewhere",

@@ -36,12 +36,16 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` must occur exactly once in `module`; `breaks` is the promise in words."""
+    """`old` must occur exactly once in `module`; `breaks` is the promise in words.
+
+    `numbered`: it is a promise about containers, and the simulation of engines is asked.
+    """
 
     breaks: str
     module: str
     old: str
     new: str
+    numbered: bool = False
 
     def __str__(self) -> str:
         return self.breaks
@@ -88,7 +92,7 @@ def forget() -> None:
         del sys.modules[name]
 
 
-MUTANTS = (
+OF_GROUPS = (
     # counting
     Mutant(
         "creations in flight are not counted",

@@ -161,6 +161,8 @@ class ContainerSimulation:
         backwards = replace(self.observed, members=self.observed.members[::-1])
         if self.plan(self.desired, backwards, self.ledger, self.now_s) != plan:
             raise BrokenPromiseError("observer", "the plan depends on the order in which members were listed")
+        if self.observed.silent and plan.recheck_after_s is None:
+            raise BrokenPromiseError("observer", "nobody would ask those again who are silent")
         self._carry_out(plan, resume)
         return plan
 

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.planning.rows import wrong_rows
-from tests.sim.mutants import MUTANTS, LostSnippetError, Mutant, forget, planner_of
+from tests.sim.mutants import OF_GROUPS, LostSnippetError, Mutant, forget, planner_of
+from tests.sim.mutants_of_containers import OF_CONTAINERS
+from tests.sim.planner_containers_run import run_containers
 from tests.sim.planner_run import run
 from tests.sim.planner_world import BrokenPromiseError, Planner
 
 SEEDS = 80
+CONTAINER_SEEDS = 30
 
 
 @pytest.fixture(autouse=True)
@@ -18,22 +21,23 @@ def _clean_modules() -> Iterator[None]:
     forget()
 
 
-def killers(plan: Planner) -> Iterator[str]:
+def killers(plan: Planner, numbered: bool) -> Iterator[str]:
     """Who noticed: the first wrong row, then the first broken run."""
+    simulate = run_containers if numbered else run
     row = next(wrong_rows(plan), None)
     if row is not None:
         yield f"table: {row}"
-    for seed in range(SEEDS):
+    for seed in range(CONTAINER_SEEDS if numbered else SEEDS):
         try:
-            run(seed, plan)
+            simulate(seed, plan)
         except BrokenPromiseError as error:
             yield f"{error.rule}, seed {seed}"
             return
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+@pytest.mark.parametrize("mutant", [*OF_GROUPS, *OF_CONTAINERS], ids=str)
 def test_a_broken_planner_is_noticed(mutant: Mutant) -> None:
-    noticed = list(killers(planner_of(mutant)))
+    noticed = list(killers(planner_of(mutant), mutant.numbered))
     print(f"{mutant}: {'; '.join(noticed)}")
     assert noticed
 

@@ -1,0 +1,176 @@
+"""The planner of numbered members, broken on purpose."""
+
+from tests.sim.mutants import Mutant
+
+
+def _numbered(breaks: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(breaks, module, old, new, numbered=True)
+
+
+OF_CONTAINERS = (
+    # pace
+    _numbered(
+        "no batch is ever too large",
+        "pace",
+        "return 0 if pending else max(0, min(room, _doubling(census.ledger.streak)))",
+        "return max(0, room)",
+    ),
+    _numbered("batches overlap", "pace", "return 0 if pending else", "return"),
+    _numbered("batches never grow", "pace", "return 1 << ((streak + 1).bit_length() - 1)", "return 1"),
+    _numbered(
+        "a refusal is followed by a batch", "pace", "return max(0, min(room, 1 - pending))", "return max(0, room)"
+    ),
+    _numbered(
+        "a silent source holds up all others",
+        "pace",
+        "sum(e.source not in census.mute for e in under_way)",
+        "len(under_way)",
+    ),
+    _numbered("back-off of the key is ignored", "draft", 'or self.backing_off("", ActionKind.CREATE)', ""),
+    _numbered("what is on its way out takes no room", "draft", "self.total + self.going >=", "self.total >="),
+    # places
+    _numbered("lost sources are used", "placement", "census.observed.lost.union(self.silent)", "set(self.silent)"),
+    _numbered("silent sources are used", "placement", "s in census.observed.silent or", "False or"),
+    _numbered("a source that owes an answer is asked more", "placement", "or s in census.mute & trying", "or False"),
+    _numbered("ports are taken twice", "placement", "return not self._desired.per_source_max or", "return True or"),
+    _numbered(
+        "a port is free before its holder is gone",
+        "placement",
+        "self._held = self._load + Counter(m.source for m in census.leaving)",
+        "self._held = self._load.copy()",
+    ),
+    _numbered(
+        "the fullest source is filled",
+        "placement",
+        "self._load[source], self._order[source])",
+        "-self._load[source], self._order[source])",
+    ),
+    _numbered(
+        "one that refused is asked first", "placement", "doubt is not None and doubt.retry_s > self._now_s", "False"
+    ),
+    _numbered(
+        "what is drafted on a source is forgotten",
+        "placement",
+        "        self._load[source] += 1\n",
+        "        self._load[source] += 0\n",
+    ),
+    _numbered(
+        "a source that was never heard is taken for empty",
+        "slots",
+        "    elif observed.unlisted:\n",
+        "    elif False:\n",
+    ),
+    # slots
+    _numbered("numbers are never filled", "planner", "    _fill_numbers,\n", ""),
+    _numbered(
+        "numbers under way are forgotten",
+        "slots",
+        "    held |= {e.slot for e in draft.census.ledger.entries if e.kind is ActionKind.CREATE}\n",
+        "",
+    ),
+    _numbered(
+        "a number is taken before it is vacated",
+        "slots",
+        "if slot not in vacated and not _waits(draft, slot):",
+        "if not _waits(draft, slot):",
+    ),
+    _numbered(
+        "another number is made for one that waits",
+        "slots",
+        "    draft.openings.update(slots)\n",
+        "    draft.openings.update(s for s in slots if not _waits(draft, s))\n",
+    ),
+    _numbered("crash loops are not waited for", "slots", "if failure.retry_s > draft.now_s:", "if False:"),
+    _numbered(
+        "retries have no end", "restarts", "return 0 < desired.limits.restarts_max <= failure.count", "return False"
+    ),
+    _numbered("a crash loop is not told", "slots", "elif failure.count >= CRASH_LOOP_ENDS:", "elif False:"),
+    _numbered("a partition is not told", "slots", "    if census.observed.partitioned:\n", "    if False:\n"),
+    # the dead
+    _numbered("the dead are never buried", "planner", "    slots.bury,\n", ""),
+    _numbered("no logs are kept", "slots", "if not is_last or member.slot not in used:", "if True:"),
+    _numbered(
+        "all dead of a slot in use are kept",
+        "slots",
+        "if not is_last or member.slot not in used:",
+        "if member.slot not in used:",
+    ),
+    _numbered(
+        "the first dead is kept instead of the last",
+        "census",
+        "return (one.created_s, one.id) > (other.created_s, other.id)",
+        "return (one.created_s, one.id) < (other.created_s, other.id)",
+    ),
+    _numbered(
+        "the dead count as there",
+        "census",
+        "ENDED = frozenset({Life.GONE, Life.DEAD})",
+        "ENDED = frozenset({Life.GONE})",
+    ),
+    # remedies
+    _numbered("what was only created is left", "planner", "    remedy.start_created,\n", ""),
+    _numbered(
+        "a start that was refused is tried for ever", "remedy", "elif start_was_refused(census, member):", "elif False:"
+    ),
+    _numbered(
+        "what was created for an old spec is started",
+        "remedy",
+        "        if not is_current(census.desired, member):\n",
+        "        if False:\n",
+    ),
+    _numbered("the unhealthy serve on", "planner", "    remedy.stop_sick,\n", ""),
+    _numbered(
+        "what only starts is stopped",
+        "remedy",
+        "or member.health is not Health.UNHEALTHY or",
+        "or member.health is Health.HEALTHY or",
+    ),
+    # victims and rolls
+    _numbered(
+        "of numbered ones the healthy go first",
+        "victims",
+        "return (LIVES_BY_WORTH[member.life], well, current,",
+        "return (LIVES_BY_WORTH[member.life], not well, current,",
+    ),
+    _numbered("duplicates are as good as others", "victims", "current, -duplicates[member.id])", "current, 0)"),
+    _numbered(
+        "the spread is not kept",
+        "victims",
+        "(worth(member), -left[member.source], proof(member))",
+        "(worth(member), 0, proof(member))",
+    ),
+    _numbered(
+        "only the first removal keeps the spread",
+        "victims",
+        "        left[member.source] += 1\n",
+        "        left[member.source] = sum(m.source == member.source for m in census.staying)\n",
+    ),
+    _numbered("the proven go first", "victims", "return (age, -restarts", "return (-age, -restarts"),
+    _numbered("an old one goes before the new one has proven itself", "rollout", "m.well_s < PROVEN_S]", "False]"),
+    _numbered(
+        "what waits is made a second time in a roll",
+        "rollout",
+        "min(room, desired.size - new) - waiting",
+        "min(room, desired.size - new)",
+    ),
+    _numbered(
+        "a silent source stops all rolls",
+        "rollout",
+        "return health_known(observed) if draft.census.desired.numbered else observed.complete",
+        "return observed.complete",
+    ),
+    _numbered(
+        "what may not be where it is stays",
+        "census",
+        "if desired.numbered and member.source not in desired.sources:",
+        "if False:",
+    ),
+    # time
+    _numbered("a silent source is not asked again", "recheck", "if draft.census.observed.silent or", "if False or"),
+    _numbered(
+        "containers are polled",
+        "recheck",
+        "    if not ledger.entries:\n        return None\n",
+        "    if not ledger.entries:\n        return CONVERGING_S\n",
+    ),
+)
