@@ -7,9 +7,10 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from skep.model.engine import Container, EngineEvent
-from skep.model.errors import SkepError, UnavailableError
+from skep.model.errors import RejectedError, SkepError, UnavailableError
 from skep.model.json import JsonObject
 from tests.fakes.engine import FakeEngine
 from tests.fakes.host import FakeContainer, Host
@@ -159,9 +160,23 @@ class AloneHost(Host):
             container.shown = replace(container.shown, state="exited", exit_code=137, health="")
         self._remember()
 
+    def check_ports(self, container: str) -> None:
+        """RejectedError, in an engine's words, where another container that runs has a port that this one publishes."""
+        taken = {port for c in self.containers.values() if c.shown.state == "running" for port in _ports(c)}
+        found = self.containers.get(container)
+        for port in sorted(taken & _ports(found) if found and found.shown.state != "running" else ()):
+            raise RejectedError(f"driver failed: Bind for 0.0.0.0:{port} failed: port is already allocated")
+
     def of(self, workload: str) -> list[Container]:
         """Containers of a workload, whatever their state."""
         return [c.shown for c in self.containers.values() if c.shown.labels.get("skep.workload") == workload]
+
+
+def _ports(container: FakeContainer) -> set[str]:
+    """The fixed ones that it publishes."""
+    config: Any = container.body.get("HostConfig") or {}
+    bindings = [b for listed in (config.get("PortBindings") or {}).values() for b in listed]
+    return {str(b["HostPort"]) for b in bindings if b.get("HostPort") not in (None, "", "0")}
 
 
 class AloneEngine(FakeEngine):
@@ -193,8 +208,15 @@ class AloneEngine(FakeEngine):
         await self._attempt("create", name)
         return await super().create_container(name, body)
 
+    async def fetch_image(self, image: str) -> None:
+        self._note("fetch", image)
+        await super().fetch_image(image)
+
     async def start_container(self, container: str) -> None:
         await self._attempt("start", container)
+        host = self._alone()
+        if host is not None and host.answers():
+            host.check_ports(container)
         await super().start_container(container)
 
     def _note(self, act: str, what: str) -> None:

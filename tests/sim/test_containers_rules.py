@@ -168,6 +168,66 @@ def test_w36_when_most_engines_fall_silent_nothing_is_replaced() -> None:
     farmed(body, engines=3)
 
 
+# --- where they may be --------------------------------------------------------------------------------------------
+
+
+def test_a_fixed_port_is_published_once_on_each_engine_and_is_rolled_without_a_conflict() -> None:
+    async def body(farm: Farm) -> None:
+        ports = [{"Target": 80, "Published": 8080}]
+        await farm.up(2, Ports=ports)
+        await farm.up(3, Ports=ports)
+        assert spread(farm.world, "web") == [1, 1, 1]
+        Fewest(farm).from_now(2)
+        await farm.up(3, "web:2", Ports=ports)
+        assert len(farm.attempts("create")) == 6
+        await farm.apply(4, "web:2", Ports=ports)
+        await farm.clock.sleep(60)
+        assert running(farm.world, "web") == 3
+        assert await farm.condition(ConditionType.UNPLACEABLE) is not None
+
+    farmed(body, engines=3)
+
+
+def test_a_global_workload_has_one_on_each_engine_and_makes_it_anew_there() -> None:
+    async def body(farm: Farm) -> None:
+        farm.watch.asked("web", 3)
+        await farm.sim.apply({"Name": "web", "Image": "web:1", "Mode": "global"})
+        await farm.sim.converged(30)
+        assert spread(farm.world, "web") == [1, 1, 1]
+        farm.kill(1)
+        await farm.clock.sleep(5)
+        assert spread(farm.world, "web") == [1, 1, 1]
+
+    farmed(body, engines=3)
+
+
+def test_a_constraint_keeps_containers_on_the_engines_that_fulfil_it() -> None:
+    async def body(farm: Farm) -> None:
+        await farm.up(4, Constraints=["node.hostname!=e2"])
+        assert [running_on(host) for host in farm.hosts] == [2, 0, 2]
+
+    farmed(body, engines=3)
+
+
+# --- images -------------------------------------------------------------------------------------------------------
+
+
+def test_f6_an_image_that_nobody_has_leaves_the_old_ones_alone_and_is_asked_for_ever_more_seldom() -> None:
+    async def body(farm: Farm) -> None:
+        await farm.up(4)
+        Fewest(farm).from_now(3)
+        await farm.apply(4, "web:new")
+        await farm.clock.sleep(600)
+        failure = await farm.condition(ConditionType.REPLICA_FAILURE)
+        assert failure is not None
+        assert "web:new" in failure.message
+        assert len(farm.attempts("fetch")) <= 10
+        farm.world.registry["web:new"] = "sha256:new"
+        await farm.right(340)
+
+    farmed(body, engines=2)
+
+
 # --- W38 ---
 
 
