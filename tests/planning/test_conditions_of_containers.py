@@ -1,0 +1,89 @@
+"""What a workload's status says of its containers (semantics.md W50, W52, F7)."""
+
+import pytest
+
+from skep.model.state import Condition, ConditionType, Desired
+from skep.planning.conditions import conditions, is_converged
+from skep.planning.planner import plan
+from tests.planning.notation import ledger, numbered, observed
+from tests.planning.row import NOW_S
+
+
+def stated(desired: Desired, members: str, under_way: str = "", silent: str = "") -> dict[ConditionType, Condition]:
+    seen, books = observed(members, silent), ledger(under_way)
+    made = plan(desired, seen, books, NOW_S)
+    return {c.type: c for c in conditions(desired, seen, books, made, (), 10.0)}
+
+
+@pytest.mark.parametrize(
+    ("why", "members", "under_way", "silent", "converged"),
+    [
+        ("everything is there", "1=m1@a 2=m2@b", "", "", True),
+        ("the last dead is kept", "1=m1@a 2=m2%@b 2=m3@b", "failed start 2 1 90 m2", "", True),
+        ("a lost source has been replaced (W35)", "1=m1@a 2=m2@a", "", "lost:b", True),
+        ("a silent one may be well or not", "1=m1@a 2=m2?@b", "", "b", False),
+        ("one ended", "1=m1@a 2=m2%@b", "", "", False),
+        ("one is not where it may be", "1=m1@a 2=m2@z", "", "", False),
+    ],
+)
+def test_containers_are_converged_when_all_serve(
+    why: str, members: str, under_way: str, silent: str, converged: bool
+) -> None:
+    """W50."""
+    assert is_converged(numbered(2, "ab"), observed(members, silent), ledger(under_way)) is converged
+
+
+def test_a_crash_loop_is_a_condition_with_the_containers_words() -> None:
+    """F7; one end is an accident and no condition at all."""
+    once = stated(numbered(1), "1=m1%@a", "failed start 1 1 90 m1")
+    assert ConditionType.CRASH_LOOPING not in once
+    assert ConditionType.REPLICA_FAILURE not in once
+    looping = stated(numbered(1), "1=m1%@a", "failed start 1 4 180 m1")[ConditionType.CRASH_LOOPING]
+    assert (looping.status, looping.reason) == (True, "CrashLooping")
+    assert "refused" in looping.message
+
+
+def test_a_slot_that_was_given_up_is_no_progress() -> None:
+    """W38, W54: waiting for it would be in vain."""
+    found = stated(numbered(1), "1=m1%@a", "failed start 1 5 90 m1")
+    assert found[ConditionType.CRASH_LOOPING].reason == "RetriesExhausted"
+    progress = found[ConditionType.PROGRESSING]
+    assert (progress.status, progress.reason) == (False, "RetriesExhausted")
+
+
+def test_a_refusal_is_told_once_with_the_engines_words() -> None:
+    """F5."""
+    found = stated(numbered(2, "ab"), "1=m1@a", "failed create any 1 101, failed create b 3 130")
+    assert (found[ConditionType.REPLICA_FAILURE].reason, found[ConditionType.REPLICA_FAILURE].status) == (
+        "FailedCreate",
+        True,
+    )
+
+
+def test_what_a_source_once_refused_is_not_told_when_others_have_made_up_for_it() -> None:
+    found = stated(numbered(2, "ab"), "1=m1@a 2=m2@a", "failed create b 3 130")
+    assert ConditionType.REPLICA_FAILURE not in found
+
+
+def test_a_source_that_owes_an_answer_is_told() -> None:
+    """W26."""
+    found = stated(numbered(2, "ab"), "1=m1@a", "create 2 @b #r, failed create b 3 130 r")
+    assert found[ConditionType.REPLICA_FAILURE].reason == "FailedCreate"
+
+
+@pytest.mark.parametrize(
+    ("members", "silent", "condition"),
+    [
+        ("", "lost:a lost:b", ConditionType.UNPLACEABLE),
+        ("", "a b", ConditionType.UNREACHABLE),
+        ("1=m1?@a 2=m2?@b", "a b partitioned", ConditionType.PARTITION_SUSPECTED),
+    ],
+)
+def test_where_nothing_can_be_made_it_is_said(members: str, silent: str, condition: ConditionType) -> None:
+    """W35, W36, W52."""
+    assert stated(numbered(2, "ab"), members, "", silent)[condition].status is True
+
+
+def test_a_new_try_is_no_failure_any_more() -> None:
+    """W38: after a new generation the slot counts from nothing."""
+    assert ConditionType.CRASH_LOOPING not in stated(numbered(1), "1=m1%@a", "failed start 1 0 0 m1")
