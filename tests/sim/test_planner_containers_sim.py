@@ -15,7 +15,7 @@ from tests.sim.planner_containers import ContainerSimulation
 from tests.sim.planner_containers_run import run_containers
 from tests.sim.planner_world import BrokenPromiseError
 
-SEEDS = 300
+SEEDS = 200
 BATCH = 50
 _ONE = os.environ.get("SKEP_SIM_SEED", "")
 
@@ -53,7 +53,7 @@ def test_the_simulation_sees_all_that_can_happen_to_numbered_members() -> None:
         seen.update(n.kind for n in made.notes)
         return made
 
-    for seed in range(100):
+    for seed in range(60):
         run_containers(seed, watched)
     assert (ACTIONS | REASONS | NOTES) - seen == set()
 
@@ -125,7 +125,7 @@ def test_a_crash_loop_is_restarted_on_the_curve_of_kubernetes() -> None:
         for container in simulation.engines.containers.values():
             container.life = Life.DEAD
         before = len(simulation.creations)
-        simulation.turn(0.25)
+        simulation.turn(0.5)
         started_s += [simulation.now_s - ended_s] * (len(simulation.creations) - before)
         dead = [c for c in simulation.engines.containers.values() if c.life is Life.DEAD]
         assert len(dead) <= 2, "only the last one is kept, and the one before until it is removed"
