@@ -9,7 +9,7 @@ from tests.fakes.host import FakeContainer
 from tests.fakes.kernel import Faults
 from tests.sim.container_hosts import AloneHost
 from tests.sim.container_run import farm
-from tests.sim.container_watch import ContainerWatch, running, wrong_in_containers
+from tests.sim.container_watch import ContainerWatch, wrong_in_containers
 from tests.sim.controller import Simulation, workload
 from tests.sim.loop import run
 
@@ -88,18 +88,3 @@ def farmed(body: Body, engines: int = 1, faults: Faults | None = None, max_virtu
     bugs = [line for line in logs if line["log_level"] in ("error", "critical")]
     assert not bugs, bugs[0]
     return done
-
-
-class Fewest:
-    """Never fewer than this run, by our hand (W42)."""
-
-    def __init__(self, farm: Farm) -> None:
-        self._farm, self._least = farm, 0
-        farm.world.watch(self._look)
-
-    def from_now(self, least: int) -> None:
-        self._least = least
-
-    def _look(self, what: str, by_us: bool) -> str | None:
-        there = running(self._farm.world, "web")
-        return f"only {there} run, at least {self._least} shall" if by_us and there < self._least else None

@@ -148,9 +148,14 @@ class AloneHost(Host):
         self.kernel.changed(f"engine {self.name} cut off for {seconds:.0f} s", by_us=False)
 
     def silent_for_s(self, since_s: float) -> float:
-        """Its longest silence, up to now, of those that were not over at `since_s`."""
-        now_s = self.kernel.now_s()
-        return max((min(end, now_s) - begin for begin, end in self.silences if end > since_s), default=0.0)
+        """Its longest silence, up to now, of those that were not over at `since_s`; what overlaps is one silence."""
+        longest, begun_s, ended_s = 0.0, float("-inf"), float("-inf")
+        for begin_s, end_s in sorted(self.silences):
+            begun_s = begun_s if begin_s <= ended_s else begin_s
+            ended_s = max(ended_s, min(end_s, self.kernel.now_s()))
+            if ended_s > since_s:
+                longest = max(longest, ended_s - begun_s)
+        return longest
 
     def halt(self) -> None:
         """Containers that ran have ended, with the code of a kill."""

@@ -14,7 +14,7 @@ from tests.fakes.host import FakeContainer
 from tests.fakes.kernel import Faults
 from tests.sim.arrival import in_short
 from tests.sim.container_hosts import AloneHost, Behaviour
-from tests.sim.container_watch import ContainerWatch, wrong_in_containers
+from tests.sim.container_watch import ContainerWatch, Fewest, wrong_in_containers
 from tests.sim.controller import Simulation, simulation, workload
 from tests.sim.keeper import Befall, Keeper, run_kept
 from tests.sim.scenario import Document, drawn_faults
@@ -23,6 +23,9 @@ IMAGES = ("web:1", "web:2", "web:slow")
 BAD_IMAGES = ("web:bad", "web:sick")
 MEMORY_S = 150.0
 """An act for a count that was replaced may still be under way so long after."""
+CACHED = 4
+"""In every fourth run lists may be old ones. What was made meanwhile is remembered, which a crash would end."""
+
 RESTART = {"Window": "60s"}
 """Deaths are forgotten after a minute, so that a run can see it."""
 
@@ -48,13 +51,14 @@ def run_seed(seed: int) -> list[str]:
     return scenario.sim.world.kernel.history
 
 
-def run_crash(crash_at: int, engines: int, count: int) -> bool:
-    """A workload is scaled from 0, and its first controller dies at this act; False when it did not act so often."""
-    scenario = ContainerScenario(1, engines)
+def run_crash(crash_at: int, before: Document | None, after: Document | None) -> bool:
+    """One workload on two engines becomes another (None: there is none), and the controller that sees to it dies at
+    this act; False when it did not act so often."""
+    scenario = ContainerScenario(1, engines=2)
     died: list[bool] = []
 
     async def main() -> None:
-        died.append(await scenario.crash_once(crash_at, count))
+        died.append(await scenario.crash_once(crash_at, before, after))
 
     run_kept(scenario, main, f"crash at act {crash_at}")
     return died[0]
@@ -63,6 +67,8 @@ def run_crash(crash_at: int, engines: int, count: int) -> bool:
 class ContainerScenario(Keeper):
     """Workloads on a cluster of one to four engines. `wanted` is what people want now, by name."""
 
+    faulty_s = (40.0, 120.0)
+
     def __init__(self, seed: int, engines: int = 0) -> None:
         rng = Random(f"farm {seed}")
         super().__init__(seed, farm(seed, engines or rng.randint(1, 4)))
@@ -70,6 +76,7 @@ class ContainerScenario(Keeper):
         self._watch = ContainerWatch(self.sim.world, MEMORY_S)
         self._hosts = list(self.sim.world.alone.values())
         self._foreign: set[str] = set()
+        self._restless = seed % CACHED != 0
 
     def _prepare(self) -> None:
         """Somebody else's containers are there, and one looks like a name of ours."""
@@ -78,10 +85,24 @@ class ContainerScenario(Keeper):
             host.containers[foreign.id] = FakeContainer(foreign, {})
             self._foreign.add(foreign.id)
 
-    async def crash_once(self, crash_at: int, count: int) -> bool:
+    async def crash_once(self, crash_at: int, before: Document | None, after: Document | None) -> bool:
         """semantics.md F3."""
-        self.wanted["web0"] = workload("web0", count)
-        return await self._crashed_once(crash_at, self.wanted["web0"])
+
+        async def change() -> None:
+            if before and after:
+                least = min(count_of(before), count_of(after))
+                Fewest(self.sim.world, str(after["Name"]), least - least // 4)
+            await self._want(before, after)
+
+        return await self._crashed_once(crash_at, change, partial(self._want, None, before) if before else None)
+
+    async def _want(self, before: Document | None, after: Document | None) -> None:
+        """People apply another document, or delete what there is."""
+        self.wanted = {str(after["Name"]): after} if after else {}
+        if after:
+            await self._apply(after)
+        elif before:
+            await self._remove(before)
 
     # --- what befalls the engines ---------------------------------------------------------------------------------
 
@@ -89,8 +110,8 @@ class ContainerScenario(Keeper):
         containers = [self._kill, self._kill, self._kill, self._kill_all, self._lose, self._lose]
         engines = [self._cut, self._cut, self._halt, self._sicken, self._cut_streams, self._lose_events, self._refuse]
         people = [self._change, self._change, self._change, self._delete]
-        controller = [self._crash, self._crash, self._doze, self._step_clock]
-        return [*containers, *engines, *people, *controller, self._other_faults, self._other_faults]
+        controller = [self._crash, self._crash, self._doze] if self._restless else [self._grow_old] * 3
+        return [*containers, *engines, *people, *controller, self._step_clock, self._other_faults, self._other_faults]
 
     def _some(self) -> tuple[AloneHost, list[FakeContainer]]:
         """An engine, and what runs on it of ours."""
@@ -142,6 +163,10 @@ class ContainerScenario(Keeper):
     async def _cut_streams(self) -> None:
         self.rng.choice(self._hosts).cut_streams(self.rng.choice([0.0, 60.0]))
 
+    async def _grow_old(self) -> None:
+        """Its lists come from a cache from now on, or no longer (semantics.md F9)."""
+        self.rng.choice(self._hosts).list_age_s = self.rng.choice([0.0, 5.0, 30.0, 60.0])
+
     async def _lose_events(self) -> None:
         self.rng.choice(self._hosts).events_lost = self.rng.choice([0.0, 0.5, 1.0])
 
@@ -176,9 +201,7 @@ class ContainerScenario(Keeper):
         return drawn
 
     def _asked(self, document: Document) -> None:
-        count = document["Count"]
-        assert isinstance(count, int)
-        self._watch.asked(str(document["Name"]), count)
+        self._watch.asked(str(document["Name"]), count_of(document))
 
     async def _change(self) -> None:
         if self.wanted:
@@ -210,7 +233,7 @@ class ContainerScenario(Keeper):
             return f"there are {[v.key for v in views]}"
         if self._foreign - {id for host in self._hosts for id in host.containers}:
             return "somebody else's container is gone"
-        wanted = {name: (int(str(d["Count"])), str(d["Image"])) for name, d in self.wanted.items()}
+        wanted = {name: (count_of(d), str(d["Image"])) for name, d in self.wanted.items()}
         return wrong_in_containers(self.sim.world, wanted) or await self._remembered()
 
     async def _remembered(self) -> str:
@@ -223,6 +246,11 @@ class ContainerScenario(Keeper):
         stored = await self.sim.store.list("record/")
         records = {v.key: decode(Record, v.value) for v in stored}
         return {key: replace(r, ledger=replace(r.ledger, failures=())) for key, r in records.items()}
+
+
+def count_of(document: Document) -> int:
+    """How many a workload asks for."""
+    return int(str(document["Count"]))
 
 
 def _error(kind: type[SkepError]) -> SkepError:

@@ -67,6 +67,22 @@ class ContainerWatch:
         return max([*before, *(most for at_s, most in asked if at_s > since_s)], default=0)
 
 
+class Fewest:
+    """Never fewer of a workload run than `least`, by our hand (W42)."""
+
+    def __init__(self, world: World, workload: str, least: int = 0) -> None:
+        self._world, self._workload, self.least = world, workload, least
+        world.watch(self._look)
+
+    def _look(self, what: str, by_us: bool) -> str | None:
+        there = running(self._world, self._workload)
+        return (
+            f"only {there} of {self._workload} run, at least {self.least} shall"
+            if by_us and there < self.least
+            else None
+        )
+
+
 def by_state(world: World, workload: str) -> dict[str, int]:
     """Containers of a workload on all engines, by state."""
     return dict(Counter(c.state for host in world.alone.values() for c in host.of(workload)))

@@ -59,7 +59,7 @@ class Scenario(Keeper):
     async def crash_once(self, crash_at: int) -> bool:
         """semantics.md F3: whatever act it dies at, exactly what is wanted is there in the end."""
         self.wishes.documents = {"managers": managers(1), "workers": workers(1), "web0": workload("web0", 2)}
-        return await self._crashed_once(crash_at, *self.wishes.documents.values())
+        return await self._crashed_once(crash_at, lambda: self._apply(*self.wishes.documents.values()))
 
     def _first(self) -> Sequence[Document]:
         return self.wishes.first()

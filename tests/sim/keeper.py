@@ -19,7 +19,6 @@ from tests.sim.scenario import Document
 T = TypeVar("T")
 Befall = Callable[[], Awaitable[None]]
 
-FAULTY_S = (60.0, 210.0)
 BOUND_S = 900.0
 """Three of the longest back-offs in a row."""
 QUIET_S = 180.0
@@ -49,8 +48,10 @@ def _is_bug(line: MutableMapping[str, Any]) -> bool:
 class Keeper:
     """What happens is drawn from one source of chance, what the world makes of it from another.
 
-    Faults for minutes, then none: it has to arrive, and be still.
+    Faults for minutes (`faulty_s`), then none: it has to arrive, and be still.
     """
+
+    faulty_s = (60.0, 210.0)
 
     def __init__(self, seed: int, sim: Simulation) -> None:
         self.rng = Random(f"scenario {seed}")
@@ -100,13 +101,21 @@ class Keeper:
         finally:
             await self._end()
 
-    async def _crashed_once(self, crash_at: int, *documents: Document) -> bool:
-        """A controller is asked for this and dies at that act; whether it acted so often (semantics.md F3)."""
+    async def _crashed_once(self, crash_at: int, change: Befall, before: Befall | None = None) -> bool:
+        """A controller is asked for a change and dies at that act of it; whether it acted so often (semantics.md F3).
+
+        Another one has seen to `before` until then.
+        """
         self._restless = False
         self._prepare()
+        if before is not None:
+            self._life = self.sim.begin()
+            await before()
+            await self._sleep(RESYNC_S)
+            await self._life.kill()
         first = self._life = self.sim.begin(crash_at)
         try:
-            await self._apply(*documents)
+            await change()
             await self._sleep(RESYNC_S)
             died = first.gate.dead.is_set()
             await self._calm()
@@ -126,7 +135,7 @@ class Keeper:
         return "\n".join(self.sim.world.kernel.history[-HISTORY_TAIL:])
 
     async def _suffer(self) -> None:
-        until_s = self._now_s() + self.rng.uniform(*FAULTY_S)
+        until_s = self._now_s() + self.rng.uniform(*self.faulty_s)
         first = list(self._first())
         self.rng.shuffle(first)
         await self._apply(*first)

@@ -6,10 +6,10 @@ from skep.model.engine import Container
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from tests.fakes.host import FakeContainer
-from tests.sim.container_farm import HOUR_S, Farm, Fewest, farmed
+from tests.sim.container_farm import HOUR_S, Farm, farmed
 from tests.sim.container_hosts import AloneHost
 from tests.sim.container_run import farm
-from tests.sim.container_watch import by_state, running, spread
+from tests.sim.container_watch import Fewest, by_state, running, spread
 from tests.sim.controller import workload
 from tests.sim.loop import run
 
@@ -42,7 +42,7 @@ def test_w41_w42_a_new_image_is_rolled_within_surge_and_unavailable(count: int, 
             return None
 
         farm.world.watch(look)
-        Fewest(farm).from_now(count - unavailable)
+        Fewest(farm.world, "web", count - unavailable)
         await farm.up(count, "web:slow")
         assert count < most <= count + surge
 
@@ -177,7 +177,7 @@ def test_a_fixed_port_is_published_once_on_each_engine_and_is_rolled_without_a_c
         await farm.up(2, Ports=ports)
         await farm.up(3, Ports=ports)
         assert spread(farm.world, "web") == [1, 1, 1]
-        Fewest(farm).from_now(2)
+        Fewest(farm.world, "web", 2)
         await farm.up(3, "web:2", Ports=ports)
         assert len(farm.attempts("create")) == 6
         await farm.apply(4, "web:2", Ports=ports)
@@ -215,7 +215,7 @@ def test_a_constraint_keeps_containers_on_the_engines_that_fulfil_it() -> None:
 def test_f6_an_image_that_nobody_has_leaves_the_old_ones_alone_and_is_asked_for_ever_more_seldom() -> None:
     async def body(farm: Farm) -> None:
         await farm.up(4)
-        Fewest(farm).from_now(3)
+        Fewest(farm.world, "web", 3)
         await farm.apply(4, "web:new")
         await farm.clock.sleep(600)
         failure = await farm.condition(ConditionType.REPLICA_FAILURE)

@@ -12,10 +12,11 @@ import pytest
 from skep.model.errors import RejectedError, SkepError, UnavailableError
 from skep.model.state import ConditionType
 from tests.fakes.kernel import Faults
-from tests.sim.container_farm import HOUR_S, Farm, Fewest, farmed
+from tests.sim.container_farm import HOUR_S, Farm, farmed
 from tests.sim.container_run import run_crash, run_seed
-from tests.sim.container_watch import by_state, running
+from tests.sim.container_watch import Fewest, by_state, running
 from tests.sim.controller import workload
+from tests.sim.scenario import Document
 
 SEEDS = 200
 BATCH = 20
@@ -59,12 +60,33 @@ def batches(farm: Farm, since_s: float) -> list[int]:
 # --- F3: crashes --------------------------------------------------------------------------------------------------
 
 
+def swept(side: int, before: Document | None, after: Document | None) -> int:
+    """A controller is killed before (1) or after (-1) each of its acts, run by run; how many those are."""
+    act = 1
+    while run_crash(side * act, before, after):
+        act += 1
+    return act - 1
+
+
 @pytest.mark.parametrize("side", [1, -1], ids=["before", "after"])
 def test_f3_a_controller_that_dies_at_any_act_of_a_scale_from_0_to_10_leaves_exactly_10(side: int) -> None:
-    act = 1
-    while run_crash(side * act, engines=2, count=10):
-        act += 1
-    assert act > 30
+    assert swept(side, None, workload("web", 10)) > 30
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (workload("web", 4), workload("web", 4, "web:2")),
+        (workload("web", 6), workload("web", 2)),
+        (workload("web", 4), workload("web", 5, "web:slow")),
+        (workload("web", 4), None),
+    ],
+    ids=["rolls", "scales down", "rolls to another count", "removes"],
+)
+def test_w42_a_controller_that_dies_at_any_act_while_it_changes_them_is_safe_and_arrives(
+    before: Document, after: Document | None
+) -> None:
+    assert swept(1, before, after) > 8
 
 
 # --- F4, F5: answers that are lost, and refusals ----------------------------------------------------------------------
@@ -186,18 +208,18 @@ def test_f9_lists_of_a_minute_ago_make_nothing_double_and_remove_nothing_that_se
     async def body(farm: Farm) -> None:
         for host in farm.hosts:
             host.list_age_s = age_s
-        fewest = Fewest(farm)
+        fewest = Fewest(farm.world, "web")
         await farm.apply(5)
         await farm.right(300)
         farm.kill(2)
         await farm.right(300)
-        fewest.from_now(5 - 2)
+        fewest.least = 5 - 2
         await farm.apply(8)
         await farm.right(300)
-        fewest.from_now(8 - 2)
+        fewest.least = 8 - 2
         await farm.apply(8, "web:2")
         await farm.right(900)
-        fewest.from_now(3)
+        fewest.least = 3
         await farm.apply(3, "web:2")
         await farm.right(300)
 
