@@ -1,6 +1,5 @@
 """What an Engine promises of its containers (semantics.md 5.3)."""
 
-
 import pytest
 
 from skep.adapters.node_image import EXAMPLE_IMAGE
