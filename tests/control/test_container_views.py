@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from skep.control.container_views import hosts_of
+from skep.control.container_views import hosts_of, names_of
 from skep.control.reconcile import Seen
 from skep.control.views import Now, described, key_view
 from skep.model.cluster import ClusterKind, ClusterSight, EngineState
@@ -99,6 +99,16 @@ def test_ports_are_published_on_the_engines_host(endpoint: str, host: str | None
     sight = ClusterSight("lab", ClusterKind.ENGINE, (EngineState("alpha", endpoint),))
     assert hosts_of(sight).get("alpha") == host
     assert hosts_of(replace(sight, kind=ClusterKind.CLASSIC)) == {}
+
+
+def test_an_engine_that_only_its_url_tells_apart_is_shown_by_its_hosts_name() -> None:
+    def sight(*engines: tuple[str, str]) -> ClusterSight:
+        states = tuple(EngineState(source, source, hostname=hostname) for source, hostname in engines)
+        return ClusterSight("lab", ClusterKind.ENGINE, states)
+
+    assert names_of(sight(("unix:///a.sock", "edge-1"))) == {"unix:///a.sock": "edge-1"}
+    assert names_of(sight(("unix:///a.sock", "edge-1"), ("unix:///b.sock", "edge-1"))) == {}
+    assert names_of(sight(("10.0.0.7", "edge-1"), ("unix:///b.sock", ""))) == {}
 
 
 def test_a_classic_swarm_names_the_node_and_not_its_address() -> None:

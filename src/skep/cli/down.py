@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def down(form: str, **flags: Flag) -> None:
     """Remove all that is this controller's.
 
-    Every machine, network and volume is found by its labels, and all specs are forgotten.
+    Every machine, network, volume, container and service is found by its labels, on this host's engine and on the
+    clusters of the settings, and all specs are forgotten. Nothing is removed while one of the engines is silent.
     Refused while a server runs on the state directory, for it would make them again.
 
     \b

@@ -22,7 +22,7 @@ from skep.ports import Engine, Secrets
 T = TypeVar("T")
 
 PARALLEL_MAX = 100
-"""Creations of one key at once, however many engines there are: each is a task and an entry in its record of 64 KiB."""
+"""Creations of one key at once, however many engines there are: each is a task, and an entry in its record."""
 
 
 class ContainerLevel:

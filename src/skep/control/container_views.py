@@ -1,5 +1,6 @@
 """What people are shown of a workload's containers: made from the last observation, so that no engine is asked."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -23,9 +24,8 @@ _ORDER = (Life.RUNNING, Life.UNKNOWN, Life.PENDING, Life.STOPPED, Life.DEAD, Lif
 
 def with_containers(view: KeyView, seen: Seen, actuator: ContainerActuator, ledger: Ledger, wall_s: float) -> KeyView:
     """One row for each container, those that ended last; and `host:port` of each port that is published."""
-    page = _Page(
-        view.name, seen, ledger, {f.container.id: f for f in actuator.found}, hosts_of(actuator.sight()), wall_s
-    )
+    sight, found = actuator.sight(), {f.container.id: f for f in actuator.found}
+    page = _Page(view.name, seen, ledger, found, hosts_of(sight), names_of(sight), wall_s)
     running = [f for f in actuator.found if f.container.state == "running"]
     return replace(
         view,
@@ -39,6 +39,12 @@ def _order(member: Member) -> tuple[int, int, str, str]:
     """By life, then by number: 10 comes after 9."""
     slot = member.slot or ""
     return (_ORDER.index(member.life), len(slot), slot, member.id)
+
+
+def names_of(sight: ClusterSight) -> Mapping[str, str]:
+    """What people call each engine: its host's own name where the URL is all that tells it from the others."""
+    often = Counter(e.hostname for e in sight.engines)
+    return {e.source: e.hostname for e in sight.engines if "://" in e.source and e.hostname and often[e.hostname] == 1}
 
 
 def hosts_of(sight: ClusterSight) -> Mapping[str, str]:
@@ -61,6 +67,7 @@ class _Page:
     ledger: Ledger
     found: Mapping[str, Found]
     hosts: Mapping[str, str]
+    names: Mapping[str, str]
     wall_s: float
 
     def row(self, member: Member) -> MemberView:
@@ -72,7 +79,7 @@ class _Page:
             health=member.health.value,
             current=is_current(self.seen.desired, member),
             running=member.running,
-            node=_node(found),
+            node=self._node(found),
             address=next(iter(self.addresses(found)), ""),
             age_s=max(0.0, self.wall_s - member.created_s) if member.created_s else 0.0,
             doing=self._doing(member),
@@ -83,6 +90,11 @@ class _Page:
         host = self.hosts.get(found.source, "")
         shown = f"[{host}]" if ":" in host else host
         return tuple(f"{shown}:{published}" for published, _, _ in found.container.ports) if host else ()
+
+    def _node(self, found: Found) -> str:
+        """A classic Swarm names its containers `node/name` (semantics.md 5.4)."""
+        node, slash, _ = found.container.name.partition("/")
+        return node if slash else self.names.get(found.source, found.source)
 
     def _doing(self, member: Member) -> str:
         entries = (e for e in self.ledger.entries if e.member == member.id or e.request == member.request)
@@ -95,12 +107,6 @@ class _Page:
             return member.detail
         history = f"ended before: {ended.count}, the last one {ended.message}"
         return "; ".join(text for text in (member.detail, history) if text)
-
-
-def _node(found: Found) -> str:
-    """A classic Swarm names its containers `node/name` (semantics.md 5.4)."""
-    node, slash, _ = found.container.name.partition("/")
-    return node if slash else found.source
 
 
 def _others(actuator: ContainerActuator) -> tuple[str, ...]:
