@@ -306,3 +306,34 @@ def test_those_lost_before_the_others_fell_silent_stay_lost() -> None:
         assert sight.partitioned
 
     in_place(lambda: Place(*FIVE), body)
+
+
+def test_an_engine_that_is_suspected_is_trusted_until_it_was_asked_before_long() -> None:
+    """F8: its stream of events can't be opened, its lists may well be had."""
+
+    async def main() -> None:
+        place = Place("tcp://a:1")
+        await place.sight()
+        place.book.suspect("lab", "a")
+        assert (await place.states())["a"].answers
+        assert place.asked["tcp://a:1"] == 1
+        await place.clock.sleep(PROBE_S)
+        await place.sight()
+        assert place.asked["tcp://a:1"] == 2
+
+    run(main)
+
+
+def test_what_events_tell_of_is_taken_once_by_those_whose_it_is() -> None:
+    async def main() -> None:
+        book = Place("tcp://a:1", "tcp://b:1").book
+        for container in ("one", "two", "one"):
+            book.befell("lab", "a", container)
+        assert book.take_befallen("lab", "a", {"one", "three"}) == ["one"]
+        assert book.take_befallen("lab", "a", {"one"}) == []
+        assert book.take_befallen("lab", "b", {"two"}) == []
+        for number in range(2000):
+            book.befell("lab", "a", str(number))
+        assert len(book.take_befallen("lab", "a", {"two", *map(str, range(2000))})) == 1000
+
+    run(main)

@@ -197,3 +197,21 @@ def test_no_more_slots_are_counted_than_a_record_holds() -> None:
     many = [dead(str(n), id="c0ffee" * 10 + f"{n:04d}") for n in range(1, 1201)]
     counted = after(books(failures=(ends("1200", 7, counted="old"),)), look(*many, desired=replace(WEB, size=1200)))
     assert (len(counted.failures), max(f.count for f in counted.failures)) == (1000, 8)
+
+
+def test_an_end_is_forgotten_where_others_have_taken_the_place() -> None:
+    """After a roll the numbers may have gaps: 2 is not needed any more, and nobody waits for it."""
+    full = [there(n) for n in ("1", "3", "4")]
+    assert after(books(failures=(ends("2", 3),)), look(*full)).failures == ()
+    assert len(after(books(failures=(ends("2", 3),)), look(*full[:2])).failures) == 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "stays"),
+    [(there("1", healthy=False), True), (there("1"), False), (dead("1", id="m1"), False)],
+    ids=["is still unhealthy", "got well", "has ended"],
+)
+def test_a_stop_that_failed_matters_while_there_is_something_to_stop(seen: Member, stays: bool) -> None:
+    failed = Failure("m1", ActionKind.STOP, 1, 90.0, "no answer")
+    settled = after(books(failures=(failed,)), look(seen))
+    assert (("m1", ActionKind.STOP) in by_subject(settled)) is stays

@@ -262,7 +262,9 @@ class Books:
         member = self.listing.by_id.get(failure.subject)
         if member is None:
             return not observed.complete
-        return not (failure.kind is ActionKind.START and member.healthy)
+        if failure.kind is ActionKind.STOP and member.life in ENDED:
+            return False
+        return not (failure.kind in (ActionKind.START, ActionKind.STOP) and member.healthy)
 
     def _is_of_a_source(self, failure: Failure) -> bool:
         """W34: a source is not held in doubt for ever."""
