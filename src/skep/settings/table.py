@@ -140,8 +140,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "parallel",
         10,
         "actions",
-        "Actions at once for one group: SwarmKit takes about ten joins at a time (semantics.md N39). Machines that join "
-        "no Swarm and run no engine of ours, such as files, are made up to 500 at once (W8).",
+        "Actions at once for one group: SwarmKit takes about ten joins at a time (semantics.md N39). Machines that "
+        "join no Swarm and run no engine of ours, such as files, are made up to 500 at once (W8).",
         least=1,
         most=500,
     ),
