@@ -266,6 +266,7 @@ def test_endpoints_that_can_not_have_workloads_are_told_with_what_to_do() -> Non
         ("restarting", "", Life.RUNNING, Health.UNKNOWN, "restarting"),
         ("exited", "unhealthy", Life.DEAD, Health.UNKNOWN, "exited with code 137"),
         ("dead", "", Life.DEAD, Health.UNKNOWN, "exited with code 137"),
+        ("unknown", "", Life.UNKNOWN, Health.UNKNOWN, ""),
     ],
 )
 def test_a_containers_state_is_a_life(state: str, health: str, life: Life, well: Health, detail: str) -> None:

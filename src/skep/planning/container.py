@@ -259,11 +259,14 @@ def _sources(engines: Iterable[EngineState]) -> str:
 
 
 def life_of(container: Container) -> Life:
-    """W28: one that was only created does not run, and can be started."""
+    """W28: one that was only created does not run, and can be started.
+
+    A classic Swarm lists what is on a node that does not answer, and does not know how it is (5.4).
+    """
     return _LIVES.get(container.state, Life.RUNNING)
 
 
-_LIVES = {"created": Life.STOPPED, "exited": Life.DEAD, "dead": Life.DEAD}
+_LIVES = {"created": Life.STOPPED, "exited": Life.DEAD, "dead": Life.DEAD, "unknown": Life.UNKNOWN}
 
 
 def health_of(container: Container) -> Health:
