@@ -215,3 +215,11 @@ def test_a_stop_that_failed_matters_while_there_is_something_to_stop(seen: Membe
     failed = Failure("m1", ActionKind.STOP, 1, 90.0, "no answer")
     settled = after(books(failures=(failed,)), look(seen))
     assert (("m1", ActionKind.STOP) in by_subject(settled)) is stays
+
+
+def test_an_end_is_counted_although_the_clock_of_its_engine_is_behind() -> None:
+    """A crash loop must not run hot because the one counted before seems to be the newer one (semantics.md 5.3)."""
+    before = dead("1", id="before", created_s=9000.0, sick_s=50.0)
+    now = dead("1", id="now", created_s=10.0, sick_s=0.0, source="b")
+    settled = after(books(failures=(ends("1", 3, counted="before"),)), look(before, now))
+    assert [(f.count, f.counted) for f in settled.failures] == [(4, "now")]

@@ -36,8 +36,15 @@ def test_a_member_that_went_away_begins_anew() -> None:
 def test_what_is_gone_or_not_heard_of_is_not_sick() -> None:
     sickness = Sickness()
     for at_s in (10.0, 20.0):
-        lost = [member("m1", healthy=False, life=life) for life in (Life.GONE, Life.DEAD, Life.UNKNOWN)]
-        assert seconds(sickness, at_s, *lost) == [0.0, 0.0, 0.0]
+        lost = [member("m1", healthy=False, life=life) for life in (Life.GONE, Life.UNKNOWN)]
+        assert seconds(sickness, at_s, *lost) == [0.0, 0.0]
+
+
+def test_for_how_long_one_has_been_dead_is_told_across_the_silence_of_its_engine() -> None:
+    sickness = Sickness()
+    ill, dead, silent = (member("m1", healthy=False, life=life) for life in (Life.RUNNING, Life.DEAD, Life.UNKNOWN))
+    seen = [(10.0, ill, 0.0), (20.0, ill, 10.0), (30.0, dead, 0.0), (35.0, silent, 0.0), (40.0, dead, 10.0)]
+    assert [seconds(sickness, at_s, one) for at_s, one, _ in seen] == [[told_s] for _, _, told_s in seen]
 
 
 def test_a_forgotten_key_begins_anew() -> None:

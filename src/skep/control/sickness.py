@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from skep.model.spec import Key
 from skep.model.state import HEALTH, Life, Member, Observed
 
-_OUT_OF_SIGHT = frozenset({Life.GONE, Life.DEAD, Life.UNKNOWN})
+_OUT_OF_SIGHT = frozenset({Life.GONE, Life.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class _Since:
     """Since when a member has been as it is now, on the monotonic clock."""
 
     well: bool
+    dead: bool
     at_s: float
 
 
@@ -47,11 +48,13 @@ class Sickness:
 
 
 def _timed(since: dict[str, _Since], member: Member, now_s: float, told: bool) -> Member:
+    """For how long one has been dead orders the dead of a slot: clocks of engines differ, and are set back."""
+    known, dead = since.get(member.id), member.life is Life.DEAD
     if member.life in _OUT_OF_SIGHT:
-        since.pop(member.id, None)
+        if known is not None and not known.dead:
+            del since[member.id]
         return member
-    known = since.get(member.id)
-    if known is None or (told and known.well != member.healthy):
-        known = since[member.id] = _Since(member.healthy, now_s)
+    if known is None or dead != known.dead or (told and known.well != member.healthy):
+        known = since[member.id] = _Since(member.healthy, dead, now_s)
     passed_s = now_s - known.at_s
     return replace(member, well_s=passed_s) if known.well else replace(member, sick_s=passed_s)

@@ -161,8 +161,8 @@ def number_of(slot: str | None) -> int | None:
 
 
 def is_newer(one: Member, other: Member) -> bool:
-    """Of two dead of a slot, which one ended last: the one that was made later."""
-    return (one.created_s, one.id) > (other.created_s, other.id)
+    """Of two dead of a slot, which one ended last, as we saw it: the clocks of their engines need not agree."""
+    return (-one.sick_s, one.created_s, one.id) > (-other.sick_s, other.created_s, other.id)
 
 
 def is_count(failure: Failure) -> bool:

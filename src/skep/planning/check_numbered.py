@@ -101,7 +101,7 @@ def _due(view: View, last: dict[str, Member]) -> set[str]:
 
 def _last_dead(view: View) -> dict[str, Member]:
     dead = [m for m in view.observed.members if m.life is Life.DEAD and m.id not in view.removing]
-    return {m.slot: m for m in sorted(dead, key=lambda m: (m.created_s, m.id)) if m.slot is not None}
+    return {m.slot: m for m in sorted(dead, key=lambda m: (-m.sick_s, m.created_s, m.id)) if m.slot is not None}
 
 
 def _dead_ends(view: View) -> Iterator[str]:
