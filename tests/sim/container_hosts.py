@@ -22,6 +22,10 @@ ACTIVE = frozenset({"created", "running", "paused", "restarting"})
 LATE_S = 0.15
 """A real engine tells of a death before its lists show it; meanwhile it takes the container's network apart."""
 
+BREATH_S = 12.0
+"""A question that hangs is given up after 10 s, and the next is asked a second or two later: that a silent engine could
+have answered for less goes unnoticed."""
+
 _EXIT = re.compile(r"\bexit (\d+)")
 """A command that ends with this is taken at its word."""
 
@@ -148,10 +152,10 @@ class AloneHost(Host):
         self.kernel.changed(f"engine {self.name} cut off for {seconds:.0f} s", by_us=False)
 
     def silent_for_s(self, since_s: float) -> float:
-        """Its longest silence, up to now, of those that were not over at `since_s`; what overlaps is one silence."""
+        """Its longest silence up to now, of those that were not over at `since_s`; a breath does not end one."""
         longest, begun_s, ended_s = 0.0, float("-inf"), float("-inf")
         for begin_s, end_s in sorted(self.silences):
-            begun_s = begun_s if begin_s <= ended_s else begin_s
+            begun_s = begun_s if begin_s <= ended_s + BREATH_S else begin_s
             ended_s = max(ended_s, min(end_s, self.kernel.now_s()))
             if ended_s > since_s:
                 longest = max(longest, ended_s - begun_s)

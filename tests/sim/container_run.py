@@ -155,6 +155,7 @@ class ContainerScenario(Keeper):
             seconds = self.rng.choice([5.0, 45.0, 150.0])
             host.silences.append((self._now_s(), self._now_s() + seconds))
             host.sicken(True)
+            self.sim.world.kernel.changed(f"engine {host.name} hangs for {seconds:.0f} s", by_us=False)
             self._after(seconds, partial(self._recover, host))
 
     async def _recover(self, host: AloneHost) -> None:

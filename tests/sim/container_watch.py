@@ -10,8 +10,8 @@ from tests.sim.world import World
 
 LOST_S = 25.0
 """An engine that was silent for so long may be taken for lost, and what it runs be made elsewhere (W35: 30 s)."""
-RETURN_S = 60.0
-"""What is too much after the return of a lost engine has to be gone by then."""
+RETURN_S = 150.0
+"""What was begun elsewhere while an engine was lost may still be under way so long after its return."""
 
 
 class ContainerWatch:
