@@ -47,6 +47,25 @@ async def test_those_of_a_silent_engine_are_told_as_they_were_seen_last(lab: Lab
 
 
 @on("alpha", "beta")
+async def test_what_has_ended_stays_so_while_its_engine_is_silent(lab: Lab) -> None:
+    """W7: else one that is kept for its logs would count as one that may serve, and another be removed for it."""
+    lab.put("alpha"), lab.put("beta", "exited")
+    await lab.look()
+    lab.hosts["beta"].sicken(True)
+    assert [(m.source, m.life) for m in (await lab.look()).members] == [("alpha", Life.RUNNING), ("beta", Life.DEAD)]
+
+
+@on("alpha", "beta")
+async def test_an_engine_with_two_endpoints_has_each_container_once(lab: Lab) -> None:
+    """Else half of them would be missing, and the other half be removed for being too many."""
+    lab.hosts["beta"].containers = lab.hosts["alpha"].containers
+    lab.put("alpha", slot="1"), lab.put("alpha", slot="2")
+    assert [(m.slot, m.source) for m in (await lab.look()).members] == [("1", "alpha"), ("2", "alpha")]
+    lab.hosts["alpha"].sicken(True)
+    assert [(m.slot, m.life) for m in (await lab.look()).members] == [("1", Life.RUNNING), ("2", Life.RUNNING)]
+
+
+@on("alpha", "beta")
 async def test_after_a_restart_a_silent_engine_may_have_any_that_is_missed(lab: Lab) -> None:
     lab.put("beta")
     lab.hosts["beta"].sicken(True)

@@ -252,6 +252,29 @@ async def test_one_can_be_started_and_stopped_and_stays(lab: Lab) -> None:
 
 
 @on()
+async def test_what_was_started_is_not_started_again_for_an_old_list(lab: Lab) -> None:
+    """W27, F9: it may have ended meanwhile, and another start would be no new try that anybody counts."""
+    lab.put("alpha", "created")
+    resolved = await lab.resolve()
+    (member,) = (await lab.look()).members
+    lab.cached["alpha"] = lab.there()
+    await resolved.actuator.observe(resolved.desired)
+    await resolved.actuator.start(resolved.desired, member)
+    assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
+
+
+@on()
+async def test_a_start_that_the_engine_answers_with_500_is_refused(lab: Lab) -> None:
+    """W28: else it would be left as it is, and be tried every five minutes for ever."""
+    lab.put("alpha", "created")
+    resolved = await lab.resolve()
+    (member,) = (await lab.look()).members
+    lab.refuse["start"] = UnavailableError("the engine answered 500: port is already allocated")
+    with pytest.raises(RejectedError, match="port is already allocated"):
+        await resolved.actuator.start(resolved.desired, member)
+
+
+@on()
 async def test_what_is_on_no_engine_that_is_known_is_not_looked_for(lab: Lab) -> None:
     resolved = await lab.resolve()
     with pytest.raises(NotReadyError):

@@ -6,8 +6,8 @@ asked for it by its ID.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from skep.control.endpoints import EngineBook
 from skep.model.cluster import ClusterSight
@@ -78,19 +78,28 @@ class Listings:
         answers = dict(zip(asked, await asyncio.gather(*map(self._ask, asked)), strict=True))
         lost = frozenset(e.source for e in sight.engines if e.lost)
         silent = frozenset(e.source for e in sight.engines if not answers.get(e.source) and e.source not in lost)
-        found = (
-            Found(e.source, container, stale=e.source in silent)
-            for e in sight.engines
-            if e.source not in lost
-            for container in self._shelf(e.source).containers.values()
-        )
-        return Listing(tuple(found), silent, frozenset(s for s in silent if s not in self._shelves), lost)
+        found = self._found([e.source for e in sight.engines if e.source not in lost], silent)
+        return Listing(found, silent, frozenset(s for s in silent if s not in self._shelves), lost)
+
+    def _found(self, sources: Sequence[str], silent: Collection[str]) -> tuple[Found, ...]:
+        """Each once: people may name an engine twice, by its socket and by its address. Who answers is believed."""
+        found: dict[str, Found] = {}
+        for source in sorted(sources, key=lambda s: s in silent):
+            for container in self._shelf(source).containers.values():
+                found.setdefault(container.id, Found(source, container, stale=source in silent))
+        return tuple(found.values())
 
     def made(self, source: str, container: Container) -> None:
         """It exists and is this far, whatever the next listing says. Where nothing was ever listed, that will tell."""
         shelf = self._shelves.get(source)
         if shelf is not None and not shelf.doubts(container):
             shelf.containers[container.id] = container
+
+    def started(self, source: str, container: str) -> None:
+        """It ran from then on, whatever the next listing says."""
+        shelf = self._shelf(source)
+        if container in shelf.containers:
+            self.made(source, replace(shelf.containers[container], state="running"))
 
     def removed(self, source: str, container: str) -> None:
         """It is gone, whatever the next listing says."""

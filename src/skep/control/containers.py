@@ -1,6 +1,6 @@
 """Containers of one workload on plain Engines: how they are seen, made, stopped and removed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from skep.control.container_listings import Found, Listing, Listings
 from skep.control.endpoints import EngineBook
@@ -77,11 +77,16 @@ class ContainerActuator:
         return self._workload.adopt or uid in (self._workload.uid, *self._workload.lives)
 
     def _member(self, found: Found) -> Member:
-        """One of an earlier life, or where the constraints do not let it be, is outdated: labels never change."""
+        """One of an earlier life, or where the constraints do not let it be, is outdated: labels never change.
+
+        What has ended is so on a silent engine too (W7): nobody but us would start it again.
+        """
         container, workload = found.container, self._workload
         labels = container.labels
         fits = labels.get(containers.UID_LABEL) == workload.uid and found.source in workload.sources
-        life = Life.UNKNOWN if found.stale else containers.life_of(container)
+        life = containers.life_of(container)
+        if found.stale and life is not Life.DEAD:
+            life = Life.UNKNOWN
         return Member(
             id=container.id,
             slot=labels.get(containers.SLOT_LABEL, ""),
@@ -108,7 +113,6 @@ class ContainerActuator:
         # W27: one that was started before is not started again, even if it has ended since.
         if container.state == "created":
             await self._begin(engine, entry.source, container.id)
-            self._listings.made(entry.source, replace(container, state="running"))
 
     def _refuse_beside_others(self) -> None:
         """The first container of a workload is not made beside those that somebody left under its name."""
@@ -164,23 +168,26 @@ class ContainerActuator:
         return await engine.create_container(name, body)
 
     async def _begin(self, engine: Engine, source: str, container: str) -> None:
-        """One that can't be started is not left behind (F3). An engine answers 500 to much that it refuses: what was
-        not started then, it will not start (W26)."""
+        """One that can't be started is not left behind (F3)."""
         try:
-            await engine.start_container(container)
-        except (RejectedError, NotFoundError, ConflictError, UnavailableError) as error:
-            if isinstance(error, UnavailableError) and await self._was_started(engine, container):
-                return
+            await self._start(engine, source, container)
+        except (RejectedError, NotFoundError, ConflictError) as error:
             await engine.remove_container(container)
             self._listings.removed(source, container)
             raise RejectedError(str(error)) from error
 
-    async def _was_started(self, engine: Engine, container: str) -> bool:
-        found = await engine.container(container)
-        return found is not None and found.state != "created"
+    async def _start(self, engine: Engine, source: str, container: str) -> None:
+        """An engine answers 500 to much that it refuses: what was not started then, it will not start (W26)."""
+        try:
+            await engine.start_container(container)
+        except UnavailableError as error:
+            found = await engine.container(container)
+            if found is None or found.state == "created":
+                raise RejectedError(str(error)) from error
+        self._listings.started(source, container)
 
     async def start(self, desired: Desired, member: Member) -> None:
-        await self._engine(member.source).start_container(member.id)
+        await self._start(self._engine(member.source), member.source, member.id)
 
     async def stop(self, desired: Desired, member: Member) -> None:
         await self._engine(member.source).stop_container(member.id, None)

@@ -86,7 +86,8 @@ class Observed:
     """All members of a key at one moment. `silent` names the sources that did not answer.
 
     EVERYTHING in `silent` means that nothing is known, not even who is missing; HEALTH that members were listed
-    and nobody could say how they are. Members of any other silent source are listed as last seen, with life UNKNOWN.
+    and nobody could say how they are. Members of any other silent source are listed as last seen, with life UNKNOWN
+    unless they had ended.
     unlisted: silent sources that were never heard, so that any member that is missed may live there.
     lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
