@@ -98,8 +98,8 @@ OF_CONTAINERS = (
     _numbered(
         "the first dead is kept instead of the last",
         "census",
-        "return (one.created_s, one.id) > (other.created_s, other.id)",
-        "return (one.created_s, one.id) < (other.created_s, other.id)",
+        "return (-one.sick_s, one.created_s, one.id) > (-other.sick_s, other.created_s, other.id)",
+        "return (-one.sick_s, one.created_s, one.id) < (-other.sick_s, other.created_s, other.id)",
     ),
     _numbered(
         "the dead count as there",
