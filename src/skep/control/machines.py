@@ -28,6 +28,7 @@ from skep.model.state import (
     Record,
     Role,
 )
+from skep.planning.draft import BURST_MAX
 from skep.ports import (
     Advance,
     Bootable,
@@ -47,9 +48,6 @@ PREPARE_WAIT_S = 5.0
 """How long one attempt waits for its cluster before it is put down as not ready and tried again."""
 
 PREPARE_POLL_S = 0.2
-
-BURST_MAX = 500
-"""semantics.md W8: so many at once for machines that no Swarm has to take in. N39's ten are about joins."""
 
 UNKNOWN_HEALTH = MemberHealth(Health.UNKNOWN)
 
@@ -106,7 +104,8 @@ class Machines:
         return Resolved(desired, record, actuator, group.place.cluster, poll_s)
 
     def _limits_of(self, group: Group) -> Limits:
-        """Machines that join no Swarm, and whose engines do not boot on this host, are all made at once."""
+        """Machines that join no Swarm, and whose engines do not boot on this host, are all made at once (W8): N39's ten
+        are about joins."""
         if group.place.role is not None or can(group.instance, Reachable):
             return self._limits
         return replace(self._limits, parallel=max(self._limits.parallel, BURST_MAX))

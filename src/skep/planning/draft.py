@@ -9,6 +9,9 @@ from skep.planning import managers, pace
 from skep.planning.census import ENDED, Census
 from skep.planning.placement import Places
 
+BURST_MAX = 500
+"""semantics.md W8: of one key no more is done at once. All of it is written down before it begins."""
+
 
 class Draft:
     """Collects actions and notes; the only mutable value of the planner, and it never leaves it."""
@@ -66,7 +69,9 @@ class Draft:
         return tuple(m for m in self.census.free if m.id not in named)
 
     def try_act(self, action: Action) -> bool:
-        """Add the action unless the same on this subject failed a moment ago."""
+        """Add the action unless the same on this subject failed a moment ago, or so much is under way already (W8)."""
+        if len(self.census.ledger.entries) + len(self.actions) >= BURST_MAX:
+            return False
         return not self.backing_off(action.member, action.kind) and self.try_change(action)
 
     def try_change(self, action: Action) -> bool:
