@@ -7,9 +7,16 @@ from collections.abc import Iterable, Sequence
 from skep.model.cluster import ClusterKind, EngineState
 from skep.model.engine import Container
 from skep.model.json import Json, JsonObject
-from skep.model.spec import HealthCheck, Mount, Port, Resources, WorkloadSpec
+from skep.model.spec import Mount, Port, Resources, WorkloadSpec
 from skep.model.state import Health, Life
-from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NANOSECONDS, STATE_LABEL, WORKLOAD_LABEL
+from skep.planning.service import (
+    CONTROLLER_LABEL,
+    FINGERPRINT_LABEL,
+    NANOSECONDS,
+    STATE_LABEL,
+    WORKLOAD_LABEL,
+    health_check,
+)
 
 UID_LABEL = "skep.uid"
 """The life of the workload's name that the container was made in (semantics.md W22)."""
@@ -56,7 +63,7 @@ def render(spec: WorkloadSpec, image: str, controller: str) -> dict[str, Json]:
         "Env": [f"{name}={value}" for name, value in spec.env],
         "User": spec.user,
         "ExposedPorts": {_target(p): {} for p in spec.ports},
-        "Healthcheck": _health_check(spec.health_check) if spec.health_check else {},
+        "Healthcheck": health_check(spec.health_check) if spec.health_check else {},
         "NetworkingConfig": _networking(spec),
     }
     body |= {name: value for name, value in optional.items() if value}
@@ -111,16 +118,6 @@ def _resources(resources: Resources) -> dict[str, Json]:
         "PidsLimit": resources.limit_pids,
         "CpuShares": math.ceil(resources.reserve_nano_cpus * SHARES_OF_A_CORE / NANOSECONDS),
         "MemoryReservation": resources.reserve_memory_bytes,
-    }
-
-
-def _health_check(check: HealthCheck) -> JsonObject:
-    return {
-        "Test": list(check.test),
-        "Interval": round(check.interval_s * NANOSECONDS),
-        "Timeout": round(check.timeout_s * NANOSECONDS),
-        "Retries": check.retries,
-        "StartPeriod": round(check.start_period_s * NANOSECONDS),
     }
 
 

@@ -74,7 +74,7 @@ def _container(spec: WorkloadSpec, image: str, names: Names) -> dict[str, Json]:
         "Mounts": [
             {"Type": m.type, "Source": m.source, "Target": m.target, "ReadOnly": m.read_only} for m in spec.mounts
         ],
-        "Healthcheck": _health_check(spec.health_check),
+        "Healthcheck": health_check(spec.health_check) if spec.health_check else {},
         "Secrets": [_file_ref(r, "Secret", names.secrets) for r in spec.secrets],
         "Configs": [_file_ref(r, "Config", names.configs) for r in spec.configs],
     }
@@ -92,9 +92,8 @@ def _restart_policy(restart: Restart) -> JsonObject:
     }
 
 
-def _health_check(check: HealthCheck | None) -> JsonObject:
-    if check is None:
-        return {}
+def health_check(check: HealthCheck) -> JsonObject:
+    """As the Engine API takes it, of services and of containers."""
     return {
         "Test": list(check.test),
         "Interval": round(check.interval_s * NANOSECONDS),
