@@ -33,6 +33,16 @@ def test_a_member_that_went_away_begins_anew() -> None:
     assert seconds(sickness, 30.0, SICK) == [0.0]
 
 
+def test_a_member_that_went_away_is_forgotten_while_another_source_is_silent() -> None:
+    """Silence may last for ever, and those of a source that is silent are told as they were seen last."""
+    sickness, elsewhere = Sickness(), frozenset({"a"})
+    looks = [
+        sickness.timed(WORKERS, Observed(members, elsewhere), at_s).members
+        for at_s, members in ((10.0, (SICK,)), (20.0, ()), (30.0, (SICK,)))
+    ]
+    assert [m.sick_s for m in looks[-1]] == [0.0]
+
+
 def test_what_is_gone_or_not_heard_of_is_not_sick() -> None:
     sickness = Sickness()
     for at_s in (10.0, 20.0):

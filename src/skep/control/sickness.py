@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from skep.model.spec import Key
-from skep.model.state import HEALTH, Life, Member, Observed
+from skep.model.state import EVERYTHING, HEALTH, Life, Member, Observed
 
 _OUT_OF_SIGHT = frozenset({Life.GONE, Life.UNKNOWN})
 
@@ -34,7 +34,7 @@ class Sickness:
         self._last_look[key] = now_s
         members = tuple(_timed(since, m, now_s, told) for m in observed.members)
         present = {m.id for m in members}
-        if observed.complete:
+        if EVERYTHING not in observed.silent:
             self._since[key] = {m: s for m, s in since.items() if m in present}
         return replace(observed, members=members)
 
