@@ -30,8 +30,9 @@ WEB = WorkloadSpec("web", IMAGE, 3, "lab")
 class Lab:
     """Engines by name; implements tests.fakes.engine.Net. `told` are the clusters that were woken.
 
-    `refuse`: what an act of an engine answers, by name of the act; a `list` hangs. `cached`: the listing that an
-    engine answers with. `is_more`: what an engine says of itself beyond what a plain one does.
+    `refuse`: what an act of an engine answers, by name of the act; a `list` hangs. `late_s`: how long an engine takes
+    for a listing. `cached`: the listing that an engine answers with. `is_more`: what an engine says of itself beyond
+    what a plain one does.
     """
 
     def __init__(self, *names: str) -> None:
@@ -43,6 +44,7 @@ class Lab:
             host.boot()
         self.told: list[str] = []
         self.refuse: dict[str, Exception] = {}
+        self.late_s: dict[str, float] = {}
         self.cached: dict[str, Sequence[Container]] = {}
         self.is_more: dict[str, Mapping[str, object]] = {}
         self.book = EngineBook(
@@ -151,6 +153,8 @@ class LabEngine(FakeEngine):
     async def containers(self, labels: Mapping[str, str]) -> Sequence[Container]:
         if "list" in self._lab.refuse:
             await self._lab.clock.sleep(1000.0)
+        if late_s := self._lab.late_s.get(self._name):
+            await self._lab.clock.sleep(late_s)
         fresh = await super().containers(labels)
         return self._lab.cached.get(self._name, fresh)
 

@@ -154,6 +154,41 @@ async def test_a_listing_that_hangs_makes_its_engine_silent(lab: Lab) -> None:
     assert lab.clock.monotonic_s() - began_s < 15
 
 
+@on("alpha", "beta")
+async def test_nobody_waits_long_for_the_list_of_an_engine_that_hangs(lab: Lab) -> None:
+    """Others go on: it is silent for now, and its list is waited for beside the turns."""
+    lab.put("alpha"), lab.put("beta", slot="2")
+    await lab.look()
+    lab.late_s["beta"] = 1000.0
+    began_s = lab.clock.monotonic_s()
+    for most_s in (2.5, 2.6):
+        seen = await lab.look()
+        assert [(m.source, m.life) for m in seen.members] == [("alpha", Life.RUNNING), ("beta", Life.UNKNOWN)]
+        assert seen.silent == {"beta"}
+        assert lab.clock.monotonic_s() - began_s < most_s
+    await lab.clock.sleep(10.0)
+    assert [e.error for e in lab.book.known("lab").engines] == ["", "no list of containers within 10 s"]
+
+
+@on("alpha", "beta")
+async def test_a_slow_engine_is_waited_for_once_it_has_told_its_list(lab: Lab) -> None:
+    """Else it would be silent for ever."""
+    lab.put("beta")
+    lab.late_s["beta"] = 4.0
+    assert (await lab.look()).unlisted == {"beta"}
+    await lab.clock.sleep(4.0)
+    assert [(m.source, m.life) for m in (await lab.look()).members] == [("beta", Life.RUNNING)]
+
+
+@on()
+async def test_a_list_that_came_late_is_no_answer_to_who_asked_after_it(lab: Lab) -> None:
+    """W17: it may be from before what was done since."""
+    lab.late_s["alpha"] = 4.0
+    await lab.look()
+    await lab.clock.sleep(1.0)
+    assert (await lab.look()).silent == {"alpha"}
+
+
 # --- those of other lives ------------------------------------------------------------------------------------------
 
 

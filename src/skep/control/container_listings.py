@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from skep.control.endpoints import EngineBook
+from skep.control.endpoints import PATIENCE_S, EngineBook
 from skep.model.cluster import ClusterSight
 from skep.model.engine import Container
 from skep.model.errors import SkepError
@@ -71,11 +71,18 @@ class Listings:
         self.cluster = cluster
         self._book, self._labels = book, labels
         self._shelves: dict[str, _Shelf] = {}
+        self._late: dict[str, asyncio.Task[bool]] = {}
+        self._slow: set[str] = set()
+        """Engines whose last list was not there within PATIENCE_S."""
 
     async def take(self, sight: ClusterSight) -> Listing:
-        """Ask all engines that answer, at once; those that are silent are told as they were seen last."""
+        """Ask all engines that answer, at once; those that are silent are told as they were seen last.
+
+        So are those that are late, and nobody asks them again meanwhile. One that came late with its list is waited for
+        from then on: it is slow, and else would be silent for ever.
+        """
         asked = [e.source for e in sight.engines if e.answers]
-        answers = dict(zip(asked, await asyncio.gather(*map(self._ask, asked)), strict=True))
+        answers = dict(zip(asked, await asyncio.gather(*map(self._answers, asked)), strict=True))
         lost = frozenset(e.source for e in sight.engines if e.lost)
         silent = frozenset(e.source for e in sight.engines if not answers.get(e.source) and e.source not in lost)
         found = self._found([e.source for e in sight.engines if e.source not in lost], silent)
@@ -109,15 +116,31 @@ class Listings:
     def _shelf(self, source: str) -> _Shelf:
         return self._shelves.get(source) or _Shelf()
 
+    async def _answers(self, source: str) -> bool:
+        """Whether it told its list to us: one asked for earlier may be older than what was done since (W17)."""
+        if source in self._late:
+            return False
+        asking = asyncio.create_task(self._ask(source), name=f"list {self.cluster} {source}")
+        try:
+            await asyncio.wait({asking}, timeout=LISTING_S if source in self._slow else PATIENCE_S)
+        except asyncio.CancelledError:
+            asking.cancel()
+            raise
+        if asking.done():
+            return asking.result()
+        self._slow.add(source)
+        self._late[source] = asking
+        asking.add_done_callback(lambda _: self._late.pop(source))
+        return False
+
     async def _ask(self, source: str) -> bool:
         try:
             async with asyncio.timeout(LISTING_S):
                 await self._list(source)
-        except TimeoutError:
-            self._book.doubt(self.cluster, source, f"no list of containers within {LISTING_S:.0f} s")
-            return False
-        except SkepError as error:
-            self._book.doubt(self.cluster, source, str(error))
+        except (SkepError, TimeoutError) as error:
+            self._slow.discard(source)
+            reason = str(error) or f"no list of containers within {LISTING_S:.0f} s"
+            self._book.doubt(self.cluster, source, reason)
             return False
         self._book.heard(self.cluster, source)
         return True
