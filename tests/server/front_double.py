@@ -100,16 +100,17 @@ class FrontDouble:
         return tuple(str(Key(Kind.WORKLOAD, name)) for name, _ in _documents(files))
 
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
-        return tuple([await self.remove(Key(Kind.WORKLOAD, name), who, cascade) for name, _ in _documents(files)])
+        names = [name for name, _ in _documents(files)]
+        return tuple([c for name in names for c in await self.remove(Key(Kind.WORKLOAD, name), who, cascade)])
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView:
+    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
         self._ask(who)
         view = await self.view(key)
         if view.role == "manager" and not cascade:
             raise RefusedError(f"{key} is named by group/workers: remove that first, or use --cascade")
         self.cascaded = cascade
         del self.shown[key]
-        return ChangeView(str(key), "removed", view.generation + 1)
+        return (ChangeView(str(key), "removed", view.generation + 1),)
 
     async def free(self, key: Key, who: str) -> ChangeView:
         self._ask(who)

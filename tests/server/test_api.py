@@ -113,7 +113,8 @@ def test_a_key_is_listed_described_scaled_remembered_and_removed(server: Running
     history = server.request("GET", f"/v1/{plural}/{name}/history")[1]
     assert [revision["generation"] for revision in history] == list(range(change["generation"], 0, -1))
     assert (history[0]["who"], history[0]["whenSeconds"]) == ("uid 0 (root)", 1_795_329_000.0 + change["generation"])
-    assert server.request("DELETE", f"/v1/{plural}/{name}?cascade=true")[1]["change"] == "removed"
+    (gone,) = server.request("DELETE", f"/v1/{plural}/{name}?cascade=true")[1]
+    assert gone["change"] == "removed"
     assert server.request("GET", f"/v1/{plural}/{name}")[0] == 404
 
 

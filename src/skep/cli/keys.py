@@ -115,24 +115,8 @@ def removed(client: Client, kind: str, name: str, cascade: bool, wait: bool, tim
     Example:
       skep {kind} {command} {name} --wait
     """
-    path = path_of(kind, name)
-    if not cascade:
-        report_changes(client, [client.delete(path)], wait, timeout_s, form)
-        return
-    before = {view["key"]: view for view in _views(client) if not view["removed"]}
-    change = client.delete(f"{path}?cascade=true")
-    before.pop(change["key"], None)
-    report_changes(client, [*_gone_since(client, before), change], wait, timeout_s, form)
-
-
-def _gone_since(client: Client, before: dict[str, View]) -> list[View]:
-    """The changes of the keys that went along: the server tells only of the one that was named. Workloads first."""
-    now = {view["key"]: view for view in _views(client)}
-    return [
-        {"key": key, "change": "removed", "generation": now.get(key, view)["generation"]}
-        for key, view in sorted(before.items(), reverse=True)
-        if key not in now or now[key]["removed"]
-    ]
+    changes = client.delete(path_of(kind, name) + ("?cascade=true" if cascade else ""))
+    report_changes(client, changes, wait, timeout_s, form)
 
 
 def _views(client: Client) -> Iterable[View]:

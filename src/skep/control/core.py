@@ -210,7 +210,7 @@ class Core:
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         return await self._intake.delete(files, who, cascade)
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView:
+    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
         return await self._intake.remove(key, who, cascade)
 
     async def free(self, key: Key, who: str) -> ChangeView:

@@ -136,10 +136,10 @@ class Intake:
         there = {d.key for d in await self._catalog.list()}
         return await self._remove(wanted & there, who, cascade)
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView:
+    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
+        """Remove one key, and with `cascade` what needs it: a change for each."""
         await self._catalog.require(key)
-        changes = await self._remove({key}, who, cascade)
-        return next(c for c in changes if c.key == str(key))
+        return await self._remove({key}, who, cascade)
 
     async def _remove(self, keys: set[Key], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         places = self._topology.places(await self._catalog.list())

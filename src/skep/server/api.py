@@ -158,8 +158,8 @@ def _changing_router(front: Front, kind: Kind) -> APIRouter:
     router = APIRouter(route_class=StrictRoute, responses=EVERYWHERE | problems(404, 409, 502))
     change = answer(ChangeView)
 
-    @router.delete("/{name}", response_model=change, operation_id=f"remove_{kind}")
-    async def remove(name: str, request: Request, cascade: bool = False) -> ChangeView:
+    @router.delete("/{name}", response_model=answers(ChangeView), operation_id=f"remove_{kind}")
+    async def remove(name: str, request: Request, cascade: bool = False) -> tuple[ChangeView, ...]:
         return await front.remove(Key(kind, name), who(request), cascade)
 
     @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}")

@@ -52,7 +52,9 @@ class Front(Protocol):
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         """Remove what the files name, workloads before workers before managers. cascade: also what needs it."""
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> ChangeView: ...
+    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
+        """Remove one key. cascade: also what needs it, a change for each."""
+
     async def free(self, key: Key, who: str) -> ChangeView:
         """Forget a group or workload and leave its members as they are (InfraKit's free, semantics.md W23)."""
 
