@@ -274,6 +274,22 @@ def test_an_engine_that_hangs_delays_the_others_once_and_only_a_little() -> None
     in_place(lambda: Place(*FIVE), body)
 
 
+def test_a_question_that_is_late_already_is_waited_for_by_nobody() -> None:
+    """Turns come one after the other while one engine hangs, and each has others to care for."""
+
+    async def body(place: Place) -> None:
+        await place.sight()
+        place.answers[FIVE[0]] = None
+        await place.clock.sleep(TRUST_S)
+        began_s = place.clock.monotonic_s()
+        for _ in range(3):
+            await place.sight()
+        assert place.clock.monotonic_s() - began_s == pytest.approx(PATIENCE_S)
+        assert place.asked[FIVE[0]] == 2
+
+    in_place(lambda: Place(*FIVE), body)
+
+
 def test_where_most_engines_fall_silent_at_once_none_is_lost() -> None:
     """semantics.md W36, F14: our own network is the likelier fault. It clears by itself."""
 

@@ -31,7 +31,7 @@ PROBE_TIMEOUT_S = 10.0
 
 PATIENCE_S = 2.0
 """Who wants to know waits so long for engines that answered so far or were never asked, and not at all for those that
-are silent already: others go on without them."""
+are silent already, or were asked longer ago: others go on without them."""
 
 BEFALLEN_MAX = 1000
 """So many containers that events told of are remembered for each engine: more than skep keeps on one."""
@@ -149,13 +149,13 @@ class EngineBook:
 
     def _probe(self, cluster: _Cluster, endpoint: _Endpoint) -> asyncio.Task[None] | None:
         """The question under way, begun if it is due; None where nobody needs to wait for one."""
-        known_silent = endpoint.failed_probes > 0
-        if endpoint.probe is None and self._clock.monotonic_s() >= endpoint.due_s:
+        known_silent, now_s = endpoint.failed_probes > 0, self._clock.monotonic_s()
+        if endpoint.probe is None and now_s >= endpoint.due_s:
+            endpoint.asked_s = now_s
             endpoint.probe = asyncio.create_task(self._ask(cluster, endpoint), name=f"ask {endpoint.state.endpoint}")
-        return None if known_silent else endpoint.probe
+        return None if known_silent or now_s >= endpoint.asked_s + PATIENCE_S else endpoint.probe
 
     async def _ask(self, cluster: _Cluster, endpoint: _Endpoint) -> None:
-        endpoint.asked_s = self._clock.monotonic_s()
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 info = await self._engines.engine(endpoint.state.endpoint).info()
