@@ -299,3 +299,23 @@ def test_what_is_being_removed_or_is_not_there_is_neither_freed_nor_retried(act:
             await getattr(desk.intake, act)(WEB, "ann")
 
     at_a_desk(body)
+
+
+def test_others_get_their_turn_between_the_specs_of_one_request() -> None:
+    """Properties may be large, and plugins read them where everybody else waits."""
+
+    async def body(desk: Desk) -> None:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        waiting = asyncio.create_task(others())
+        await desk.intake.read([file(managers(1), workers(1), workload())])
+        waiting.cancel()
+        assert turns >= 3
+
+    at_a_desk(body)

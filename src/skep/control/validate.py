@@ -1,5 +1,6 @@
 """What the plugins say of a spec before it is accepted: every fault at once, with file, line and path."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 
 from skep.model.errors import Fault, InvalidError, NotFoundError
@@ -16,7 +17,12 @@ class Validator:
 
     async def check(self, parsed: Sequence[ParsedSpec], before: Sequence[Fault] = ()) -> None:
         """InvalidError with the faults of all specs, after those found `before`; a plugin that is not there is one."""
-        faults = [fault for p in parsed if isinstance(p.spec, GroupSpec) for fault in await self._group(p, p.spec)]
+        faults: list[Fault] = []
+        for one in parsed:
+            if isinstance(one.spec, GroupSpec):
+                faults += await self._group(one, one.spec)
+            # Large properties take a plugin a while: others get their turn between specs.
+            await asyncio.sleep(0)
         if before or faults:
             raise InvalidError([*before, *faults])
 
