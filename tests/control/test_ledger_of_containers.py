@@ -167,6 +167,36 @@ def test_a_creation_that_was_cut_off(why: str, entry: Entry, seen: Sight, stays:
     assert bool(after(books(entry), seen).entries) is stays
 
 
+FIVE_TRIES = Failure("a", CREATE, 5, 200.0, "no space left on device", "r1")
+
+
+@pytest.mark.parametrize(
+    ("why", "failures", "seen", "stays"),
+    [
+        ("another has room", (FIVE_TRIES,), look(), False),
+        ("it was tried four times", (replace(FIVE_TRIES, count=4),), look(), True),
+        ("it was another that was tried", (replace(FIVE_TRIES, counted="r0"),), look(), True),
+        ("its source shows it", (FIVE_TRIES,), look(there("1")), True),
+        ("its source is silent, and may have it", (FIVE_TRIES,), look(silent=frozenset({"a"})), True),
+        ("the other is silent", (FIVE_TRIES,), look(silent=frozenset({"b"})), True),
+        ("the other is lost", (FIVE_TRIES,), look(lost=frozenset({"b"})), True),
+        ("the other failed too", (FIVE_TRIES, Failure("b", CREATE, 1, 90.0, "no")), look(), True),
+        (
+            "the other is full",
+            (FIVE_TRIES,),
+            look(there("2", source="b"), desired=replace(WEB, per_source_max=1)),
+            True,
+        ),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_w34_a_source_is_given_up_for_a_creation_that_it_never_answers(
+    why: str, failures: tuple[Failure, ...], seen: Sight, stays: bool
+) -> None:
+    """Its disk may be full: it answers 500, and lists well."""
+    assert bool(after(books(made("1"), failures=failures), seen).entries) is stays
+
+
 def test_the_dead_take_no_place() -> None:
     """W7."""
     seen = look(dead("1"), dead("2"), dead("3"), desired=replace(WEB, max_surge=0))

@@ -3,6 +3,7 @@
 import pytest
 
 from skep.model.engine import Container
+from skep.model.errors import UnavailableError
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from tests.fakes.host import FakeContainer
@@ -226,6 +227,27 @@ def test_f6_an_image_that_nobody_has_leaves_the_old_ones_alone_and_is_asked_for_
         await farm.right(340)
 
     farmed(body, engines=2)
+
+
+# --- W34 ---
+
+
+def test_w34_what_an_engine_with_a_full_disk_can_not_make_is_made_on_another() -> None:
+    """It lists well, and answers 500 to every creation: whether it has acted is looked for before it is given up."""
+
+    async def body(farm: Farm) -> None:
+        full = farm.hosts[0]
+        full.refusal = lambda act, name: UnavailableError("500: no space left on device") if act == "create" else None
+        await farm.apply(3)
+        await farm.right(60)
+        assert spread(farm.world, "web") == [0, 1, 2]
+        full.refusal = lambda act, name: None
+        await farm.clock.sleep(600)
+        await farm.right(1)
+        await farm.up(4)
+        assert spread(farm.world, "web") == [1, 1, 2]
+
+    farmed(body, engines=3)
 
 
 # --- W38 ---

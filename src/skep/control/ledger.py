@@ -18,6 +18,9 @@ from skep.planning.restarts import ended, forgiven, recounted
 NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
 
+TRIES_MAX = 5
+"""W34: a source that left so many tries of one creation without an answer is given up for it, if there are others."""
+
 LISTING_AGE_S = 10.0
 """W16, W17: plugins may answer from a cache. What was done is waited for so long before a listing that does not show it
 is believed; InfraKit polls as often."""
@@ -63,7 +66,7 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
         done = outcome is not None and outcome.error is None
         if entry.request in sight.running:
             entries.append(entry)
-        elif _is_open(entry, outcome, sight, books.listing):
+        elif _is_open(entry, outcome, sight, books.listing) and not books.gives_up(entry):
             kept = replace(entry, phase=_phase(entry, outcome))
             entries.append(kept)
             if not done and _is_due(kept, books, sight):
@@ -240,6 +243,25 @@ class Books:
             return
         key = (member.slot, ActionKind.START)
         self.failures[key] = ended(self.failures.get(key), member.slot, member, str(error), self.now_s, self._unit)
+
+    def gives_up(self, entry: Entry) -> bool:
+        """Whether a numbered member shall be made elsewhere: its source answers, only not to this, and shows nothing of
+        it. What it may make of it yet nobody starts; a listing will show it."""
+        desired, silent = self._sight.desired, self._sight.observed.silent
+        if not desired.numbered or entry.kind is not ActionKind.CREATE or entry.request in self.listing.made:
+            return False
+        failure = self.failures.get((entry.source, ActionKind.CREATE))
+        tried = failure is not None and failure.counted == entry.request and failure.count >= TRIES_MAX
+        return tried and entry.source not in silent and any(map(self._is_good, desired.sources))
+
+    def _is_good(self, source: str) -> bool:
+        """Whether a creation on it would be tried first: it answers, owes nothing, and has room."""
+        desired, observed = self._sight.desired, self._sight.observed
+        if source in observed.silent | observed.lost or (source, ActionKind.CREATE) in self.failures:
+            return False
+        held = sum(m.source == source and m.life not in ENDED for m in observed.members)
+        held += sum(e.source == source and e.kind is ActionKind.CREATE for e in self._ledger.entries)
+        return not desired.per_source_max or held < desired.per_source_max
 
     def closed(self, entries: tuple[Entry, ...]) -> Ledger:
         """The ledger with these entries left."""
