@@ -223,6 +223,14 @@ def test_a_refused_start_counts_for_its_slot() -> None:
     assert after(books(start), look(there("1"), outcomes=(Outcome("r1", 99.0),))).failures == ()
 
 
+def test_of_a_long_error_as_much_is_remembered_as_people_read() -> None:
+    """Whoever answers on an engine's port may answer with a book, and a record has a limit."""
+    book = RejectedError("no " * 1_000_000)
+    settled = after(books(made("1")), look(outcomes=(Outcome("r1", 99.0, book),)))
+    assert {len(f.message) for f in settled.failures} == {1000}
+    assert all(f.message.startswith("no no") and f.message.endswith("…") for f in settled.failures)
+
+
 def test_no_more_slots_are_counted_than_a_record_holds() -> None:
     many = [dead(str(n), id="c0ffee" * 10 + f"{n:04d}") for n in range(1, 1201)]
     counted = after(books(failures=(ends("1200", 7, counted="old"),)), look(*many, desired=replace(WEB, size=1200)))

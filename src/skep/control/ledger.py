@@ -18,6 +18,9 @@ from skep.planning.restarts import ended, forgiven, recounted
 NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
 
+MESSAGE_MAX = 1000
+"""Characters of an error that are remembered: more than an engine or a registry says of one thing."""
+
 TRIES_MAX = 5
 """W34: a source that left so many tries of one creation without an answer is given up for it, if there are others."""
 
@@ -195,7 +198,7 @@ class Books:
         key = (subject(entry, self._sight.desired), entry.kind)
         if isinstance(outcome.error, NotReadyError):
             count = self.failures[key].count if key in self.failures else 0
-            self.failures[key] = Failure(*key, count, self.now_s + NOT_READY_RETRY_S, str(outcome.error))
+            self.failures[key] = Failure(*key, count, self.now_s + NOT_READY_RETRY_S, _told(outcome.error))
         elif self._sight.desired.numbered and entry.kind is ActionKind.CREATE:
             self._remember_numbered(entry, outcome.error)
         elif self._sight.desired.numbered and entry.kind is ActionKind.START:
@@ -217,7 +220,7 @@ class Books:
     ) -> None:
         count = self.failures[key].count + 1 if key in self.failures else 1
         retry_s = self.now_s + delay_s(count, self._unit)
-        self.failures[key] = Failure(*key, count, retry_s, str(error or ""), request)
+        self.failures[key] = Failure(*key, count, retry_s, _told(error), request)
 
     def _remember_numbered(self, entry: Entry, error: Exception | None) -> None:
         """W10, W33: a refusal holds up the whole key, and puts its source behind the others. Silence says nothing of
@@ -242,7 +245,7 @@ class Books:
                 self._failed((entry.member, ActionKind.START), create_delay_s, error)
             return
         key = (member.slot, ActionKind.START)
-        self.failures[key] = ended(self.failures.get(key), member.slot, member, str(error), self.now_s, self._unit)
+        self.failures[key] = ended(self.failures.get(key), member.slot, member, _told(error), self.now_s, self._unit)
 
     def gives_up(self, entry: Entry) -> bool:
         """Whether a numbered member shall be made elsewhere: its source answers, only not to this, and shows nothing of
@@ -293,6 +296,11 @@ class Books:
         if not failure.subject:
             return True
         return failure.subject in self._sight.desired.sources and self.now_s < failure.retry_s + RESTART_CAP_S
+
+
+def _told(error: Exception | None) -> str:
+    text = str(error or "")
+    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"
 
 
 def forgive(ledger: Ledger) -> Ledger:
