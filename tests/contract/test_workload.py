@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -155,7 +155,7 @@ def _core(engines: DockerEngines, static: Sequence[StaticCluster], store: Memory
 
 
 @asynccontextmanager
-async def one_engine(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+async def one_engine(host: HostEngine) -> AsyncIterator[Bed]:
     engines = DockerEngines()
     await _build_images(engines.engine(host.endpoint))
     yield real_bed(ClusterKind.ENGINE, engines, [host.folder / "docker.sock"])
@@ -185,29 +185,53 @@ async def _build_images(engine: DockerEngine) -> None:
         await build_example_image(engine, image)
 
 
-@pytest.fixture(scope="module", params=[one_engine, three_engines, swarm], ids=["one", "three", "swarm"])
-def on_real_bed(
-    request: pytest.FixtureRequest, host_engine: HostEngine, node_image: str
-) -> Iterator[Callable[[Check], None]]:
-    """Runs a check on a real cluster, which all checks share: one loop for all of them."""
+OnReal = Callable[[Check], None]
+"""Runs a check on a real cluster, which all checks on it share: one loop for all of them."""
+
+
+@contextmanager
+def on(context: AbstractAsyncContextManager[Bed]) -> Iterator[OnReal]:
     with asyncio.Runner() as runner:
-        context = request.param(host_engine, node_image)
         bed = runner.run(context.__aenter__())
         try:
             runner.run(bed.start())
-            yield lambda check: _run_on(runner, bed, check)
+            yield lambda check: runner.run(check(bed))
             runner.run(bed.life.kill())
         finally:
             runner.run(context.__aexit__(None, None, None))
 
 
-def _run_on(runner: asyncio.Runner, bed: Bed, check: Check) -> None:
-    if bed.kind is ClusterKind.SWARM and check in ENGINE_CHECKS:
-        pytest.skip("on Swarm mode this is SwarmKit's")
-    runner.run(check(bed))
+@pytest.fixture(scope="module")
+def on_one(host_engine: HostEngine) -> Iterator[OnReal]:
+    with on(one_engine(host_engine)) as on_real:
+        yield on_real
+
+
+@pytest.fixture(scope="module")
+def on_three(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
+    with on(three_engines(host_engine, node_image)) as on_real:
+        yield on_real
+
+
+@pytest.fixture(scope="module")
+def on_swarm(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
+    with on(swarm(host_engine, node_image)) as on_real:
+        yield on_real
 
 
 @pytest.mark.docker
 @pytest.mark.parametrize("check", EVERY, ids=named)
-def test_real(check: Check, on_real_bed: Callable[[Check], None]) -> None:
-    on_real_bed(check)
+def test_on_one_engine(check: Check, on_one: OnReal) -> None:
+    on_one(check)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("check", EVERY, ids=named)
+def test_on_three_engines(check: Check, on_three: OnReal) -> None:
+    on_three(check)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("check", CHECKS, ids=named)
+def test_on_a_swarm(check: Check, on_swarm: OnReal) -> None:
+    on_swarm(check)
