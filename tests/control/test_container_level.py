@@ -38,7 +38,7 @@ def test_containers_bear_numbers_and_may_be_on_every_engine() -> None:
 
 
 def test_limits_follow_the_engines_and_the_spec() -> None:
-    """W37, W38, N39: Docker has counted a health check's retries; an engine is worth four calls here, and as many wait."""
+    """W37, W38, N39: Docker has counted a health check's retries; an engine takes four calls here, and as many wait."""
     limits = desired(replace(WEB, restart=Restart(5, 60.0))).limits
     assert (limits.parallel, limits.unhealthy_after_s) == (24, 0.0)
     assert (limits.restarts_max, limits.restart_window_s) == (5, 60.0)
@@ -146,6 +146,22 @@ def test_the_image_is_fixed_once_for_a_revision() -> None:
         assert again.record == record
         other = await lab.resolve(replace(app, image="app:1-new"), record)
         assert (other.record.image, other.record.image_spec) == ("app:1-new", "app:1-new")
+
+    run(main)
+
+
+def test_an_engine_that_hangs_is_not_asked_a_second_time_for_an_image() -> None:
+    """A registry may take its time; an engine that has just said nothing may not."""
+
+    async def main() -> None:
+        lab, app = Lab("alpha", "beta"), replace(WEB, image="app:1")
+        lab.registry["app:1"] = "sha256:1"
+        lab.kernel.timings = replace(lab.kernel.timings, call_timeout_s=60.0)
+        await lab.resolve()
+        lab.hosts["beta"].sicken(True)
+        began_s = lab.clock.monotonic_s()
+        assert (await lab.resolve(app)).record.image == "app:1@sha256:1"
+        assert lab.clock.monotonic_s() - began_s < 15
 
     run(main)
 

@@ -1,7 +1,7 @@
 """The level of workloads on plain Engines: so many containers of an image, spread over the engines of a cluster."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -122,33 +122,38 @@ class ContainerLevel:
         """The digest is fixed once for a revision (W40); why it could not be, where nobody answers."""
         if record.image_spec == spec.image:
             return record, ""
-        held, error = await self._ask_all(sight, lambda engine: engine.image(spec.image), LISTING_S)
+        answering = [e.source for e in sight.engines if e.answers]
+        held, error = await self._ask_all(sight, answering, lambda engine: engine.image(spec.image), LISTING_S)
         if not held:
             return record, error
-        image = image_held(spec.image, [i for i in held if i is not None])
+        image = image_held(spec.image, [i for i in held.values() if i is not None])
         if not image:
-            told, error = await self._ask_all(sight, lambda engine: engine.resolve_digest(spec.image), None)
+            told, error = await self._ask_all(sight, held, lambda engine: engine.resolve_digest(spec.image), None)
             if not told:
                 return record, error
-            image = next((t for t in told if t is not None), spec.image)
+            image = next((t for t in told.values() if t is not None), spec.image)
         return replace(record, image=image, image_spec=spec.image), ""
 
     async def _ask_all(
-        self, sight: ClusterSight, ask: Callable[[Engine], Awaitable[T]], patience_s: float | None
-    ) -> tuple[list[T], str]:
-        """What those engines say that answer, all asked at once; and what was wrong with one, if any did not say."""
+        self,
+        sight: ClusterSight,
+        sources: Collection[str],
+        ask: Callable[[Engine], Awaitable[T]],
+        patience_s: float | None,
+    ) -> tuple[dict[str, T], str]:
+        """What each of these engines says that does, all asked at once; and what was wrong with one that did not."""
         errors = [f"no engine of cluster {sight.name} answers"]
+        answers: dict[str, T] = {}
 
-        async def one(source: str) -> list[T]:
+        async def one(source: str) -> None:
             try:
                 async with asyncio.timeout(patience_s):
-                    return [await ask(self._book.engine(sight.name, source))]
+                    answers[source] = await ask(self._book.engine(sight.name, source))
             except (SkepError, TimeoutError) as error:
                 errors.append(str(error) or f"{source} does not answer")
-                return []
 
-        answers = await asyncio.gather(*(one(e.source) for e in sight.engines if e.answers))
-        return [answer for of_one in answers for answer in of_one], errors[-1]
+        await asyncio.gather(*map(one, sources))
+        return {source: answers[source] for source in sources if source in answers}, errors[-1]
 
 
 def _nowhere(workload: ContainerWorkload, sight: ClusterSight) -> str:
