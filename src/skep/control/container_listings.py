@@ -17,7 +17,7 @@ from skep.model.state import Life
 from skep.planning import container as containers
 
 LISTING_S = 10.0
-"""A listing can hang while one container's lock is held (moby#30883): after so long the engine counts as silent."""
+"""A listing can hang while one container's lock is held (moby#30883): after so long the engine is doubted."""
 
 ENDED = frozenset({"exited", "dead"})
 """States of containers that ran and do not run any more."""

@@ -15,7 +15,7 @@ from skep.planning.census import ENDED, is_count, is_current, is_newer, number_o
 Failures = Mapping[tuple[str, ActionKind], Failure]
 
 COUNTS_MAX = 1000
-"""Slots of one key that are counted: about 200 bytes each in a record of 256 KiB. Of more, those that ended the least
+"""Slots of one key that are counted: about 200 bytes each in a record of 512 KiB. Of more, those that ended the least
 often begin anew, which is what a slot does that was never counted."""
 
 CRASH_LOOP_ENDS = 2
