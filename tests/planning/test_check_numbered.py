@@ -53,6 +53,15 @@ CASES = [
     ),
     Case("what only starts is not stopped", numbered(1), "1=m1.@a", "", "stop m1 Unhealthy", "nothing says"),
     Case("machines are not stopped", cattle(1), "m1!!", "drain m1 Unhealthy", "stop m1 Unhealthy", "nothing says"),
+    Case(
+        "what has ended is let lie while its source is silent",
+        numbered(1, "a b"),
+        "1=m1%@b 1=m2%@b 1=m3@a",
+        "",
+        "destroy m1 Dead",
+        "its source is silent",
+        silent="b",
+    ),
     Case("a slot has a number", numbered(2), "", "create 1 a Missing", "create x a Missing", "x is no number"),
     Case(
         "a number is not taken twice", numbered(2), "1=m1@a", "create 2 a Missing", "create 1 a Missing", "filled twice"

@@ -46,7 +46,7 @@ def _silence(view: View) -> Iterator[str]:
         yield "nothing is known of the members, and still something is to be done"
     for action in view.plan.actions:
         member = view.by_id.get(action.member)
-        if member is not None and member.life is Life.UNKNOWN:
+        if member is not None and (member.life is Life.UNKNOWN or member.source in view.observed.silent):
             yield f"{member.id} is to be acted on, and its source is silent"
     if HEALTH in view.observed.silent and not view.desired.removed:
         for member in view.taken:
