@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from skep.model.errors import RejectedError
-from skep.model.state import Health, Life
+from skep.model.state import EVERYTHING, HEALTH, Health, Life
 from tests.control.lab import WEB, Lab, creation, nobody, on, removal
 from tests.sim.loop import run
 
@@ -44,6 +44,17 @@ async def test_those_of_a_silent_engine_are_told_as_they_were_seen_last(lab: Lab
     lab.hosts["beta"].sicken(False)
     await lab.clock.sleep(5.0)
     assert (await lab.look()).complete
+
+
+@on("everything", "health", "alpha")
+async def test_engines_may_have_any_name(lab: Lab) -> None:
+    """One that is called `everything` and falls silent takes nobody with it."""
+    await lab.look()
+    for name in ("everything", "health"):
+        lab.hosts[name].sicken(True)
+    seen = await lab.look()
+    assert len(seen.silent) == 2
+    assert not seen.silent & {EVERYTHING, HEALTH}
 
 
 @on("alpha", "beta")

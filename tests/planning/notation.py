@@ -11,14 +11,27 @@ runs, is healthy and current.
 A ledger is `create [slot] [@source] #r`, `drain id`, `start id`, … for what is under way,
 `failed KIND SUBJECT TIMES RETRY_S [COUNTED]` for what was refused or has ended, and `streak N`.
 An action is `drain m1 Surplus`, `create Missing`, `create a Missing`, `create 3 Missing @a`.
-What is silent is a list of sources; `lost:a`, `unlisted:a` and `partitioned` say more.
+What is silent is a list of sources, `health` or `everything`; `lost:a`, `unlisted:a` and `partitioned` say more.
 """
 
 import re
 
 from skep.model.plan import Action, ActionKind, Reason
 from skep.model.spec import Key, Kind
-from skep.model.state import Desired, Entry, Failure, Health, Ledger, Life, Limits, Member, Observed, Role
+from skep.model.state import (
+    EVERYTHING,
+    HEALTH,
+    Desired,
+    Entry,
+    Failure,
+    Health,
+    Ledger,
+    Life,
+    Limits,
+    Member,
+    Observed,
+    Role,
+)
 
 NEW, OLD = "new", "old"
 KEEPS = "same-machine"
@@ -28,6 +41,7 @@ NUMBERED_LIMITS = Limits(parallel=20, unhealthy_after_s=0.0, restarts_max=5)
 _MEMBER = re.compile(
     r"^(?:(?P<slot>\w+)=)?(?P<id>[a-z]+\d+)(?P<marks>[^#@]*)(?:@(?P<source>\w+))?(?:#(?P<request>\w+))?$"
 )
+_SILENCES = {"everything": EVERYTHING, "health": HEALTH}
 _LIVES = {"%": Life.DEAD, "-": Life.STOPPED, "+": Life.PENDING, "x": Life.GONE, "?": Life.UNKNOWN}
 
 
@@ -69,7 +83,7 @@ def observed(text: str, silent: str = "") -> Observed:
     members = tuple(member(word, age) for age, word in enumerate(text.split()))
     words = silent.split()
     lost, unlisted = ({w.split(":")[1] for w in words if w.startswith(f"{what}:")} for what in ("lost", "unlisted"))
-    plain = {w for w in words if ":" not in w and w != "partitioned"} | unlisted
+    plain = {_SILENCES.get(w, w) for w in words if ":" not in w and w != "partitioned"} | unlisted
     return Observed(members, frozenset(plain), frozenset(unlisted), frozenset(lost), "partitioned" in words)
 
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 from skep.model.plan import ActionKind, Reason
 from skep.model.spec import Key
 
-EVERYTHING = "everything"
-"""In `Observed.silent`: nothing at all is known."""
+EVERYTHING = "every source"
+"""In `Observed.silent`: nothing at all is known. No engine has a name with a space."""
 
-HEALTH = "health"
+HEALTH = "every health"
 """In `Observed.silent`: the members are known, their health is not."""
 
 
