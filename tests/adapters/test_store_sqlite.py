@@ -133,6 +133,18 @@ async def test_one_write_that_the_disk_refuses_keeps_no_other_from_being_written
     assert [found.key for found in await store.list("")] == ["small"]
 
 
+async def test_a_write_that_can_not_be_made_keeps_no_other_from_being_written(store: SqliteStore) -> None:
+    """It fails before SQLite sees it; to say of another one that it was written would be a lie."""
+    with _busy(store):
+        broken = asyncio.ensure_future(store.put("half a pair \ud800", b"x"))
+        whole = asyncio.ensure_future(store.put("whole", b"x"))
+        await asyncio.sleep(0)
+    with pytest.raises(UnicodeEncodeError):
+        await broken
+    await whole
+    assert [found.key for found in await store.list("")] == ["whole"]
+
+
 async def test_a_write_that_nobody_waits_for_any_more_is_not_made_later(store: SqliteStore) -> None:
     with _busy(store):
         task = asyncio.ensure_future(store.put("given-up", b"x"))

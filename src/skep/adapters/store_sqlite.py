@@ -159,13 +159,13 @@ class SqliteStore:
             while True:
                 together.append(self._waiting.popleft())
         if len(together) > 1:
-            with suppress(apsw.Error, OSError):
+            with suppress(Exception):
                 self._commit(together)
                 return
         for write in together:
             try:
                 self._commit([write])
-            except (apsw.Error, OSError) as error:
+            except Exception as error:  # raised to whoever wrote it; the others are written
                 write.error = error
 
     def _commit(self, writes: Sequence[_Write]) -> None:
