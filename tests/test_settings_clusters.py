@@ -100,7 +100,7 @@ def test_every_fault_of_flags_and_environment_is_told_at_once(file: Path, tmp_pa
         '--cluster: must be NAME=URL[,URL…], not "a"',
         '--cluster: must be NAME=URL[,URL…], not "=tcp://a"',
         "--cluster: names c twice",
-        "SKEP_CLUSTER: g: 'ssh://u:secret@h': a password can't stand in it: use a key",
+        "SKEP_CLUSTER: g: 'ssh://u:…@h': a password can't stand in it: use a key",
         "SKEP_CLUSTER: h: 'tcp://h:99999': Port out of range 0-65535",
         "SKEP_CLUSTER: i: 'ssh://-oProxyCommand=x': ssh would take its host or user for an option",
         "--cluster: the name '-x' has only letters, digits and, inside, - _ .",
@@ -206,6 +206,15 @@ def test_endpoints_that_are_spoken(file: Path, endpoint: str) -> None:
 )
 def test_other_endpoints_are_refused(file: Path, endpoint: str) -> None:
     assert len(faults(file, f"a=tcp://fine,{endpoint}")) == 1
+
+
+@pytest.mark.parametrize(
+    "word", ["a=ssh://ann:hunter2@h", "ssh://ann:hunter2@h", "a=tcp://b:1,https://:hunter2@h,https://:hunter2@h"]
+)
+def test_a_password_in_an_endpoint_is_refused_and_never_shown(file: Path, word: str) -> None:
+    told = "\n".join(faults(file, word))
+    assert ":…@h" in told
+    assert "hunter2" not in told
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8080", "127.1.2.3:1", "[::1]:8080", "localhost:65535"])

@@ -30,6 +30,7 @@ OPTIONS = (
         ("ssh://build", "-- build|docker system dial-stdio"),
         ("ssh://ann@build:2222", "-l ann -p 2222 -- build|docker system dial-stdio"),
         ("ssh://ann@[::1]/run/d.sock", "-l ann -- ::1|docker --host unix:///run/d.sock system dial-stdio"),
+        ("ssh://Ann@Build-1:22", "-l Ann -p 22 -- Build-1|docker system dial-stdio"),
         ("ssh://build/a%20b;c", "-- build|docker --host 'unix:///a b;c' system dial-stdio"),
     ],
 )

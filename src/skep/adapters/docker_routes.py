@@ -20,7 +20,7 @@ from skep.adapters.docker_ssh import ALIVE_INTERVAL_S, SshConnector
 from skep.adapters.docker_tls import hung_up_fault, load_own, tls_context, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import Fault, InvalidError
-from skep.specs.endpoints import endpoint_fault, ssh_target
+from skep.specs.endpoints import endpoint_fault, ssh_target, without_password
 
 PLAIN_PORT, TLS_PORT = 2375, 2376
 """What docker's own client takes where an endpoint names none."""
@@ -112,7 +112,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def check_endpoint(endpoint: str) -> None:
     """InvalidError where an endpoint is not spoken; whether anybody is there is another question."""
     if fault := endpoint_fault(endpoint):
-        raise InvalidError([Fault(f"engine {endpoint!r}: {fault}")])
+        raise InvalidError([Fault(f"engine {without_password(endpoint)!r}: {fault}")])
 
 
 def open_route(endpoint: str, access: Access) -> Route:

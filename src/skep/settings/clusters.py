@@ -10,7 +10,7 @@ from skep.model.cluster import StaticCluster, TlsFiles
 from skep.model.errors import Fault
 from skep.settings.given import Given
 from skep.settings.table import ClusterTls
-from skep.specs.endpoints import endpoint_fault
+from skep.specs.endpoints import endpoint_fault, without_password
 from skep.specs.references import duplicates, name_fault
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def _words(words: Sequence[Given], form: str, faults: list[Fault]) -> dict[str, 
     for given in words:
         name, _, rest = str(given.value).partition("=")
         if not name or not rest:
-            faults.append(given.fault(f'must be {form}, not "{given.value}"'))
+            faults.append(given.fault(f'must be {form}, not "{without_password(str(given.value))}"'))
         elif name in found and found[name].given.place == given.place:
             faults.append(given.fault(f"names {name} twice"))
         else:
@@ -83,8 +83,10 @@ def _words(words: Sequence[Given], form: str, faults: list[Fault]) -> dict[str, 
 def _checked(name: str, one: _Read[str], faults: list[Fault]) -> _Read[tuple[str, ...]] | None:
     """The endpoints, if each can be one."""
     endpoints = tuple(one.value.split(","))
-    wrong = [one.given.fault(f"{name}: {word!r}: {fault}") for word in endpoints if (fault := endpoint_fault(word))]
-    wrong += [one.given.fault(f"{name}: {endpoints[first]} is there twice") for _, first in duplicates(endpoints)]
+    shown = tuple(map(without_password, endpoints))
+    faulty = [(at, fault) for at, word in enumerate(endpoints) if (fault := endpoint_fault(word))]
+    wrong = [one.given.fault(f"{name}: {shown[at]!r}: {fault}") for at, fault in faulty]
+    wrong += [one.given.fault(f"{name}: {shown[first]} is there twice") for _, first in duplicates(endpoints)]
     if message := name_fault(name):
         wrong.append(one.given.fault(f"the name {name!r} {message}"))
     faults += wrong

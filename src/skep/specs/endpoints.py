@@ -1,7 +1,10 @@
 """How people write where an engine is: `unix:///run/docker.sock`, `tcp://10.0.0.1:2376`, `ssh://ann@build`."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
+
+_PASSWORD = re.compile(r"(//[^/:@,]*):[^,]*@")
 
 WANTED = (
     "want unix:///PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT, ssh://[USER@]HOST[:PORT][/SOCKET] or "
@@ -37,7 +40,7 @@ def endpoint_fault(endpoint: str) -> str:
 def ssh_target(endpoint: str) -> SshTarget:
     """`ssh://[user@]host[:port][/path]` in its parts; ValueError says what is wrong with it."""
     parts = urlsplit(endpoint)
-    host, user = parts.hostname or "", unquote(parts.username or "")
+    host, user = _as_written(parts), unquote(parts.username or "")
     if parts.password is not None:
         raise ValueError("a password can't stand in it: use a key")
     if not host or parts.port == 0:
@@ -47,6 +50,17 @@ def ssh_target(endpoint: str) -> SshTarget:
     if parts.query or parts.fragment:
         raise ValueError("nothing may follow the path of the socket")
     return SshTarget(host, user, parts.port or 0, unquote(parts.path.rstrip("/")))
+
+
+def _as_written(parts: SplitResult) -> str:
+    """The host in its own spelling, which ssh's settings go by."""
+    host, named = parts.hostname or "", parts.netloc.rpartition("@")[2]
+    return host if named.startswith("[") else named[: len(host)]
+
+
+def without_password(endpoint: str) -> str:
+    """`endpoint` as it may be shown: a password that somebody wrote into it is left out."""
+    return _PASSWORD.sub(r"\1:…@", endpoint)
 
 
 def _check_address(parts: SplitResult) -> None:
