@@ -44,6 +44,15 @@ def test_pretending_shows_the_plan_and_changes_nothing(
     assert front.shown[Key(Kind.WORKLOAD, "web")] == WORKLOAD
 
 
+@pytest.mark.parametrize("size", [5_000_000, 50_000_000])
+def test_what_is_too_large_is_refused_in_the_servers_words(shell: Shell, tmp_path: Path, size: int) -> None:
+    """The server hangs up before it has read all; why, stands in its answer."""
+    file = tmp_path / "web.json"
+    file.write_text("x" * size)
+    result = shell.skep("apply", "-f", str(file))
+    assert (result.code, result.err) == (1, "skep: the request is larger than 4 MiB: send fewer files at once\n")
+
+
 @pytest.mark.parametrize("command", [("group", "commit"), ("workload", "submit")])
 def test_a_spec_may_come_from_standard_input(shell: Shell, command: tuple[str, ...]) -> None:
     result = shell.process(*command, "-", given=b'{"Name": "web", "Count": 3}')

@@ -38,7 +38,7 @@ class Client:
         connection.settimeout(timeout_s)
         try:
             self._connect(connection)
-            connection.sendall(write_request(method, path, body))
+            _send(connection, write_request(method, path, body))
             status, text = read_answer(connection.recv)
         except TimeoutError as error:
             raise Failure(f"the server at {self.path} gave no answer within {timeout_s:g} s") from error
@@ -71,3 +71,11 @@ class Client:
         if status >= 400:
             raise Refusal(status, answer if isinstance(answer, dict) else {})
         return answer
+
+
+def _send(connection: socket, request: bytes) -> None:
+    """A server that refuses what it has not read yet hangs up on it: why, stands in its answer."""
+    try:
+        connection.sendall(request)
+    except (BrokenPipeError, ConnectionResetError):
+        return
