@@ -1,5 +1,6 @@
 """The unit that is printed starts the very server that was described."""
 
+import os
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def test_the_unit_runs_serve_with_the_flags_that_were_given(tmp_path: Path) -> N
     program, *words = unit(*flags)["Service"]["ExecStart"].split()
     assert Path(program).is_absolute()
     assert words == ["serve", *flags]
+
+
+def test_paths_are_whole_for_the_unit_runs_in_another_folder(tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "ca.pem").touch()
+    relative = os.path.relpath(tmp_path)
+    flags = ["--state-dir", relative, "--cluster", "a=tcp://a", "--cluster-tls", f"a={relative}/certs"]
+    words = unit(*flags)["Service"]["ExecStart"].split()
+    state, files = words[words.index("--state-dir") + 1], words[-1].removeprefix("a=")
+    assert state.startswith("/")
+    assert files.startswith("/")
+    assert (Path(state).resolve(), Path(files).resolve()) == (tmp_path, tmp_path / "certs")
 
 
 def test_what_the_environment_says_now_is_not_in_the_unit(tmp_path: Path) -> None:
@@ -51,6 +64,7 @@ def test_flags_that_serve_would_refuse_are_refused() -> None:
         ("100%", '"100%%"'),
         ("$HOME", '"$$HOME"'),
         ('a"b', '"a\\"b"'),
+        ("it's", '"it\'s"'),
     ],
 )
 def test_a_word_is_written_so_that_systemd_reads_the_same(word: str, written: str) -> None:

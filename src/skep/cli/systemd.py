@@ -51,12 +51,21 @@ def systemd_unit(**flags: Flag) -> None:
     for setting in SETTINGS:
         value = values.get(setting.name, ())
         for one in value if isinstance(value, tuple) else (value,):
-            words += [setting.flag, one]
+            words += [setting.flag, _from_anywhere(one, setting.unit)]
     target = "multi-user.target" if settings.state_dir == Path("/var/lib/skep") else "default.target"
     sys.stdout.write(UNIT.format(command=" ".join(map(quoted, words)), target=target))
+
+
+def _from_anywhere(word: str, unit: str) -> str:
+    """With whole paths: systemd runs it in another folder, and expands no ~."""
+    before, _, path = ("", "", word) if unit == "path" else word.partition("=")
+    if not path or unit not in {"path", "NAME=FOLDER"}:
+        return word
+    whole = Path(path).expanduser().absolute()
+    return f"{before}={whole}" if before else str(whole)
 
 
 def quoted(word: str) -> str:
     """A word of a systemd command line (systemd.service(5)): specifiers and variables doubled, quoted where needed."""
     plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{plain}"' if plain != word or not word or any(letter.isspace() for letter in word) else plain
+    return f'"{plain}"' if plain != word or not word or any(one.isspace() or one == "'" for one in word) else plain
