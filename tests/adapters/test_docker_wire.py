@@ -152,6 +152,24 @@ async def test_an_event_stream_that_breaks_says_so(tmp_path: Path) -> None:
         await engine.close()
 
 
+async def test_a_silent_engine_is_asked_for_its_version_once_by_all_who_wait(tmp_path: Path) -> None:
+    """Else the fourth would wait four times as long."""
+    asked = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.read(1000)).split(b" ")[1])
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(listen, tmp_path / "s"):
+        engine = DockerEngine(f"unix://{tmp_path}/s", 4, read_timeout_s=0.2)
+        for _ in range(2):
+            answers = await asyncio.gather(*(engine.networks() for _ in range(4)), return_exceptions=True)
+            assert ["no answer in time" in str(answer) for answer in answers] == [True] * 4
+        await engine.close()
+    assert asked == [b"/version"] * 2
+
+
 async def test_the_version_is_asked_for_again_after_the_engine_was_gone(tmp_path: Path) -> None:
     paths = []
 

@@ -95,6 +95,7 @@ class Wire:
         self._version = ""
         self.classic = False
         self._negotiating = asyncio.Lock()
+        self._failure: Exception | None = None
 
     async def close(self) -> None:
         if self._docker is not None:
@@ -104,11 +105,24 @@ class Wire:
         self._docker = self._route = None
 
     async def version(self) -> str:
-        """The API version that is spoken, negotiated at the first call and after the engine was gone."""
+        """The API version that is spoken, negotiated at the first call and after the engine was gone.
+
+        Whoever waits while another asks shares its failure, so that a silent engine is waited for once.
+        """
+        before = self._failure
         async with self._negotiating:
             if not self._version:
-                self._version = await self._negotiate()
+                if self._failure is not None and self._failure is not before:
+                    raise self._failure
+                self._version = await self._negotiate_or_remember()
             return self._version
+
+    async def _negotiate_or_remember(self) -> str:
+        try:
+            return await self._negotiate()
+        except Exception as error:
+            self._failure = error
+            raise
 
     async def _negotiate(self) -> str:
         what = "ask for the API version"
