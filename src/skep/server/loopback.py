@@ -1,52 +1,28 @@
 """Plain HTTP on this host's loopback, for those who ask for it: everybody on the host may use it, no web page may."""
 
 import asyncio
-import ipaddress
-import re
 import socket
 from collections.abc import Sequence
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from skep.model.errors import Fault, InvalidError, UnavailableError
+from skep.model.errors import UnavailableError
 from skep.server.errors import Problem, problem_answer
 from skep.server.listen import BACKLOG
 from skep.server.patient import Patience, PatientProtocol
 from skep.server.serving import serve_on
+from skep.specs.endpoints import loopback_address
 
 log = structlog.get_logger()
 
 FLAG = "--insecure-http"
-
-_ADDRESS = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 """What a client of this host calls it. Any other name is that of a web page whose DNS points here."""
 
 _FROM_A_PAGE = (b"origin", b"sec-fetch-site")
 """Headers that browsers add and pages can't leave out; programs send neither."""
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Address and port of `127.0.0.1:2476`, `localhost:2476` or `[::1]:2476`; port 0 takes a free one.
-
-    InvalidError where it is none, or not of loopback.
-    """
-    match = _ADDRESS.fullmatch(text)
-    if match is None or int(match[2]) > 65535:
-        raise InvalidError([Fault(f"must look like 127.0.0.1:2476, not {text}", FLAG)])
-    host = "127.0.0.1" if match[1] == "localhost" else match[1].strip("[]")
-    if not _is_loopback(host):
-        raise InvalidError([Fault(f"takes a loopback address such as 127.0.0.1 only, not {host}", FLAG)])
-    return host, int(match[2])
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class LoopbackProtocol(PatientProtocol):
@@ -59,13 +35,13 @@ class LoopbackProtocol(PatientProtocol):
 
 
 class LoopbackServer:
-    """The application on `address`, as `parse_address` takes it. It may be served on a unix socket as well.
+    """The application on `address`, as `loopback_address` takes it. It may be served on a unix socket as well.
 
     `port` is the one it listens on, 0 before.
     """
 
     def __init__(self, address: str, app: ASGIApp, patience: Patience | None = None) -> None:
-        self._host, self._wanted = parse_address(address)
+        self._host, self._wanted = loopback_address(address)
         self._app, self._patience = app, patience or Patience()
         self.port = 0
 

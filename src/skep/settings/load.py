@@ -5,15 +5,14 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from skep.model.errors import Fault, InvalidError
 from skep.settings.clusters import ClusterSources, read_clusters
 from skep.settings.given import Given
 from skep.settings.table import SETTINGS, SOCKET_PATH_MAX, Setting, Settings, Value
+from skep.specs.endpoints import loopback_address
 
 _MACHINE_SOCKET: Final = "/m/0123456789ab/e.sock"
 """Below the state directory, the longest path of a socket: the engine of a machine."""
@@ -159,25 +158,11 @@ def _impossible(given: Mapping[str, Given], state_dir: Path, socket: Path, value
 
 def _listen_fault(address: str) -> str:
     """Why nothing may listen there in the clear; empty when it may, or nowhere is asked for."""
-    if not address:
-        return ""
     try:
-        parts = urlsplit(f"//{address}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if not host or not port or parts.netloc != address or parts.username is not None:
-        return f'must be HOST:PORT, as 127.0.0.1:8080, not "{address}"'
-    if host == "localhost" or _is_loopback(host):
-        return ""
-    return f"must be a loopback address, as 127.0.0.1, not {host}: whoever reaches it may start containers"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+        port = loopback_address(address)[1] if address else 1
+    except ValueError as error:
+        return str(error)
+    return "" if port else "must be HOST:PORT with a port from 1 on: nobody would know which was free"
 
 
 def _at(given: Mapping[str, Given], name: str, message: str) -> Fault:

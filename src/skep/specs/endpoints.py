@@ -1,10 +1,13 @@
-"""How people write where an engine is: `unix:///run/docker.sock`, `tcp://10.0.0.1:2376`, `ssh://ann@build`."""
+"""How people write where an engine is (`tcp://10.0.0.1:2376`, `ssh://ann@build`), and where we may listen."""
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _PASSWORD = re.compile(r"(//[^/:@,]*):[^,]*@")
+
+_LISTENING = re.compile(r"([^:/@\s\[\]]+|\[[^/@\s\[\]]+\]):([0-9]{1,5})")
 
 WANTED = (
     "want unix:///PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT, ssh://[USER@]HOST[:PORT][/SOCKET] or "
@@ -68,3 +71,26 @@ def _check_address(parts: SplitResult) -> None:
         raise ValueError(WANTED)
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError("only a host and a port can stand in it")
+
+
+def loopback_address(text: str) -> tuple[str, int]:
+    """Address and port of `127.0.0.1:2476`, `localhost:2476` or `[::1]:2476`; port 0 takes a free one.
+
+    ValueError says what is wrong with it: others than loopback would let everybody in who reaches them.
+    """
+    match = _LISTENING.fullmatch(text)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError(f'must be HOST:PORT, as 127.0.0.1:8080, not "{text}"')
+    host = "127.0.0.1" if match[1].lower() == "localhost" else match[1].strip("[]")
+    if not _is_loopback(host):
+        raise ValueError(
+            f"must be a loopback address, as 127.0.0.1, not {host}: whoever reaches it may start containers"
+        )
+    return host, int(match[2])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
