@@ -103,6 +103,23 @@ def test_what_came_with_too_large_headers_is_not_done(server: Running, front: Fr
     assert front.asked_by == []
 
 
+def test_large_bodies_before_it_buy_no_room_for_headers(server: Running) -> None:
+    """What frames a body may take an eighth of it: of this body, not of all that came on the connection."""
+    body = b" " * 4_000_000
+    with server.connect() as connection:
+        for _ in range(2):
+            connection.sendall(b"POST /healthz HTTP/1.1\r\nHost: skep\r\nContent-Length: %d\r\n\r\n" % len(body))
+            connection.sendall(body)
+            taken = b""
+            while b"MethodNotAllowed" not in taken:
+                taken += connection.recv(65536)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nX-Large: ")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(80):
+                connection.sendall(b"x" * 10_000)
+                time.sleep(0.001)
+
+
 def test_garbage_is_answered_with_a_problem(server: Running) -> None:
     with server.connect() as connection:
         connection.sendall(b"\0garbage\r\n\r\n")

@@ -44,7 +44,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._deadline: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
-        self._body_bytes = self._other_bytes = 0
+        self._body_bytes = self._earlier_bytes = self._other_bytes = 0
         self._in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,12 +62,12 @@ class PatientProtocol(HttpToolsProtocol):
         body_bytes = self._body_bytes
         super().data_received(data)
         self._other_bytes += len(data) - (self._body_bytes - body_bytes)
-        if self._other_bytes > HEAD_BYTES_MAX + len(data) + self._body_bytes // FRAMING:
+        if self._other_bytes > HEAD_BYTES_MAX + len(data) + (self._body_bytes - self._earlier_bytes) // FRAMING:
             self._refuse(431, Problem("the headers are larger than 64 KiB", "TooLarge"))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._other_bytes = 0
+        self._other_bytes, self._earlier_bytes = 0, self._body_bytes
         self._start_clock()
 
     def on_headers_complete(self) -> None:
