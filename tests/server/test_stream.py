@@ -135,6 +135,19 @@ def test_silence_is_broken_by_comments(tmp_path: Path) -> None:
     assert HEARTBEAT_S == 15
 
 
+class Noisy(FrontDouble):
+    """One event of another key after the other, without end."""
+
+    async def events(self, since: int, wait_s: float, key: str = "") -> tuple[Event, ...]:
+        await asyncio.sleep(0.001)
+        return (_event(since + 1, "workload/api"),)
+
+
+def test_silence_about_one_key_is_broken_while_much_is_told_of_others(tmp_path: Path) -> None:
+    with running(Noisy(), tmp_path / "s") as server, stream(server, "?key=workload/web") as events:
+        assert events.next() == {"": "heartbeat"}
+
+
 def test_a_stream_ends_when_the_server_stops(front: FrontDouble, tmp_path: Path) -> None:
     server = Running(front, tmp_path / "s")
     server.start()

@@ -17,6 +17,8 @@ from skep.server.front import Front
 
 HEARTBEAT_S = 15.0
 """A comment so often tells both sides, and whatever is between them, that the connection lives."""
+HEARTBEAT = b": heartbeat\n\n"
+"""Also in place of events of other keys alone: those may go on for ever."""
 
 BATCH = 100
 """Events that a slow reader may hold on to."""
@@ -84,8 +86,8 @@ async def _batch(request: Request, front: Front, after: int, key: str) -> tuple[
     except SkepError:
         return None
     if not found:
-        return None if found is None else (b": heartbeat\n\n", after)
-    return b"".join(_new(found[:BATCH], after, key)), found[:BATCH][-1].seq
+        return None if found is None else (HEARTBEAT, after)
+    return b"".join(_new(found[:BATCH], after, key)) or HEARTBEAT, found[:BATCH][-1].seq
 
 
 def _new(found: Sequence[Event], after: int, key: str) -> Iterator[bytes]:
