@@ -10,11 +10,8 @@ from skep.model.cluster import TlsFiles
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
     """TLS 1.2 or newer, the engine's certificate and name verified. UnreachableError names the file and its fault."""
-    context = ssl.create_default_context()
+    context = _trusting(files.ca) if files.ca else ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if files.ca:
-        context = ssl.create_default_context(cafile=_authority(files.ca))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not files.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -39,13 +36,12 @@ def load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
         ) from error
 
 
-def _authority(path: str) -> str:
+def _trusting(path: str) -> ssl.SSLContext:
     _text(path, "CA")
     try:
-        ssl.create_default_context(cafile=path)
+        return ssl.create_default_context(cafile=path)
     except ssl.SSLError as error:
         raise UnreachableError(f"the CA {path} holds no certificate in PEM: {error.reason}") from error
-    return path
 
 
 def _text(path: str, what: str) -> str:

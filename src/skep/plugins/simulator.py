@@ -54,7 +54,10 @@ class _Act(StrEnum):
 
 @dataclass(slots=True)
 class _Machine:
-    """Moments are monotonic; `up_s` is when it runs, infinite before Init; `over_s` when it ends by itself."""
+    """Moments are monotonic; `up_s` is when it runs, infinite before Init; `over_s` when it ends by itself.
+
+    `inits` counts how often it was given its Init.
+    """
 
     id: str
     spec: InstanceSpec
@@ -63,6 +66,7 @@ class _Machine:
     created_s: float
     up_s: float = math.inf
     over_s: float = math.inf
+    inits: int = 0
 
     @property
     def group(self) -> str:
@@ -88,7 +92,6 @@ class SimulatorInstances:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._machines: dict[str, _Machine] = {}
-        self._inits: Counter[str] = Counter()
         self._made = 0
         self._chances: dict[tuple[str, int], Random] = {}
         self._acts: Counter[tuple[str, _Act]] = Counter()
@@ -104,7 +107,7 @@ class SimulatorInstances:
         machine = await self._make(spec)
         if machine.up_s == math.inf:
             machine.spec = spec
-            self._inits[machine.id] += 1
+            machine.inits += 1
             machine.start(self._clock.monotonic_s())
             self._tell(machine)
         if self._happens(machine.group, machine.wanted, _Act.ANSWER, machine.wanted.lose_provision):
@@ -174,7 +177,7 @@ class SimulatorInstances:
 
     def inits(self, instance: str) -> int:
         """How often the machine was given its Init."""
-        return self._inits[instance]
+        return self._machines[instance].inits
 
     def _tell(self, machine: _Machine) -> None:
         for watcher in self._watchers:
