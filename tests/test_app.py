@@ -128,6 +128,21 @@ def test_machines_that_need_no_engine_are_made(tmp_path: Path, dead_port: int, p
         assert len(files) == (3 if plugin == "instance-file" else 0)
 
 
+def test_down_tells_which_files_it_removed_and_leaves_those_of_others(tmp_path: Path) -> None:
+    folder = tmp_path / "instances"
+    with served(tmp_path, "--cluster", "lab=tcp://127.0.0.1:1") as server:
+        code, said = server.run("apply", "-f", "-", "--wait", "--timeout", "20s", document=group("instance-file", 2))
+        assert code == 0, said
+        (folder / "notes.txt").touch()
+    made = sorted(file.name for file in folder.glob("instance-*"))
+    code, said = server.run("down", "-o", "json")
+    assert (code, sorted(json.loads(said))) == (0, [f"file {name}" for name in made])
+    assert list(folder.iterdir()) == [folder / "notes.txt"]
+    (folder / "notes.txt").unlink()
+    assert server.run("down", "-o", "json") == (0, "[]\n")
+    assert not folder.exists()
+
+
 def test_http_on_loopback_is_served_beside_the_socket_when_asked_for(tmp_path: Path, dead_port: int) -> None:
     flags = ("--cluster", "lab=tcp://127.0.0.1:1", "--insecure-http", f"127.0.0.1:{dead_port}")
     with served(tmp_path, *flags) as server:

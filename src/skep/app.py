@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import random
-import shutil
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -235,8 +234,8 @@ async def _tear_down(settings: Settings) -> tuple[str, ...]:
         engines = _engines(settings)
         stack.push_async_callback(engines.close)
         workloads = await remove_workloads(settings.clusters, engines, settings.controller)
-        removed = (*workloads, *await _remove_machines(settings, engines))
-        await asyncio.to_thread(shutil.rmtree, _files(settings), ignore_errors=True)
+        files = await FileInstances(_files(settings)).remove_everything()
+        removed = (*workloads, *await _remove_machines(settings, engines), *files)
         for document in await store.list(""):
             await store.delete(document.key)
     return removed

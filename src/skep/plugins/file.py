@@ -101,6 +101,15 @@ class FileInstances:
             except OSError as error:
                 raise UnavailableError(f"could not remove machine {instance}: {error}") from error
 
+    async def remove_everything(self) -> tuple[str, ...]:
+        """All machines, and the folder unless something else is in it. Says what it removed: `file NAME`."""
+        machines = await self.describe({})
+        for machine in machines:
+            await self.destroy(machine.id)
+        with suppress(OSError):
+            self._folder.rmdir()
+        return tuple(f"file {machine.id}" for machine in machines)
+
     async def describe(self, tags: Mapping[str, str]) -> Sequence[InstanceDescription]:
         """In the order of the names. Files that are no machines are passed over, with a warning when they change."""
         try:
