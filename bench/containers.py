@@ -45,6 +45,8 @@ CPU_PERCENT_MAX = 0.5
 MEMORY_MB_MAX = 100
 LIMIT = 2 * (os.cpu_count() or 1)
 """Calls at once to one engine: skep's own default."""
+SETTLE_S = 1.0
+"""An engine goes on tidying up for a moment after it has said that a container is gone."""
 NAME = "bench"
 MARK = "bench.bare"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -146,8 +148,10 @@ def measure_creation(lab: Lab, cluster: str, count: int, rounds: int) -> bool:
     for number in range(rounds):
         ours.append(timed(lambda: _submitted(lab, cluster, count)))
         lab.clear(cluster)
+        time.sleep(SETTLE_S)
         theirs.append(timed(lambda: _made(lab, cluster, bare, count)))
         bare.clear()
+        time.sleep(SETTLE_S)
         print(f"{count} on {cluster}, round {number + 1}: {ours[-1]:.2f} s, bare {theirs[-1]:.2f} s", flush=True)
     return compare(f"create {count} on {cluster}", ours, theirs, RATIOS_MAX[count])
 
