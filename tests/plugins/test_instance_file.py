@@ -212,6 +212,16 @@ async def test_what_a_dead_process_left_half_written_goes_after_a_while(plugin: 
     assert (old.exists(), young.exists()) == (False, True)
 
 
+async def test_what_only_bears_the_name_of_an_unfinished_file_is_let_be(plugin: FileInstances, folder: Path) -> None:
+    await plugin.provision(spec())
+    (folder / ".instance-1.new").mkdir()
+    os.utime(folder / ".instance-1.new", (1, 1))
+    (folder / ".instance-2.new").symlink_to(folder.parent)
+    assert len(await ids(plugin)) == 1
+    assert (folder / ".instance-1.new").is_dir()
+    assert (folder / ".instance-2.new").is_symlink()
+
+
 async def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "instances").write_text("a file")
     plugin = FileInstances(tmp_path / "instances")

@@ -131,7 +131,7 @@ class FileInstances:
                 if _NAME.fullmatch(entry.name):
                     status = entry.stat(follow_symlinks=False)
                     self._known[entry.name] = self._current(entry.name, status, before.get(entry.name))
-                elif _UNFINISHED.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - LEFTOVER_S:
+                elif _is_leftover(entry):
                     (self._folder / entry.name).unlink()
         return [known.description for known in self._known.values() if known.description is not None]
 
@@ -184,6 +184,13 @@ class FileInstances:
         after = [self._look(name) for name in machines]
         groups = {item.tags.get(GROUP_TAG, "") for item in (*before, *after) if item is not None}
         return groups or ({""} if machines else set())
+
+
+def _is_leftover(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file that nobody will finish; a folder or link of that name is somebody else's."""
+    if not _UNFINISHED.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+        return False
+    return entry.stat(follow_symlinks=False).st_mtime < time.time() - LEFTOVER_S
 
 
 @lru_cache(maxsize=1024)
