@@ -27,15 +27,13 @@ def test_the_unit_runs_serve_with_the_flags_that_were_given(tmp_path: Path) -> N
 
 
 def test_paths_are_whole_for_the_unit_runs_in_another_folder(tmp_path: Path) -> None:
-    (tmp_path / "certs").mkdir()
-    (tmp_path / "certs" / "ca.pem").touch()
-    relative = os.path.relpath(tmp_path)
-    flags = ["--state-dir", relative, "--cluster", "a=tcp://a", "--cluster-tls", f"a={relative}/certs"]
-    words = unit(*flags)["Service"]["ExecStart"].split()
-    state, files = words[words.index("--state-dir") + 1], words[-1].removeprefix("a=")
-    assert state.startswith("/")
-    assert files.startswith("/")
-    assert (Path(state).resolve(), Path(files).resolve()) == (tmp_path, tmp_path / "certs")
+    (tmp_path / "ca.pem").touch()
+    certificates = f"a={os.path.relpath(tmp_path)}"
+    flags = ["--socket", "skep.sock", "--cluster", "a=tcp://a", "--cluster-tls", certificates]
+    words = unit("--state-dir", str(tmp_path), *flags)["Service"]["ExecStart"].split()
+    folder = words[-1].removeprefix("a=")
+    assert words[words.index("--socket") + 1] == str(Path("skep.sock").absolute())
+    assert (folder.startswith("/"), Path(folder).resolve()) == (True, tmp_path)
 
 
 def test_what_the_environment_says_now_is_not_in_the_unit(tmp_path: Path) -> None:
