@@ -3,10 +3,10 @@
 import asyncio
 import sys
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 from skep.adapters.docker import DockerEngine
-from skep.adapters.docker_contexts import DockerContext, read_context
+from skep.adapters.docker_contexts import DockerContext, may_be_there, read_context
 from skep.adapters.docker_routes import Access
 from skep.model.cluster import TlsFiles
 from skep.model.errors import UnavailableError
@@ -79,3 +79,16 @@ async def test_a_context_that_can_t_be_used_is_told(tmp_path: Path) -> None:
     assert (await said(tmp_path, "empty")).endswith("it names no host")
     assert "has no readable endpoint in" in await said(tmp_path, "broken")
     assert "are not used here" in await said(None, "x")
+
+
+class Closed(PosixPath):
+    """A file in a folder that may not be searched."""
+
+    def exists(self) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+
+def test_a_file_that_can_t_be_seen_may_be_there(tmp_path: Path) -> None:
+    """Who reads it says why it can't be read; taking it for absent would speak without TLS."""
+    assert may_be_there(Closed(tmp_path / "ca.pem"))
+    assert not may_be_there(tmp_path / "ca.pem")

@@ -26,6 +26,14 @@ def docker_folder(environ: Mapping[str, str], home: Path) -> Path:
     return Path(environ["DOCKER_CONFIG"]) if environ.get("DOCKER_CONFIG") else home / ".docker"
 
 
+def may_be_there(path: Path) -> bool:
+    """Also for one in a folder that can't be searched: who reads it says so."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+
+
 def read_context(folder: Path, name: str) -> DockerContext:
     """The context of that name below docker's folder. UnreachableError says what is missing, and where."""
     if name == "default":
@@ -34,7 +42,9 @@ def read_context(folder: Path, name: str) -> DockerContext:
     meta = folder / "contexts" / "meta" / digest / "meta.json"
     endpoint = _endpoint(meta, name)
     files = folder / "contexts" / "tls" / digest / "docker"
-    ca, cert, key = (str(files / part) if (files / part).exists() else "" for part in ("ca.pem", "cert.pem", "key.pem"))
+    ca, cert, key = (
+        str(files / part) if may_be_there(files / part) else "" for part in ("ca.pem", "cert.pem", "key.pem")
+    )
     skip = endpoint.get("SkipTLSVerify") is True
     return DockerContext(
         str(endpoint["Host"]), TlsFiles(ca, cert, key, not skip) if ca or cert or key or skip else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from skep.adapters.docker_contexts import DEFAULT_SOCKET, docker_folder, read_context
+from skep.adapters.docker_contexts import DEFAULT_SOCKET, docker_folder, may_be_there, read_context
 from skep.adapters.docker_errors import UnreachableError
 from skep.model.cluster import TlsFiles
 from skep.model.errors import NotFoundError, RefusedError
@@ -87,7 +87,7 @@ def host_tls(environ: Mapping[str, str], home: Path) -> TlsFiles | None:
     given = environ.get("DOCKER_CERT_PATH", "")
     folder = Path(given) if given else docker_folder(environ, home)
     names = ("ca.pem", "cert.pem", "key.pem")
-    ca, cert, key = (str(folder / name) if given or (folder / name).exists() else "" for name in names)
+    ca, cert, key = (str(folder / name) if given or may_be_there(folder / name) else "" for name in names)
     return TlsFiles(ca if verify else "", cert, key, verify)
 
 
