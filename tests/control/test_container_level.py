@@ -8,8 +8,11 @@ import pytest
 from skep.control.container_level import image_held
 from skep.model.engine import Image
 from skep.model.errors import UnavailableError
+from skep.model.plan import NoteKind
 from skep.model.spec import FileRef, Port, Restart, WorkloadSpec
-from skep.model.state import Desired, Record
+from skep.model.state import Desired, Ledger, Observed, Record
+from skep.planning.conditions import is_converged
+from skep.planning.planner import plan
 from tests.control.lab import IMAGE, WEB, Lab, document_of
 from tests.sim.loop import run
 
@@ -81,6 +84,31 @@ def test_what_can_not_be_is_a_hold_that_a_dry_run_shows_too(change: dict[str, ob
         assert resolved.refusal == resolved.desired.hold
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"constraints": ("node.hostname==delta",)},
+        {"constraints": ("node.role==worker",)},
+        {"secrets": (FileRef("key"),)},
+        {"networks": ("a", "b")},
+    ],
+)
+def test_a_global_workload_that_can_not_be_is_not_done_with_none(change: dict[str, object]) -> None:
+    """W50: the dry run says why, and the wait for it goes on."""
+    found = desired(replace(WEB, mode="global", count=0, **change), ["alpha"])  # type: ignore[arg-type]
+    made = plan(found, Observed(), Ledger(), 0.0)
+    assert (found.size, made.actions) == (1, ())
+    assert [(n.kind, n.detail) for n in made.notes] == [(NoteKind.HELD, found.hold)]
+    assert next(iter(change)).capitalize() in found.hold
+    assert not is_converged(found, Observed(), Ledger())
+
+
+def test_a_global_workload_whose_engines_are_all_lost_has_nowhere_to_be() -> None:
+    found = desired(replace(WEB, mode="global", count=0, constraints=("node.hostname==beta",)), lost=["beta"])
+    made = plan(found, Observed(lost=frozenset({"beta"})), Ledger(), 0.0)
+    assert (found.size, [n.kind for n in made.notes]) == (1, [NoteKind.UNPLACEABLE])
 
 
 def test_a_workload_that_is_removed_is_held_back_by_nothing() -> None:

@@ -89,7 +89,9 @@ class ContainerLevel:
         spec, one_each = workload.spec, containers.takes_one_each(workload.spec)
         lost = {e.source for e in sight.engines if e.lost}
         there = [s for s in workload.sources if s not in lost]
-        size = 0 if document.removed else len(there) if spec.mode == "global" else spec.count
+        # A global one that has no engine wants one all the same: nothing of nothing would pass for ready.
+        wanted = max(1, len(there)) if spec.mode == "global" else spec.count
+        size = 0 if document.removed else wanted
         surge, unavailable = containers.room_to_roll(size, len(there), one_each)
         return Desired(
             key=document.key,
