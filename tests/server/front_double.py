@@ -129,7 +129,7 @@ class FrontDouble:
         await self.view(key)
         return self._store(key.name, count, key.kind)
 
-    async def views(self, kind: Kind | None) -> tuple[KeyView, ...]:
+    async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
         self._ask()
         self.polls += 1
         if self.script:

@@ -198,3 +198,22 @@ def test_a_workload_waits_until_its_groups_have_brought_its_new_image() -> None:
         assert not late
 
     simulated(body)
+
+
+def test_who_asks_for_a_fresh_reading_sees_what_no_event_tells() -> None:
+    """Swarm has no events of tasks: a converged service is looked at with the resync, unless somebody asks."""
+
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        await sim.clock.sleep(5)
+        assert sim.core is not None
+        assert sim.world.kill_task("web")
+        [old] = [v for v in await sim.core.views() if v.name == "web"]
+        [fresh] = [v for v in await sim.core.views(fresh=True) if v.name == "web"]
+        assert (old.ready, old.converged) == (5, True)
+        assert (fresh.ready, fresh.converged) == (4, False)
+        await sim.converged(60)
+        told = [e for e in await sim.core.events(0, 0, "workload/web") if e.reason in ("Unavailable", "Available")]
+        assert [e.message for e in told][-2:] == ["4 of 5 serve", "5 of 5 serve"]
+
+    simulated(body)

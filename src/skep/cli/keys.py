@@ -24,7 +24,7 @@ def listed(client: Client, kind: str, form: str) -> None:
       skep {kind} {command}
       skep {kind} {command} -o json
     """
-    views = client.get(f"/v1/{kind}s")
+    views = client.get(f"/v1/{kind}s?fresh=true")
     columns = tables.WIDE if form == "wide" else tables.BY_KIND[kind]
     emit(views, form, lambda: show(tables.keys(views, columns), f"There are no {kind}s."))
 

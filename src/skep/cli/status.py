@@ -27,7 +27,7 @@ def status(client: Client, form: str) -> None:
       skep status -o wide
       skep status -o json
     """
-    found = client.get("/v1/status")
+    found = client.get("/v1/status?fresh=true")
     emit(found, form, lambda: _status_lines(found, wide=form == "wide"))
 
 

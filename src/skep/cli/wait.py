@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skep.cli.state import View
 
 POLL_S = 0.3
-"""Quick enough to seem live; a status costs the server about a millisecond."""
+"""Quick enough to seem live; what was not looked at for a second is looked at."""
 
 OUTAGE_S_MAX = 10.0
 """A server that restarts is back by then; after that, waiting on tells nobody anything."""
@@ -83,7 +83,7 @@ def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, Vi
 
 def views_of(client: Client) -> dict[str, View]:
     """All keys, as they are now."""
-    status = client.get("/v1/status")
+    status = client.get("/v1/status?fresh=true")
     return {view["key"]: view for view in (*status["groups"], *status["workloads"])}
 
 

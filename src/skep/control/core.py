@@ -230,8 +230,10 @@ class Core:
             raise UnavailableError("skep is starting; try again in a moment")
         return self._reconcilers[kind]
 
-    async def views(self, kind: Kind | None = None) -> tuple[KeyView, ...]:
+    async def views(self, kind: Kind | None = None, fresh: bool = False) -> tuple[KeyView, ...]:
         documents = await self._catalog.list(kind)
+        if fresh:
+            await self._refresh(*(d.key for d in documents))
         return tuple([await self._key_view(d) for d in documents])
 
     async def _key_view(self, document: SpecDocument) -> KeyView:
@@ -272,16 +274,20 @@ class Core:
             raise UnavailableError("skep is starting; try again in a moment")
         return await self._records.read(key)
 
-    async def _refresh(self, key: Key) -> None:
-        """Wait a little for a look that is not older than a second; an old one is better than none."""
-        clock, reconciler = self._world.clock, self._running(key.kind)
-        self._world.hub.wake(key)
+    async def _refresh(self, *keys: Key) -> None:
+        """Wait a little for looks that are not older than a second; old ones are better than none."""
+        clock = self._world.clock
+        old = [key for key in keys if self._age_s(key) > FRESH_S]
+        for key in old:
+            self._world.hub.wake(key)
         asked_s = clock.monotonic_s()
-        while clock.monotonic_s() - asked_s < FRESH_S:
-            seen = reconciler.seen(key)
-            if seen is not None and clock.monotonic_s() - seen.at_s <= FRESH_S:
-                return
-            await clock.sleep(0.02)
+        while old and clock.monotonic_s() - asked_s < FRESH_S:
+            await clock.sleep(0.01)
+            old = [key for key in old if self._age_s(key) > FRESH_S]
+
+    def _age_s(self, key: Key) -> float:
+        seen = self._running(key.kind).seen(key)
+        return self._world.clock.monotonic_s() - seen.at_s if seen else float("inf")
 
     async def history(self, key: Key) -> tuple[RevisionView, ...]:
         return history_view(await self._catalog.require(key), self._world.secrets.keyed_hash)

@@ -27,6 +27,7 @@ from skep.planning.check import check_plan
 from skep.planning.conditions import conditions
 from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
+from skep.planning.news import news
 from skep.planning.planner import plan as make_plan
 from skep.ports import Actuator, Advance, Clock
 
@@ -134,6 +135,9 @@ class Reconciler:
         ledger, begun = ledgers.begin(settled.ledger, plan.actions, desired, self._request, self._clock.wall_s())
         stated = self._stated(record, resolved, observed, plan, ledger)
         await self._records.write(stated)
+        for one in news(record, stated, numbered=desired.numbered, now_s=self._clock.monotonic_s()):
+            self._journal.say(key, one.reason, one.message)
+            log.info("news", key=str(key), reason=one.reason, text=one.message)
         if (settled.resume or begun) and await self._catalog.get(key) is None:
             return Turn(recheck_after_s=0.0)
         self._actions.settled(key, outcomes)

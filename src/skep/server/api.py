@@ -102,8 +102,8 @@ def _status_router(front: Front) -> APIRouter:
     router = APIRouter(tags=["status"], responses=EVERYWHERE)
 
     @router.get("/status", response_model=answer(Status), operation_id="status")
-    async def status() -> Status:
-        views = await front.views(None)
+    async def status(fresh: bool = False) -> Status:
+        views = await front.views(None, fresh)
         groups, workloads = (tuple(view for view in views if view.kind == kind) for kind in Kind)
         return Status(front.info(), groups, workloads)
 
@@ -134,8 +134,8 @@ def _reading_router(front: Front, kind: Kind) -> APIRouter:
     named = problems(404)
 
     @router.get("", response_model=answers(KeyView), operation_id=f"list_{kind}s")
-    async def views() -> tuple[KeyView, ...]:
-        return await front.views(kind)
+    async def views(fresh: bool = False) -> tuple[KeyView, ...]:
+        return await front.views(kind, fresh)
 
     @router.get("/{name}", response_model=answer(KeyView), operation_id=f"describe_{kind}", responses=named)
     async def view(name: str) -> KeyView:

@@ -62,8 +62,11 @@ class Front(Protocol):
         """A new generation of the same spec: what was given up is tried again at once (W38)."""
 
     async def scale(self, key: Key, count: int, who: str) -> ChangeView: ...
-    async def views(self, kind: Kind | None) -> tuple[KeyView, ...]:
-        """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone."""
+    async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
+        """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone.
+
+        fresh: look at those that were not looked at for a second; waits a second at most.
+        """
 
     async def view(self, key: Key) -> KeyView: ...
     async def history(self, key: Key) -> tuple[RevisionView, ...]:

@@ -1,0 +1,65 @@
+"""What happened to a key between two of its records, in words: what failed or ended, and what it is now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from skep.model.plan import ActionKind
+from skep.model.spec import Kind
+from skep.model.state import ConditionType, Failure, Record
+
+_DEEDS = {
+    ActionKind.CREATE: "creation",
+    ActionKind.ADOPT: "adoption",
+    ActionKind.START: "start",
+    ActionKind.STOP: "stop",
+    ActionKind.UPDATE: "update",
+    ActionKind.DRAIN: "removal",
+    ActionKind.DESTROY: "removal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One line of the journal: a word (Failed, Ended, Available, Unavailable) and a sentence."""
+
+    reason: str
+    message: str
+
+
+def news(before: Record, after: Record, *, numbered: bool, now_s: float) -> tuple[News, ...]:
+    """Told once: each failure as often as it was counted, and Available when it flips.
+
+    `now_s` is the clock of the ledger.
+    """
+    return (*_failures(before, after, numbered, now_s), *_available(before, after))
+
+
+def _failures(before: Record, after: Record, numbered: bool, now_s: float) -> Iterator[News]:
+    counted = {(f.subject, f.kind): f.count for f in before.ledger.failures}
+    for failure in after.ledger.failures:
+        if failure.message and failure.count > counted.get((failure.subject, failure.kind), 0):
+            yield _ended(failure, now_s) if numbered and failure.counted else _failed(after.key.kind, failure, now_s)
+
+
+def _ended(failure: Failure, now_s: float) -> News:
+    if failure.kind is not ActionKind.START:
+        return News("Failed", f"creation on {failure.subject}: {failure.message}")
+    times = f", {failure.count} times in a row" if failure.count > 1 else ""
+    return News("Ended", f"container {failure.subject} ended{times}: {failure.message}; {_next(failure, now_s)}")
+
+
+def _failed(kind: Kind, failure: Failure, now_s: float) -> News:
+    subject = f" of {failure.subject[:12] if kind is Kind.WORKLOAD else failure.subject}" if failure.subject else ""
+    return News("Failed", f"{_DEEDS[failure.kind]}{subject}: {failure.message}; {_next(failure, now_s)}")
+
+
+def _next(failure: Failure, now_s: float) -> str:
+    seconds = failure.retry_s - now_s
+    return f"again in {seconds:.0f} s" if seconds >= 1 else "again at once"
+
+
+def _available(before: Record, after: Record) -> Iterator[News]:
+    was = next((c for c in before.conditions if c.type is ConditionType.AVAILABLE), None)
+    now = next((c for c in after.conditions if c.type is ConditionType.AVAILABLE), None)
+    if was is not None and now is not None and was.status != now.status:
+        yield News("Available" if now.status else "Unavailable", f"{now.message} serve")
