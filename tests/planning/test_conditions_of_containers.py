@@ -2,6 +2,7 @@
 
 import pytest
 
+from skep.model.plan import NoteKind
 from skep.model.state import Condition, ConditionType, Desired
 from skep.planning.conditions import conditions, is_converged
 from skep.planning.planner import plan
@@ -82,6 +83,41 @@ def test_a_source_that_owes_an_answer_is_told() -> None:
 def test_where_nothing_can_be_made_it_is_said(members: str, silent: str, condition: ConditionType) -> None:
     """W35, W36, W52."""
     assert stated(numbered(2, "ab"), members, "", silent)[condition].status is True
+
+
+@pytest.mark.parametrize(
+    ("members", "silent", "message"),
+    [
+        ("1=m1@a 2=m2?@b", "b", "b does not answer"),
+        ("1=m1@a 2=m2%@b", "b", "b does not answer"),
+        ("1=m1?@a 2=m2?@b", "a b", "a, b do not answer"),
+        ("1=m1@a 2=m2@a", "z", "z does not answer"),
+        ("1=m1@a", "unlisted:b", "b does not answer: what is missed may live on b, which never answered yet"),
+    ],
+)
+def test_a_source_is_named_as_soon_as_it_is_silent(members: str, silent: str, message: str) -> None:
+    """W52: also where nothing is to be done about it; else nobody would know what is waited for."""
+    found = stated(numbered(2, "ab"), members, "", silent)[ConditionType.UNREACHABLE]
+    assert (found.status, found.reason) == (True, "SourceSilent")
+    assert found.message == f"waiting for an answer: {message}"
+
+
+@pytest.mark.parametrize(
+    ("members", "under_way", "silent"),
+    [
+        ("1=m1?@a 2=m2?@b", "failed start 1 1 90 m9, streak 7", "a b"),
+        ("", "", "a unlisted:b"),
+        ("", "create 1 @a #r, failed create a 1 90 r", "a b"),
+    ],
+)
+def test_the_silence_of_a_source_is_told_once(members: str, under_way: str, silent: str) -> None:
+    made = plan(numbered(3, "ab"), observed(members, silent), ledger(under_way), NOW_S)
+    assert [n.kind for n in made.notes].count(NoteKind.SOURCE_SILENT) == 1
+
+
+def test_a_lost_source_is_replaced_and_not_waited_for() -> None:
+    """W35."""
+    assert ConditionType.UNREACHABLE not in stated(numbered(2, "ab"), "1=m1@a 2=m2@a", "", "lost:b")
 
 
 def test_a_new_try_is_no_failure_any_more() -> None:

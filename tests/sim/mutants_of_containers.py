@@ -57,8 +57,8 @@ OF_CONTAINERS = (
     _numbered(
         "a source that was never heard is taken for empty",
         "slots",
-        "    elif observed.unlisted:\n",
-        "    elif False:\n",
+        "return bool(hold or draft.census.observed.unlisted)",
+        "return bool(hold)",
     ),
     # slots
     _numbered("numbers are never filled", "planner", "    _fill_numbers,\n", ""),
@@ -86,6 +86,7 @@ OF_CONTAINERS = (
     ),
     _numbered("a crash loop is not told", "slots", "elif failure.count >= CRASH_LOOP_ENDS:", "elif False:"),
     _numbered("a partition is not told", "slots", "    if census.observed.partitioned:\n", "    if False:\n"),
+    _numbered("silent sources are not told", "slots", "    if census.observed.silent:\n", "    if False:\n"),
     # the dead
     _numbered("the dead are never buried", "planner", "    slots.bury,\n", ""),
     _numbered("no logs are kept", "slots", "if not is_last or member.slot not in used:", "if True:"),

@@ -1,5 +1,6 @@
 """A plan while it is being written: what earlier steps decided limits what later ones may."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cached_property
 
@@ -58,6 +59,11 @@ class Draft:
 
     def note(self, kind: NoteKind, subject: str = "", detail: str = "") -> None:
         self._notes[Note(kind, subject, detail)] = None
+
+    def note_silent(self, sources: Collection[str], detail: str = "") -> None:
+        """`a, b do not answer`, and what follows from that."""
+        told = f"{', '.join(sorted(sources))} {'does' if len(sources) == 1 else 'do'} not answer"
+        self.note(NoteKind.SOURCE_SILENT, detail=f"{told}: {detail}" if detail else told)
 
     def wake_in(self, seconds: float) -> None:
         """Time alone may change the answer this much later."""
@@ -143,10 +149,16 @@ class Draft:
             paced = over and source not in self.census.mute
             return not paced and self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
         if not self.places.will_have_room():
-            silent = ", ".join(self.places.silent)
-            kind = NoteKind.SOURCE_SILENT if silent else NoteKind.UNPLACEABLE
-            self.note(kind, detail=f"{silent} does not answer" if silent else "no engine that it may run on is free")
+            self._note_nowhere()
         return False
+
+    def _note_nowhere(self) -> None:
+        """One that owes an answer to a creation may answer to all else; those that are silent were told of before."""
+        mute = set(self.places.silent) - self.census.observed.silent
+        if mute:
+            self.note_silent(mute)
+        elif not self.places.silent:
+            self.note(NoteKind.UNPLACEABLE, detail="no engine that it may run on is free")
 
     def backing_off(self, subject: str, kind: ActionKind) -> Failure | None:
         """The failure that forbids this act for now, noted; None where it may be tried."""

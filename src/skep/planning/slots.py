@@ -38,14 +38,11 @@ def _candidates(draft: Draft, held: set[str | None], vacated: set[str | None]) -
 
 
 def _is_hindered(draft: Draft) -> bool:
-    """What forbids every creation. Where nobody knows what lives on a source, anything that is missed may be there."""
-    observed, hold = draft.census.observed, draft.census.desired.hold
+    """What forbids every creation: a hold, or a source of which nobody knows what lives there, as `tell` has said."""
+    hold = draft.census.desired.hold
     if hold:
         draft.note(NoteKind.HELD, detail=hold)
-    elif observed.unlisted:
-        silent = ", ".join(sorted(observed.unlisted))
-        draft.note(NoteKind.SOURCE_SILENT, detail=f"what is missed may live on {silent}, which never answered yet")
-    return bool(hold or observed.unlisted)
+    return bool(hold or draft.census.observed.unlisted)
 
 
 def _waits(draft: Draft, slot: str) -> bool:
@@ -62,7 +59,7 @@ def _waits(draft: Draft, slot: str) -> bool:
 
 
 def tell(draft: Draft) -> None:
-    """What has to be known of the whole key: slots that end again and again (W30, W38), and a network that broke."""
+    """What has to be known of the whole key: slots that end again and again (W30, W38), and who is silent."""
     census = draft.census
     counts = [f for f in census.ledger.failures if is_count(f) and f.count]
     for failure in sorted(counts, key=lambda f: (number_of(f.subject) or 0, f.subject)):
@@ -73,6 +70,14 @@ def tell(draft: Draft) -> None:
     if census.observed.partitioned:
         silent = ", ".join(sorted(census.observed.silent))
         draft.note(NoteKind.PARTITION_SUSPECTED, detail=f"none of {silent} is replaced")
+    if census.observed.silent:
+        draft.note_silent(census.observed.silent, _unheard(census))
+
+
+def _unheard(census: Census) -> str:
+    """Where nobody knows what lives on a source, anything that is missed may be there."""
+    unlisted = ", ".join(sorted(census.observed.unlisted))
+    return f"what is missed may live on {unlisted}, which never answered yet" if unlisted else ""
 
 
 def bury(draft: Draft) -> None:
