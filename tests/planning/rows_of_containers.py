@@ -295,6 +295,14 @@ ENDS = [
         "1=m1@a 2=m2%@a",
         "destroy m2 Removed, drain m1 Removed",
     ),
+    Row(
+        "what a removed key has on a lost source is waited for (W35)",
+        numbered(0, "ab", removed=True),
+        "1=m1@a",
+        "drain m1 Removed",
+        (N.SOURCE_SILENT,),
+        silent="lost:b",
+    ),
 ]
 
 VICTIMS = [

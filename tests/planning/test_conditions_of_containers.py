@@ -120,6 +120,27 @@ def test_a_lost_source_is_replaced_and_not_waited_for() -> None:
     assert ConditionType.UNREACHABLE not in stated(numbered(2, "ab"), "1=m1@a 2=m2@a", "", "lost:b")
 
 
+@pytest.mark.parametrize(
+    ("members", "silent", "message"),
+    [
+        ("", "lost:b", "b does not answer: what is left there can't be removed until it is back, or is taken"),
+        ("2=m2?@b", "b", "b does not answer: what is left there can't be removed until it is back, or is taken"),
+        ("", "a lost:b", "a, b do not answer: what is left there can't be removed until they are back, or are taken"),
+    ],
+)
+def test_a_removal_that_waits_for_a_source_says_so(members: str, silent: str, message: str) -> None:
+    """W35, W52: it is not complete, for what is there comes back."""
+    found = stated(numbered(0, "ab", removed=True), members, "", silent)
+    assert found[ConditionType.UNREACHABLE].message == f"waiting for an answer: {message} out of the settings"
+    assert found[ConditionType.PROGRESSING].reason == "Removing"
+
+
+def test_a_removal_without_a_silent_source_is_complete() -> None:
+    found = stated(numbered(0, "ab", removed=True), "")
+    assert found[ConditionType.PROGRESSING].reason == "Complete"
+    assert ConditionType.UNREACHABLE not in found
+
+
 def test_a_new_try_is_no_failure_any_more() -> None:
     """W38: after a new generation the slot counts from nothing."""
     assert ConditionType.CRASH_LOOPING not in stated(numbered(1), "1=m1%@a", "failed start 1 0 0 m1")

@@ -36,10 +36,14 @@ _FINAL = frozenset({NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED, NoteKind.RE
 
 
 def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
-    """W50: everything wanted is there, current and healthy, and nothing is under way."""
+    """W50: everything wanted is there, current and healthy, and nothing is under way.
+
+    What lived on a lost source is replaced (W35), but not removed: it comes back with its source.
+    """
     census = take(desired, observed, ledger)
     return (
         observed.complete
+        and not (desired.removed and observed.lost)
         and not ledger.entries
         and not census.outdated
         and not census.gone

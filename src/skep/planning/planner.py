@@ -34,7 +34,7 @@ Step = Callable[[Draft], None]
 
 def _steps(desired: Desired) -> Iterable[Step]:
     if desired.removed:
-        return (_remove_all,)
+        return _REMOVED_NUMBERED if desired.numbered else (_remove_all,)
     if desired.numbered:
         return _NUMBERED
     return _NAMED_OR_ALIKE
@@ -170,3 +170,5 @@ _NUMBERED: Sequence[Step] = (
     slots.bury,
 )
 """Of numbered members. The dead come last, for until then nobody knows which slots are to be filled."""
+
+_REMOVED_NUMBERED: Sequence[Step] = (slots.tell_of_left, _remove_all)

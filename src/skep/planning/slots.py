@@ -74,6 +74,14 @@ def tell(draft: Draft) -> None:
         draft.note_silent(census.observed.silent, _unheard(census))
 
 
+def tell_of_left(draft: Draft) -> None:
+    """Why a removed key stays: what lives on a source that is lost or silent comes back with it (W35)."""
+    away = draft.census.observed.silent | draft.census.observed.lost
+    if away:
+        until = "it is back, or is taken" if len(away) == 1 else "they are back, or are taken"
+        draft.note_silent(away, f"what is left there can't be removed until {until} out of the settings")
+
+
 def _unheard(census: Census) -> str:
     """Where nobody knows what lives on a source, anything that is missed may be there."""
     unlisted = ", ".join(sorted(census.observed.unlisted))
