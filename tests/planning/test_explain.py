@@ -42,6 +42,11 @@ R, A = Reason, ActionKind
         ),
         (
             Kind.WORKLOAD,
+            Action(A.DESTROY, R.DEAD, "3", "c0ffee" * 10, source="box"),
+            "remove container 3 (c0ffeec0ffee) on box: it has ended, and a later one is kept",
+        ),
+        (
+            Kind.WORKLOAD,
             Action(A.STOP, R.UNHEALTHY, "3", "c0ffee" * 10, source="box"),
             "stop container 3 (c0ffeec0ffee) on box: it has been unhealthy for too long",
         ),

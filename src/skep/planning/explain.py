@@ -19,6 +19,9 @@ _WHY = {
     Reason.DRIFTED: "it was changed from outside",
 }
 
+_ENDED = "it has ended, and a later one is kept"
+"""Of a container (Reason.DEAD): its engine still has it."""
+
 _ADOPTED = "it is there already, made by others"
 
 _DEEDS = {
@@ -68,9 +71,15 @@ def explain_action(kind: Kind, action: Action) -> str:
     """`create machine 10.20.0.10: one is missing`."""
     subject = _subject(kind, action)
     what = f" ({', '.join(action.detail)})" if action.detail else ""
-    adopted = (action.kind, action.reason) == (ActionKind.ADOPT, Reason.DRIFTED)
-    why = _ADOPTED if adopted else _WHY[action.reason]
-    return f"{_DEEDS[action.kind]} {subject}: {why}{what}"
+    return f"{_DEEDS[action.kind]} {subject}: {_why(kind, action)}{what}"
+
+
+def _why(kind: Kind, action: Action) -> str:
+    if (action.kind, action.reason) == (ActionKind.ADOPT, Reason.DRIFTED):
+        return _ADOPTED
+    if kind is Kind.WORKLOAD and action.source and action.reason is Reason.DEAD:
+        return _ENDED
+    return _WHY[action.reason]
 
 
 def explain_note(note: Note) -> str:
