@@ -24,6 +24,12 @@ FAILING = replace(
 REFUSED = replace(
     BUSY, conditions=(Condition(ConditionType.ROLL_REFUSED, True, "RollRefused", "surge with LogicalIDs"),)
 )
+LOOPING = replace(
+    BUSY, conditions=(Condition(ConditionType.CRASH_LOOPING, True, "CrashLooping", "2: it ends again and again"),)
+)
+NOWHERE = replace(
+    BUSY, conditions=(Condition(ConditionType.UNPLACEABLE, True, "Unplaceable", "there is nowhere to make it"),)
+)
 ROLLED_BACK = replace(BUSY, conditions=(PAUSED,))
 
 
@@ -48,6 +54,8 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
         False,
     ),
     ("a failure that may heal", FAILING, False, "Failing", False, False),
+    ("ends again and again", LOOPING, False, "CrashLooping", False, False),
+    ("has no place", NOWHERE, False, "Waiting", False, False),
     ("rolled back", ROLLED_BACK, False, "Failed", False, True),
     ("rolled back, with a newer spec", replace(ROLLED_BACK, generation=5), False, "Pending", False, False),
     ("refused", REFUSED, False, "Refused", False, True),
@@ -72,6 +80,13 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
 def test_a_goal_is_judged(view: KeyView | None, gone: bool, word: str, done: bool, failed: bool) -> None:
     line = judge(Goal("workload/web", 4, gone), None if view is None else as_json(view))
     assert (line.word, line.done, line.failed) == (word, done, failed)
+
+
+@pytest.mark.parametrize(
+    ("view", "detail"), [(LOOPING, "2: it ends again and again"), (NOWHERE, "there is nowhere to make it")]
+)
+def test_a_state_is_not_followed_by_its_own_name(view: KeyView, detail: str) -> None:
+    assert judge(Goal("workload/web", 4), as_json(view)).detail == detail
 
 
 def test_it_ends_0_once_all_is_as_wanted_and_shows_each_change_once(shell: Shell, front: FrontDouble, web: str) -> None:

@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-COLOURS = {"Ready": 32, "answering": 32, "Refused": 31, "Failed": 31, "Failing": 31, "Conflict": 31, "lost": 31}
+COLOURS = {
+    "Ready": 32,
+    "answering": 32,
+    "Refused": 31,
+    "Failed": 31,
+    "Failing": 31,
+    "Conflict": 31,
+    "CrashLooping": 31,
+    "lost": 31,
+}
 """By the first word in a STATE column, as ANSI numbers (green, red); any other word is yellow."""
 YELLOW = 33
 

@@ -16,11 +16,16 @@ TROUBLES = (
     ("Progressing", False, "Failed"),
     ("NameConflict", True, "Conflict"),
     ("ReplicaFailure", True, "Failing"),
+    ("CrashLooping", True, "CrashLooping"),
     ("Unreachable", True, "Unreachable"),
     ("RemediationRestricted", True, "Restricted"),
+    ("Unplaceable", True, "Waiting"),
     ("Waiting", True, "Waiting"),
 )
 """Condition, the status that means trouble, and the word for it: the worst first."""
+
+TOLD_BY_MESSAGE = ("CrashLooping", "Waiting")
+"""Of these the condition's reason says nothing that the word does not."""
 
 FINAL = ("Refused", "Failed")
 """No time heals these: only another spec does (semantics.md W46, W54)."""
@@ -33,6 +38,7 @@ ADVICE = {
     "Conflict": "remove what has the name, or give another one; what was made for this, apply --adopt takes over",
     "Refused": "apply a spec that the reason allows",
     "Failed": "apply another spec, or try this one again with retry",
+    "CrashLooping": "see why it ends: `docker logs` of a container that ended, on its engine, and `skep logs KEY`",
     "Failing": "mend what the reason names; retry tries it at once",
 }
 """What a user may do about it, by the word of a state."""
@@ -63,7 +69,7 @@ def state_of(view: View) -> State:
     for kind, status, word in TROUBLES:
         condition = found.get(kind)
         if condition is not None and condition["status"] is status:
-            reason = "" if word == "Waiting" else condition["reason"]
+            reason = "" if word in TOLD_BY_MESSAGE else condition["reason"]
             return State(word, _words(reason, condition["message"]))
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
 
