@@ -236,7 +236,12 @@ OF_GROUPS = (
         "leaving_ids: set[str] = set()",
     ),
     Mutant("a hold is ignored", "planner", "if empty and desired.hold:", "if False:"),
-    Mutant("a removed key is refilled", "planner", "    if desired.removed:\n        return (_remove_all,)\n", ""),
+    Mutant(
+        "a removed key is refilled",
+        "planner",
+        "    if desired.removed:\n        return _REMOVED_NUMBERED if desired.numbered else (_remove_all,)\n",
+        "",
+    ),
     Mutant("what is not ours is removed", "draft", "if not_ours or unheard", "if unheard"),
     Mutant(
         "an undone revision is applied again and again",

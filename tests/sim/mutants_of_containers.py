@@ -87,6 +87,7 @@ OF_CONTAINERS = (
     _numbered("a crash loop is not told", "slots", "elif failure.count >= CRASH_LOOP_ENDS:", "elif False:"),
     _numbered("a partition is not told", "slots", "    if census.observed.partitioned:\n", "    if False:\n"),
     _numbered("silent sources are not told", "slots", "    if census.observed.silent:\n", "    if False:\n"),
+    _numbered("a removal waits without a reason", "planner", "(slots.tell_of_left, _remove_all)", "(_remove_all,)"),
     # the dead
     _numbered("the dead are never buried", "planner", "    slots.bury,\n", ""),
     _numbered("no logs are kept", "slots", "if not is_last or member.slot not in used:", "if True:"),
