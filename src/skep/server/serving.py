@@ -58,7 +58,7 @@ async def serve_on(
     listener: socket.socket, app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, stop: asyncio.Event
 ) -> None:
     """Answer on a listening socket until `stop`; the application finds `stop` and `peer` in its scope's state."""
-    server = _Server(_config(app, protocol, patience, stop))
+    server = _Server(_config(app, protocol, patience, stop), stop)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
@@ -85,6 +85,7 @@ def _config(app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, s
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
     config.patience = patience
@@ -92,6 +93,15 @@ def _config(app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, s
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def main_loop(self) -> None:
+        """Wait to be stopped. uvicorn's own looks ten times a second, most of what an idle skep would burn."""
+        await self.on_tick(0)
+        await self._stop.wait()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the owner: with two servers in a process the last would keep them."""
