@@ -6,10 +6,8 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
+from skep.model.go_json import go_string
 from skep.model.json import Json, RawJson
-
-_ESCAPED = re.compile(r'[<>&"\\\x00-\x1f\u2028\u2029\ud800-\udfff]')
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def config_sha(
@@ -41,10 +39,10 @@ def _indented(value: Json, newline: str) -> str:
         case int() | float():
             return go_float(float(value))
         case str():
-            return _quoted(value)
+            return go_string(value)
         case Mapping():
             names = sorted(value, key=lambda name: _clean(name).encode())
-            parts = [f"{_quoted(name)}: {_indented(value[name], inner)}" for name in names]
+            parts = [f"{go_string(name)}: {_indented(value[name], inner)}" for name in names]
             return _wrapped("{", parts, "}", newline)
         case _:
             return _wrapped("[", [_indented(item, inner) for item in value], "]", newline)
@@ -53,17 +51,6 @@ def _indented(value: Json, newline: str) -> str:
 def _wrapped(opening: str, parts: list[str], closing: str, newline: str) -> str:
     inner = newline + "  "
     return f"{opening}{inner}{f',{inner}'.join(parts)}{newline}{closing}" if parts else opening + closing
-
-
-def _quoted(text: str) -> str:
-    return f'"{_ESCAPED.sub(_escape, text)}"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    char = match[0]
-    if "\ud800" <= char <= "\udfff":
-        return "\ufffd"
-    return _ESCAPES.get(char) or f"\\u{ord(char):04x}"
 
 
 def _clean(text: str) -> str:

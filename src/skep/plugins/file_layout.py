@@ -6,12 +6,11 @@ from functools import lru_cache
 
 import msgspec
 
+from skep.model.go_json import go_escape, go_string
 from skep.model.json import RawJson
 from skep.model.machine import Attachment, InstanceSpec
 from skep.specs.properties import Properties, RawProperties, read
 
-_ESCAPED = re.compile(r'[<>&"\\\x00-\x1f\u2028\u2029\ud800-\udfff]')
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _HTML = re.compile("[<>&\u2028\u2029]")
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -41,16 +40,16 @@ def kept(properties: RawJson) -> str:
 
 def encoded(name: str, spec: InstanceSpec, properties: str) -> str:
     """What Go's `json.MarshalIndent(v, "  ", "  ")` prints of ID, LogicalID, Tags and Spec."""
-    logical_id = "null" if spec.logical_id is None else _quoted(spec.logical_id)
+    logical_id = "null" if spec.logical_id is None else go_string(spec.logical_id)
     inner = {
         "Properties": _laid_out(properties, _DEEPER[2]),
         "Tags": _tags(spec.tags, _DEEPER[2]),
-        "Init": _quoted(spec.init),
+        "Init": go_string(spec.init),
         "LogicalID": logical_id,
         "Attachments": _attachments(spec.attachments, _DEEPER[2]),
     }
     outer = {
-        "ID": _quoted(name),
+        "ID": go_string(name),
         "LogicalID": logical_id,
         "Tags": _tags(spec.tags, _DEEPER[1]),
         "Spec": _object(inner, _DEEPER[1]),
@@ -79,23 +78,12 @@ def _wrapped(opening: str, parts: Sequence[str], closing: str, newline: str) -> 
 def _tags(tags: Mapping[str, str], newline: str) -> str:
     """In byte order of their names; null for none, as Go writes a map that was never made."""
     names = sorted(tags, key=lambda name: name.encode(errors="replace"))
-    return _object({_quoted(name)[1:-1]: _quoted(tags[name]) for name in names}, newline) if tags else "null"
+    return _object({go_string(name)[1:-1]: go_string(tags[name]) for name in names}, newline) if tags else "null"
 
 
 def _attachments(attachments: tuple[Attachment, ...], newline: str) -> str:
-    items = [_object({"ID": _quoted(a.id), "Type": _quoted(a.type)}, newline + _STEP) for a in attachments]
+    items = [_object({"ID": go_string(a.id), "Type": go_string(a.type)}, newline + _STEP) for a in attachments]
     return _wrapped("[", items, "]", newline) if attachments else "null"
-
-
-def _quoted(text: str) -> str:
-    return f'"{_ESCAPED.sub(_escape, text)}"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    char = match[0]
-    if "\ud800" <= char <= "\udfff":
-        return "\ufffd"
-    return _ESCAPES.get(char) or f"\\u{ord(char):04x}"
 
 
 @lru_cache(maxsize=256)
@@ -103,7 +91,7 @@ def _laid_out(text: str, newline: str) -> str:
     """JSON that somebody wrote, over several lines; empty objects and lists stay on one."""
     parts: list[str] = []
     opened = False
-    for token in _TOKEN.findall(_HTML.sub(_escape, text)):
+    for token in _TOKEN.findall(_HTML.sub(go_escape, text)):
         if token in "}]":
             newline = newline[: -len(_STEP)]
             parts.append(token if opened else newline + token)
