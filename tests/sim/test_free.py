@@ -1,33 +1,14 @@
 """Keys that are freed: their members stay as they are, nothing of skep's is left behind, and they can be taken back."""
 
-from collections.abc import Awaitable, Callable
-
 from skep.control.documents import cluster_path, record_path
 from skep.model.cluster import StaticCluster
 from skep.model.spec import Key
 from tests.control.values import WEB, WORKERS
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
+from tests.sim.test_controller import quickstart, simulated
 
 MANAGERS = Key.parse("group/managers")
-Body = Callable[[Simulation], Awaitable[None]]
-
-
-def simulated(body: Body) -> Simulation:
-    async def main() -> Simulation:
-        sim = simulation(seed=1)
-        async with sim.running():
-            await body(sim)
-        return sim
-
-    sim = run(main)
-    assert not sim.world.violations
-    return sim
-
-
-async def quickstart(sim: Simulation) -> None:
-    await sim.apply(managers(1), workers(2), workload())
-    await sim.converged(60)
 
 
 async def free(sim: Simulation, *keys: Key) -> None:
