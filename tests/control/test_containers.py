@@ -19,7 +19,7 @@ NAME = "web.1.rrrrrrrr"
 @on()
 async def test_one_is_made_and_started_and_says_who_it_is(lab: Lab) -> None:
     """W20, W25, W31."""
-    assert await lab.create(creation()) == [Phase.PROVISION]
+    assert await lab.create(creation()) == [Phase.PROVISION, Phase.CREATED]
     (made,) = lab.there()
     fingerprint = (await lab.resolve()).desired.fingerprint
     assert (made.name, made.state, made.image) == (NAME, "running", IMAGE)

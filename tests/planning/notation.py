@@ -30,6 +30,7 @@ from skep.model.state import (
     Limits,
     Member,
     Observed,
+    Phase,
     Role,
 )
 
@@ -100,9 +101,10 @@ def _entry(words: list[str]) -> Entry:
     kind, rest = ActionKind(words[0]), words[1:]
     request = next((w[1:] for w in rest if w.startswith("#")), "-".join(words))
     source = next((w[1:] for w in rest if w.startswith("@")), "")
-    subject = next((w for w in rest if w[0] not in "#@"), None)
+    phase = next((Phase(w[1:]) for w in rest if w.startswith("=")), Phase.BEGUN)
+    subject = next((w for w in rest if w[0] not in "#@="), None)
     if kind is ActionKind.CREATE:
-        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=NEW, source=source)
+        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=NEW, phase=phase, source=source)
     return Entry(request, kind, Reason.SURPLUS, 1, member=subject or "")
 
 

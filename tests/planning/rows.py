@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from tests.planning.row import Planner, Row, answer, wanted
+from tests.planning.rows_of_batches import BATCHES
 from tests.planning.rows_of_containers import CONTAINERS
 from tests.planning.rows_of_managers import MANAGERS, SERVICES
 from tests.planning.rows_of_workers import CATTLE, PETS
 
-ROWS = [*CATTLE, *PETS, *MANAGERS, *SERVICES, *CONTAINERS]
+ROWS = [*CATTLE, *PETS, *MANAGERS, *SERVICES, *BATCHES, *CONTAINERS]
 
 
 def wrong_rows(plan: Planner) -> Iterator[Row]:

@@ -162,6 +162,15 @@ CASES = [
         "create 2 @a #r, streak 1",
     ),
     Case(
+        "what is made and starts yet has been a success, and no more than one (W10)",
+        numbered(9),
+        "",
+        "create 3 a Missing,create 4 a Missing",
+        "create 3 a Missing,create 4 a Missing,create 5 a Missing",
+        "3 would be made at once after 2",
+        "create 2 @a #r =created, streak 1",
+    ),
+    Case(
         "the last dead of a slot in use is kept",
         numbered(1),
         "1=m1%@a 1=m2%@a 1=m3@a",

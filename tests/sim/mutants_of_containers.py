@@ -12,19 +12,20 @@ OF_CONTAINERS = (
     _numbered(
         "no batch is ever too large",
         "pace",
-        "return 0 if pending else max(0, min(room, _doubling(census.ledger.streak)))",
+        "return 0 if len(counted) > made else max(0, min(room, _doubling(streak)))",
         "return max(0, room)",
     ),
-    _numbered("batches overlap", "pace", "return 0 if pending else", "return"),
+    _numbered("batches overlap", "pace", "return 0 if len(counted) > made else", "return"),
+    _numbered("a batch waits for starts", "pace", "made = sum(e.phase is Phase.CREATED for e in counted)", "made = 0"),
     _numbered("batches never grow", "pace", "return 1 << ((streak + 1).bit_length() - 1)", "return 1"),
     _numbered(
-        "a refusal is followed by a batch", "pace", "return max(0, min(room, 1 - pending))", "return max(0, room)"
+        "a refusal is followed by a batch", "pace", "return max(0, min(room, 1 - len(counted)))", "return max(0, room)"
     ),
     _numbered(
         "a silent source holds up all others",
         "pace",
-        "sum(e.source not in census.mute for e in under_way)",
-        "len(under_way)",
+        "[e for e in under_way if e.source not in census.mute]",
+        "under_way",
     ),
     _numbered("back-off of the key is ignored", "draft", 'or self.backing_off("", ActionKind.CREATE)', ""),
     _numbered("what is on its way out takes no room", "draft", "self.total + self.going >=", "self.total >="),

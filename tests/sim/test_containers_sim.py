@@ -50,11 +50,13 @@ def test_f2_twenty_that_are_killed_at_once_come_back_slowly_at_first_and_without
 
 
 def batches(farm: Farm, since_s: float) -> list[int]:
-    """Creations that were begun while the same number had come to run, in order."""
+    """Creations that were begun while the same number had been made, in order."""
     begun = [at_s for at_s in farm.attempts("create") if at_s >= since_s]
     lines = [line.split() for line in farm.world.kernel.history]
-    ran = [float(w[0]) for w in lines if w[1:3] == ["we", "container"] and w[4] == "running" and float(w[0]) >= since_s]
-    return list(Counter(sum(at_s <= b for at_s in ran) for b in begun).values())
+    made = [
+        float(w[0]) for w in lines if w[1:3] == ["we", "container"] and w[4] == "created" and float(w[0]) >= since_s
+    ]
+    return list(Counter(sum(at_s <= b for at_s in made) for b in begun).values())
 
 
 # --- F3: crashes --------------------------------------------------------------------------------------------------

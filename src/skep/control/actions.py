@@ -17,7 +17,7 @@ class Actions:
     """The running and the just ended actions of all keys. Ended ones are kept until their key has settled them."""
 
     def __init__(self, group: asyncio.TaskGroup, clock: Clock, wake: Callable[[Key], None]) -> None:
-        self._group, self._clock, self._wake = group, clock, wake
+        self._group, self._clock, self.wake = group, clock, wake
         self._running: dict[Key, set[str]] = {}
         self._outcomes: dict[Key, dict[str, Outcome]] = {}
 
@@ -60,4 +60,4 @@ class Actions:
         if not self._running[key]:
             del self._running[key]
         self._outcomes.setdefault(key, {})[request] = Outcome(request, self._clock.monotonic_s(), error)
-        self._wake(key)
+        self.wake(key)

@@ -110,6 +110,7 @@ class ContainerActuator:
         container = await self._found(engine, entry) if resumed else None
         container = container or await self._created(engine, desired, entry)
         self._listings.made(entry.source, container)
+        await advance(Phase.CREATED)
         # W27: one that was started before is not started again, even if it has ended since.
         if container.state == "created":
             await self._begin(engine, entry.source, container.id)

@@ -235,6 +235,8 @@ class Reconciler:
 
         async def advance(phase: Phase) -> None:
             await self._records.advance(key, entry.request, phase)
+            if phase is Phase.CREATED:
+                self._actions.wake(key)
 
         async def act() -> None:
             await _perform(resolved, member, entry, advance)

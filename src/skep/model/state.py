@@ -168,6 +168,8 @@ class Phase(StrEnum):
 
     BEGUN = "begun"
     PROVISION = "provision"
+    CREATED = "created"
+    """A container is there; what is left is to start it."""
     PREPARE = "prepare"
     DRAIN = "drain"
     WAIT = "wait"

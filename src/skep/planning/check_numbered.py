@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from skep.model.plan import REMOVALS, ActionKind, Reason
-from skep.model.state import Health, Life, Member
+from skep.model.state import Health, Life, Member, Phase
 from skep.planning.view import View
 
 
@@ -59,13 +59,15 @@ def _sources(view: View) -> Iterator[str]:
 
 
 def _batches(view: View) -> Iterator[str]:
-    """W9, W10: one, two, four, and a failure makes it one again."""
+    """W9, W10: one, two, four, and a failure makes it one again. What is made and starts yet has been a success."""
     if not view.desired.numbered or not view.creates:
         return
     mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and f.counted}
-    pending = sum(e.source not in mute for e in view.creating)
     failed = ("", ActionKind.CREATE) in view.failures
-    streak, begun = 0 if failed else view.ledger.streak, sum(a.source not in mute for a in view.creates)
+    asked = [e for e in view.creating if e.source not in mute]
+    made = 0 if failed else sum(e.phase is Phase.CREATED for e in asked)
+    pending = len(asked) - made
+    streak, begun = 0 if failed else view.ledger.streak + made, sum(a.source not in mute for a in view.creates)
     most = next((size for least, size in ((7, begun), (3, 4), (1, 2)) if streak >= least), 1)
     if begun > most:
         yield f"{begun} would be made at once after {streak} that went well"

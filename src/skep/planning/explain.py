@@ -51,6 +51,7 @@ _NOTES = {
 _PHASES = {
     Phase.BEGUN: "beginning",
     Phase.PROVISION: "provisioning",
+    Phase.CREATED: "starting",
     Phase.PREPARE: "preparing to join",
     Phase.DRAIN: "draining",
     Phase.WAIT: "waiting for its tasks to move",

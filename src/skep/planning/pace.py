@@ -1,7 +1,7 @@
 """How many numbered members may be made at once: one, two, four, and then all that are left (semantics.md W9-W12)."""
 
 from skep.model.plan import ActionKind
-from skep.model.state import Desired, Ledger, Observed
+from skep.model.state import Desired, Ledger, Observed, Phase
 from skep.planning.census import ENDED, Census, is_count, is_current
 
 STREAK_FULL = 7
@@ -9,18 +9,21 @@ STREAK_FULL = 7
 
 
 def batch(census: Census) -> int:
-    """How many creations may be begun now. A batch has to end before the next one begins, and a failure ends the row.
+    """How many creations may be begun now. A batch has to be made before the next one begins, and a failure ends the
+    row. What is made may still be starting then: a start is limited like all else, but no batch waits for it.
 
     Creations that a source leaves without an answer count only against the limit: while one is silent, others go on.
     """
     under_way = [e for e in census.ledger.entries if e.kind is ActionKind.CREATE]
     room = census.desired.limits.parallel - len(under_way)
-    pending = sum(e.source not in census.mute for e in under_way)
+    counted = [e for e in under_way if e.source not in census.mute]
     if census.failure("", ActionKind.CREATE) is not None:
-        return max(0, min(room, 1 - pending))
-    if census.ledger.streak >= STREAK_FULL:
+        return max(0, min(room, 1 - len(counted)))
+    made = sum(e.phase is Phase.CREATED for e in counted)
+    streak = census.ledger.streak + made
+    if streak >= STREAK_FULL:
         return max(0, room)
-    return 0 if pending else max(0, min(room, _doubling(census.ledger.streak)))
+    return 0 if len(counted) > made else max(0, min(room, _doubling(streak)))
 
 
 def _doubling(streak: int) -> int:
