@@ -22,7 +22,14 @@ from skep.model.engine import (
     Volume,
 )
 from skep.model.json import JsonObject, RawJson
-from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth, Membership
+from skep.model.machine import (
+    CommittedGroup,
+    GroupDescription,
+    InstanceDescription,
+    InstanceSpec,
+    MemberHealth,
+    Membership,
+)
 from skep.model.spec import Allocation
 from skep.model.state import ClusterState, Desired, Entry, Member, Observed, Phase
 
@@ -300,6 +307,35 @@ class Joins(Protocol):
         with an ID, tags and logical ID that `drain` understands. Those that the cluster still believes in are left
         out, unless the group is being `removed`. NotReadyError while there is no cluster, UnavailableError while it
         is silent."""
+
+
+class GroupPlugin(Protocol):
+    """InfraKit's Group interface (infrakit-compat.md 2.4 and 3). `who` is who asked, for the history.
+
+    Errors bear InfraKit's texts (infrakit-compat.md 3.8).
+    """
+
+    async def commit(self, group: CommittedGroup, *, pretend: bool, who: str = "") -> str:
+        """Take the group as what shall be, unless it is only pretended; what that involves, in InfraKit's words."""
+
+    async def free(self, group: str, who: str = "") -> None:
+        """Forget the group and leave its machines."""
+
+    async def describe(self, group: str) -> GroupDescription: ...
+    async def destroy(self, group: str, who: str = "") -> None:
+        """Remove all its machines and forget it; returns when nothing of it is left. RejectedError says what could
+        not be removed yet: that is tried again until it is gone, whether or not somebody waits."""
+
+    async def inspect(self) -> Sequence[CommittedGroup]:
+        """The groups as they were committed."""
+
+
+class Fetch(Protocol):
+    """Text by URL: `http:`, `https:` and `file:`."""
+
+    async def text(self, url: str) -> str:
+        """NotFoundError where there is none, UnavailableError where nobody answers, InvalidError for other schemes and
+        for what is no text or is too long."""
 
 
 class Plugins(Protocol):

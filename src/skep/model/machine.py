@@ -56,3 +56,19 @@ class Membership:
 
     role: Role
     cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedGroup:
+    """A group as InfraKit's Group interface takes it: an ID, and properties that only the group plugin reads."""
+
+    id: str
+    properties: RawJson = NULL
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDescription:
+    """The machines of a group as its instance plugin lists them. `converged`: all are there, current and healthy."""
+
+    instances: tuple[InstanceDescription, ...] = ()
+    converged: bool = False

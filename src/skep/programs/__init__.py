@@ -1,0 +1,1 @@
+"""Executables: InfraKit's programs, the same classes as inside the daemon, each served on a socket of its own."""

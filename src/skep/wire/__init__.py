@@ -1,0 +1,1 @@
+"""InfraKit's protocol: bytes to values and back, no I/O."""
