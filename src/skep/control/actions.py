@@ -8,6 +8,7 @@ import structlog
 from skep.control.ledger import Outcome
 from skep.model.errors import BugError, SkepError
 from skep.model.spec import Key
+from skep.model.state import Phase
 from skep.ports import Clock
 
 log = structlog.get_logger()
@@ -17,8 +18,9 @@ class Actions:
     """The running and the just ended actions of all keys. Ended ones are kept until their key has settled them."""
 
     def __init__(self, group: asyncio.TaskGroup, clock: Clock, wake: Callable[[Key], None]) -> None:
-        self._group, self._clock, self.wake = group, clock, wake
+        self._group, self._clock, self._wake = group, clock, wake
         self._running: dict[Key, set[str]] = {}
+        self._made: dict[Key, set[str]] = {}
         self._outcomes: dict[Key, dict[str, Outcome]] = {}
 
     def start(self, key: Key, request: str, act: Callable[[], Awaitable[None]]) -> None:
@@ -33,6 +35,15 @@ class Actions:
 
     def running(self, key: Key) -> frozenset[str]:
         return frozenset(self._running.get(key, ()))
+
+    def made(self, key: Key, request: str) -> None:
+        """A running creation has made its member, and starts it yet. Not written down: only who waits for it cares."""
+        self._made.setdefault(key, set()).add(request)
+        self._wake(key)
+
+    def phases(self, key: Key) -> dict[str, Phase]:
+        """How far running actions have come beyond what is written down, by request."""
+        return dict.fromkeys(self._made.get(key, ()), Phase.CREATED)
 
     def outcomes(self, key: Key) -> dict[str, Outcome]:
         """A copy: what ends later belongs to the next turn."""
@@ -56,8 +67,9 @@ class Actions:
         except Exception as caught:
             log.exception("an action failed in a way that nobody planned for", key=str(key), request=request)
             error = BugError(f"internal error ({type(caught).__name__}); the log has the details")
-        self._running[key].discard(request)
-        if not self._running[key]:
-            del self._running[key]
+        for books in (self._running, self._made):
+            books.get(key, set()).discard(request)
+            if not books.get(key):
+                books.pop(key, None)
         self._outcomes.setdefault(key, {})[request] = Outcome(request, self._clock.monotonic_s(), error)
-        self.wake(key)
+        self._wake(key)

@@ -174,6 +174,7 @@ class Reconciler:
         outcomes = before.outcomes
         observed = self._sickness.timed(desired.key, listed, before.at_s)
         sight = Sight(desired, observed, before.at_s, before.running, outcomes)
+        ledger = ledgers.advance(ledger, self._actions.phases(desired.key))
         settled = ledgers.settle(ledger, sight, self._clock.monotonic_s(), self._rng.random())
         awaited = {e.request for e in settled.ledger.entries if e.phase is Phase.AWAITED}
         return observed, settled, set(outcomes) - awaited
@@ -234,9 +235,10 @@ class Reconciler:
         member = next((m for m in observed.members if m.id == entry.member), Member(entry.member))
 
         async def advance(phase: Phase) -> None:
-            await self._records.advance(key, entry.request, phase)
             if phase is Phase.CREATED:
-                self._actions.wake(key)
+                self._actions.made(key, entry.request)
+                return
+            await self._records.advance(key, entry.request, phase)
 
         async def act() -> None:
             await _perform(resolved, member, entry, advance)
