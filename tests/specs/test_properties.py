@@ -122,3 +122,27 @@ def test_prefixed_places_the_faults_of_a_part_in_the_whole() -> None:
         "a.yaml:3: P.I: is bad",
         "a.yaml:6: P.I[0]: is bad",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"Nope":1,"NETWORK":{"name":"a","nope":[{"x":1,"x":2}]}}', {"Network": Net(Name="a")}),  # type: ignore[call-arg]
+        ('{"memory":1,"Memory":2}', {"Memory": 2}),
+        ('{"Memory":2,"memory":null}', {"Memory": 2}),
+        ('{"Tags":{"a":"1","A":"x","a":"2"}}', {"Tags": {"a": "2", "A": "x"}}),
+        (
+            '{"Part":{"Plugin":"x","Properties":{"n":1,"n":2}}}',
+            {"Part": Nested(Plugin="x", Properties='{"n":1,"n":2}')},
+        ),  # type: ignore[call-arg]
+    ],
+)
+def test_read_leniently_unknown_fields_are_ignored_and_the_last_of_two_counts(
+    text: str, expected: Mapping[str, object]
+) -> None:
+    """infrakit-compat.md 1.3: as Go's decoder does; what has the wrong type is refused all the same."""
+    with pytest.raises(InvalidError):
+        read(RawJson(text.replace("null", "1").encode()), Machine)
+    assert read(RawJson(text.encode()), Machine, lenient=True) == Machine(**expected)
+    with pytest.raises(InvalidError, match="must be a whole number"):
+        read(RawJson(b'{"Memory":true}'), Machine, lenient=True)

@@ -110,6 +110,9 @@ class _Environment(SandboxedEnvironment):
             return attr in METHODS
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Jinja2 would let it through, and it makes long texts of short ones."""
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         _check_operation(operator, left, right)
         return super().call_binop(context, operator, left, right)

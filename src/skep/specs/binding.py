@@ -103,9 +103,13 @@ class _Unusable:
     """Stands in for a value that already has its fault, so that list indices stay; no type check accepts it."""
 
 
-def bind(node: Node, model: type[M]) -> tuple[M | None, list[Fault]]:
-    """The typed value of a tree, or None and every fault with its path and, below `node`, its line."""
-    binder = _Binder()
+def bind(node: Node, model: type[M], *, lenient: bool = False) -> tuple[M | None, list[Fault]]:
+    """The typed value of a tree, or None and every fault with its path and, below `node`, its line.
+
+    `lenient` reads as Go does (infrakit-compat.md 1.3): unknown fields are ignored, and of a key that is written twice
+    the last counts.
+    """
+    binder = _Binder(lenient)
     data = binder.bind(_form(model), node, ROOT)
     faults = binder.faults
     bound: M | None = None
@@ -133,7 +137,8 @@ def _below(path: str, known: set[str]) -> bool:
 class _Binder:
     """Walks a tree beside the forms of a model and collects what pydantic can't know."""
 
-    def __init__(self) -> None:
+    def __init__(self, lenient: bool) -> None:
+        self._lenient = lenient
         self.faults: list[Fault] = []
         self.between: list[Fault] = []
         self.unusable: list[str] = []
@@ -174,7 +179,8 @@ class _Binder:
     def _model(self, model: type[Properties], node: Node, path: Path) -> object:
         known = {(info.alias or name).casefold(): name for name, info in model.model_fields.items()}
         self._twice(node, path, lambda name: _alias(model, known.get(name.casefold(), name)), fold=True)
-        self.faults += _unknown(model, [item for item in node.fields if item.name.casefold() not in known], path)
+        if not self._lenient:
+            self.faults += _unknown(model, [item for item in node.fields if item.name.casefold() not in known], path)
         data: dict[str, object] = {}
         for item in node.fields:
             name = known.get(item.name.casefold())
@@ -189,7 +195,7 @@ class _Binder:
 
     def _twice(self, node: Node, path: Path, spelled: Callable[[str], str], *, fold: bool = False) -> None:
         seen: dict[str, Field] = {}
-        for item in node.fields:
+        for item in () if self._lenient else node.fields:
             first = seen.setdefault(item.name.casefold() if fold else item.name, item)
             if first is not item:
                 also = f", as {first.name}" if first.name != item.name else ""

@@ -18,15 +18,18 @@ __all__ = ["ByteSize", "Duration", "Opaque", "Properties", "RawProperties", "Sho
 _NOTHING = Node(Shape.OBJECT, 0)
 
 
-def read(properties: RawJson, model: type[M]) -> M:
-    """The typed value of `properties`, null counting as an empty object. InvalidError has every fault."""
+def read(properties: RawJson, model: type[M], *, lenient: bool = False) -> M:
+    """The typed value of `properties`, null counting as an empty object. InvalidError has every fault.
+
+    `lenient` is for what comes over InfraKit's wire: fields that are not known are ignored (infrakit-compat.md 1.3).
+    """
     reading = read_json(properties.decode(errors="surrogateescape"))
     if reading.faults:
         raise InvalidError([replace(fault, line=0) for fault in reading.faults])
     if len(reading.documents) != 1:
         raise InvalidError([Fault("must be one JSON value")])
     (node,) = reading.documents
-    bound, faults = bind(_NOTHING if node.shape is Shape.NULL else node, model)
+    bound, faults = bind(_NOTHING if node.shape is Shape.NULL else node, model, lenient=lenient)
     if bound is None:
         raise InvalidError([replace(fault, line=0) for fault in faults])
     return bound
