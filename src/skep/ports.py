@@ -18,9 +18,11 @@ from skep.model.engine import (
     Network,
     Node,
     Service,
+    SwarmLabels,
     Task,
     Volume,
 )
+from skep.model.group_document import GroupDocument, LeaderStatus
 from skep.model.json import JsonObject, RawJson
 from skep.model.machine import (
     CommittedGroup,
@@ -100,6 +102,10 @@ class Engine(Protocol):
 
     # Swarm: NotFoundError for a name or ID that is not there; ConflictError for an out-of-date version.
     async def join_tokens(self) -> JoinTokens: ...
+    async def swarm_labels(self) -> SwarmLabels: ...
+    async def update_swarm_labels(self, version: int, labels: Mapping[str, str]) -> None:
+        """Make these the labels of the Swarm itself; the rest of its spec stays."""
+
     async def nodes(self, filters: Mapping[str, Sequence[str]] | None = None) -> Sequence[Node]: ...
     async def update_node(
         self,
@@ -328,6 +334,22 @@ class GroupPlugin(Protocol):
 
     async def inspect(self) -> Sequence[CommittedGroup]:
         """The groups as they were committed."""
+
+
+class Leadership(Protocol):
+    """Which of several managers acts."""
+
+    async def status(self) -> LeaderStatus:
+        """UnavailableError where it can't be known."""
+
+
+class GroupStore(Protocol):
+    """The document that managers share (infrakit-compat.md 3.9). InvalidError for one that can't be read."""
+
+    async def load(self) -> GroupDocument: ...
+    async def change(self, edit: Callable[[GroupDocument], GroupDocument]) -> GroupDocument:
+        """Read, edit and write, as one step; what is stored then. `edit` may be asked several times. RefusedError for
+        what is too much to be kept, UnavailableError where it can't be written."""
 
 
 class Fetch(Protocol):

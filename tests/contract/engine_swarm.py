@@ -1,5 +1,6 @@
 """What an Engine promises of the Swarm that it manages: nodes, tokens, services, tasks (semantics.md 4.1, 5.2)."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -121,6 +122,40 @@ async def tokens_differ_by_role_and_do_not_show(bed: Bed) -> None:
     assert "SWMTKN" not in repr(tokens)
 
 
+# --- the Swarm itself -------------------------------------------------------------------------------------------------
+
+
+async def the_swarms_labels_are_replaced_as_a_whole(bed: Bed) -> None:
+    for labels in ({"a": "1", "infrakit": "x" * 100_000}, {"b": "<&>"}, {}):
+        before = await bed.manager.swarm_labels()
+        await bed.manager.update_swarm_labels(before.version, labels)
+        after = await bed.manager.swarm_labels()
+        assert after.labels == labels
+        assert after.version != before.version
+
+
+async def an_outdated_version_of_the_swarm_is_a_conflict(bed: Bed) -> None:
+    before = await bed.manager.swarm_labels()
+    await bed.manager.update_swarm_labels(before.version, {"a": "1"})
+    with pytest.raises(ConflictError):
+        await bed.manager.update_swarm_labels(before.version, {"a": "2"})
+    assert (await bed.manager.swarm_labels()).labels == {"a": "1"}
+
+
+async def of_two_who_write_the_swarms_labels_at_once_one_wins(bed: Bed) -> None:
+    before = await bed.manager.swarm_labels()
+    writes = [bed.manager.update_swarm_labels(before.version, {"writer": str(n)}) for n in range(2)]
+    ended = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(end) for end in ended if end is not None] == [ConflictError]
+    winner = str(ended.index(None))
+    assert (await bed.manager.swarm_labels()).labels == {"writer": winner}
+
+
+async def a_worker_does_not_tell_the_swarms_labels(bed: Bed) -> None:
+    with pytest.raises(UnavailableError, match="not a swarm manager"):
+        await bed.worker.swarm_labels()
+
+
 # --- services ---------------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +253,10 @@ CHECKS: list[Check] = [
     ready_nodes_and_managers_are_not_removed,
     a_worker_can_not_be_asked_for_the_swarm,
     tokens_differ_by_role_and_do_not_show,
+    the_swarms_labels_are_replaced_as_a_whole,
+    an_outdated_version_of_the_swarm_is_a_conflict,
+    of_two_who_write_the_swarms_labels_at_once_one_wins,
+    a_worker_does_not_tell_the_swarms_labels,
     a_service_runs_its_tasks_until_it_is_removed,
     a_name_is_taken_once,
     a_spec_that_makes_no_sense_is_refused,

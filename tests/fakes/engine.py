@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from skep.model.engine import EngineEvent, EngineInfo, JoinTokens, Node, Service, Task
+from skep.model.engine import EngineEvent, EngineInfo, JoinTokens, Node, Service, SwarmLabels, Task
 from skep.model.errors import Fault, InvalidError, NotFoundError, UnavailableError
 from skep.model.json import JsonObject
 from tests.fakes.engine_calls import SCHEME, Filters, Net
@@ -81,6 +81,13 @@ class FakeEngine(LocalCalls):
 
     async def join_tokens(self) -> JoinTokens:
         return (await self._read_swarm()).tokens()
+
+    async def swarm_labels(self) -> SwarmLabels:
+        swarm = await self._read_swarm()
+        return SwarmLabels(swarm.version, dict(swarm.labels))
+
+    async def update_swarm_labels(self, version: int, labels: Mapping[str, str]) -> None:
+        await self._manage("update the Swarm's labels", lambda swarm: swarm.label(version, labels))
 
     async def nodes(self, filters: Filters | None = None) -> Sequence[Node]:
         swarm = await self._read_swarm()

@@ -47,6 +47,8 @@ class SimSwarm:
         self.founder_group = founder.labels.get("skep.group", "")
         self.nodes: dict[str, SimNode] = {}
         self.leader: SimNode | None = None
+        self.labels: Mapping[str, str] = {}
+        self.version = 10
         self.services = Orchestrator(self)
         self._electing = False
         self._secrets = {role: kernel.identity() for role in ("worker", "manager")}
@@ -96,6 +98,13 @@ class SimSwarm:
             raise UnavailableError(NO_MANAGER)
         if self.leader is None:
             raise UnavailableError(NO_LEADER)
+
+    def label(self, version: int, labels: Mapping[str, str]) -> None:
+        """Change the labels of the Swarm itself."""
+        if version != self.version:
+            raise ConflictError(OUT_OF_SEQUENCE)
+        self.labels = dict(labels)
+        self.version += 1
 
     # --- contact and leadership -----------------------------------------------------------------------------------
 

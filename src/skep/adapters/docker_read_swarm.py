@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from skep.adapters.docker_read import unix_s
-from skep.model.engine import JoinTokens, Node, Service, Task
+from skep.model.engine import JoinTokens, Node, Service, SwarmLabels, Task
 
 
 class _Version(Struct, frozen=True):
@@ -24,6 +24,18 @@ class SwarmAnswer(Struct, rename="pascal"):
     """GET /swarm."""
 
     join_tokens: _Tokens
+
+
+class SwarmSpecAnswer(Struct, rename="pascal"):
+    """GET /swarm without its secrets; the spec is kept whole, to be sent back with changes."""
+
+    spec: dict[str, Any]
+    version: _Version = _NO_VERSION
+
+
+def read_swarm_labels(answer: SwarmSpecAnswer) -> SwarmLabels:
+    """The Swarm's own labels."""
+    return SwarmLabels(answer.version.index, answer.spec.get("Labels") or {})
 
 
 def read_tokens(answer: SwarmAnswer) -> JoinTokens:

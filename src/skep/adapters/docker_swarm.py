@@ -8,7 +8,7 @@ from msgspec import Struct
 from skep.adapters import docker_read_swarm as read
 from skep.adapters.docker_wire import Wire, filters_query
 from skep.adapters.registry_auth import Credentials
-from skep.model.engine import JoinTokens, Node, Service, Task
+from skep.model.engine import JoinTokens, Node, Service, SwarmLabels, Task
 from skep.model.errors import ConflictError, SkepError
 from skep.model.json import Json, JsonObject
 
@@ -49,6 +49,21 @@ class SwarmCalls:
 
     async def join_tokens(self) -> JoinTokens:
         return read.read_tokens(await self._wire.read("read the join tokens", "swarm", read.SwarmAnswer))
+
+    async def swarm_labels(self) -> SwarmLabels:
+        return read.read_swarm_labels(await self._wire.read("read the Swarm's labels", "swarm", read.SwarmSpecAnswer))
+
+    async def update_swarm_labels(self, version: int, labels: Mapping[str, str]) -> None:
+        """Reads the spec first and sends all of it back, fields that skep does not know included: what is left out
+        would be reset."""
+        what = "update the Swarm's labels"
+        answer = await self._wire.read(what, "swarm", read.SwarmSpecAnswer)
+        if answer.version.index != version:
+            raise ConflictError(
+                f"could not {what}: it is at version {answer.version.index} now and was {version} when read"
+            )
+        body = answer.spec | {"Labels": dict(labels)}
+        await self._wire.act(what, "POST", "swarm/update", [("version", str(version))], body=body)
 
     async def nodes(self, filters: Filters | None = None) -> Sequence[Node]:
         answers = await self._wire.read("list nodes", "nodes", list[read.NodeAnswer], filters_query(filters))

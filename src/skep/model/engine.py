@@ -42,6 +42,14 @@ class JoinTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class SwarmLabels:
+    """The labels of a Swarm itself, and the version of the Swarm's object that has them."""
+
+    version: int
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node of the Swarm. `state`: ready, down, unknown, disconnected. `reachability` is empty for workers."""
 
