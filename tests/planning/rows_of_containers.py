@@ -167,6 +167,8 @@ ENDS = [
         "1=m1%@a 1=m2%@a 1=m3@a 2=m4@a",
         "destroy m1 Dead",
     ),
+    Row("the dead of a slot lie until it is filled", numbered(2), "1=m1%@a 1=m2%@a 2=m3@a", "create 1 Missing @a"),
+    Row("and while it is being filled", numbered(1), "1=m1%@a 1=m2%@a", "", under_way="create 1 @a #r"),
     Row("the dead of slots that nobody wants go", numbered(1), "1=m1@a 2=m2%@a", "destroy m2 Dead"),
     Row("a dead one that waits to be followed stays", numbered(2), "1=m1@a 2=m2%@a", "create 2 Missing @a"),
     Row("a dead one stays where its follower is being made", numbered(1), "1=m1%@a", "", under_way="create 1 @a #r"),

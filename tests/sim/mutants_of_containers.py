@@ -91,6 +91,7 @@ OF_CONTAINERS = (
     _numbered("a removal waits without a reason", "planner", "(slots.tell_of_left, _remove_all)", "(_remove_all,)"),
     # the dead
     _numbered("the dead are never buried", "planner", "    slots.bury,\n", ""),
+    _numbered("the dead are buried while their slot is filled", "slots", "if member.slot in coming:", "if False:"),
     _numbered("no logs are kept", "slots", "if not is_last or member.slot not in used:", "if True:"),
     _numbered(
         "all dead of a slot in use are kept",

@@ -89,11 +89,17 @@ def _unheard(census: Census) -> str:
 
 
 def bury(draft: Draft) -> None:
-    """Remove the dead, but for the last one of each slot that is in use or is to be filled: it is kept for its logs."""
+    """Remove the dead, but for the last one of each slot that is in use or is to be filled: it is kept for its logs.
+
+    While a slot is being filled its dead lie where they are: the engine has better to do.
+    """
     census, last = draft.census, _last_dead(draft.census)
     borne = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED}
-    used = borne | {e.slot for e in census.creating} | draft.openings
+    coming = {e.slot for e in census.creating} | {a.slot for a in draft.actions if a.kind is ActionKind.CREATE}
+    used = borne | coming | draft.openings
     for member in census.dead:
+        if member.slot in coming:
+            continue
         is_last = member.slot is not None and last[member.slot] == member.id
         if not is_last or member.slot not in used:
             draft.remove(member, Reason.DEAD, limit=census.desired.limits.parallel)
