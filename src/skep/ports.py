@@ -304,7 +304,8 @@ class FlavorPlugin(Protocol):
 class Joins(Protocol):
     """Flavors whose machines join a Swarm."""
 
-    def membership(self, properties: RawJson) -> Membership: ...
+    def membership(self, properties: RawJson) -> Membership | None:
+        """None where machines with these properties join none: flavors may hold others."""
 
     async def strays(
         self, properties: RawJson, group: str, instances: Sequence[InstanceDescription], *, removed: bool = False

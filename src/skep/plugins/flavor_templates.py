@@ -1,0 +1,63 @@
+"""Init scripts by URL: the variables that templates of every flavor have, and how one becomes a script."""
+
+import json
+from collections.abc import Mapping
+
+from skep.model.errors import Fault, InvalidError, NotFoundError, RejectedError
+from skep.model.json import RawJson
+from skep.model.machine import InstanceSpec
+from skep.model.spec import Allocation
+from skep.plugins.templates import render
+from skep.ports import Fetch
+from skep.specs.endpoints import without_password
+
+FIELD = "InitScriptTemplateURL"
+GROUP_TAG = "infrakit.group"
+
+Values = Mapping[str, object]
+
+
+def template_values(properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> dict[str, object]:
+    """The variables of infrakit-compat.md 4.1 that say for which machine of which group the script is."""
+    logical_ids = list(allocation.logical_ids)
+    sequence = logical_ids.index(spec.logical_id) if spec.logical_id in logical_ids else 0
+    return {
+        "SPEC": json.loads(properties) or {},
+        "INSTANCE_LOGICAL_ID": spec.logical_id or "",
+        "INSTANCE": {"Tags": dict(spec.tags), "Init": spec.init, "Properties": json.loads(spec.properties)},
+        "ALLOCATIONS": {"Size": allocation.size, "LogicalIDs": logical_ids},
+        "INDEX": {"Group": spec.tags.get(GROUP_TAG, ""), "Sequence": sequence},
+    }
+
+
+async def script_of(fetch: Fetch | None, url: str, values: Values) -> str:
+    """The script that the template at `url` makes of `values`."""
+    if fetch is None:
+        raise RejectedError(f"nobody is here who fetches {_shown(url)}")
+    return render(await fetch.text(url), _shown(url), values)
+
+
+async def check_template(fetch: Fetch | None, url: str, *samples: Values) -> None:
+    """InvalidError where it is not there, or does not become a script with these values."""
+    try:
+        for sample in samples:
+            await script_of(fetch, url, sample)
+    except (NotFoundError, RejectedError) as error:
+        raise InvalidError([Fault(str(error), FIELD)]) from error
+    except InvalidError as error:
+        raise InvalidError([Fault(str(fault), FIELD) for fault in error.faults]) from error
+
+
+def sample_spec(allocation: Allocation) -> InstanceSpec:
+    """A member of the group as it might be, to try a template with."""
+    return InstanceSpec(logical_id=allocation.logical_ids[0] if allocation.logical_ids else None)
+
+
+def after(init: str, script: str) -> str:
+    """The script behind an Init that is there already; a first line that names a shell is a remark there."""
+    return f"{init}\n{script}" if init else script
+
+
+def _shown(url: str) -> str:
+    """Without a password, and without a query, which may be a signature."""
+    return without_password(url.partition("?")[0])
