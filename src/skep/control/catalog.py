@@ -97,13 +97,16 @@ class Catalog:
         self._decoded.pop(stored.key, None)
         return True
 
-    async def mark_removed(self, key: Key, author: Author) -> SpecDocument:
-        """Ask that nothing of the key be left. The document goes when its last member has."""
+    async def mark_removed(self, key: Key, author: Author, *, again: bool = False) -> SpecDocument:
+        """Ask that nothing of the key be left. The document goes when its last member has.
+
+        What was asked for already is no new generation, unless it is wanted `again`.
+        """
         stored = await self._store.get(spec_path(key))
         if stored is None:
             raise NotFoundError(f"there is no {key.kind} {key.name}")
         before = decode(SpecDocument, stored.value)
-        if before.removed:
+        if before.removed and not again:
             return before
         revision = Revision(before.generation + 1, author.who, author.when_s, before.spec, removed=True)
         document = replace(

@@ -22,7 +22,7 @@ from skep.control.journal import Journal
 from skep.control.levels import Level
 from skep.control.machines import Machines
 from skep.control.preview import Preview
-from skep.control.reconcile import Reconciler
+from skep.control.reconcile import Reconciler, Seen
 from skep.control.records import Records
 from skep.control.services import SwarmWorkloads
 from skep.control.topology import Topology
@@ -35,6 +35,7 @@ from skep.model.plan import NoteKind
 from skep.model.spec import GroupSpec, Key, Kind
 from skep.model.state import ClusterState, Event, Limits, Record
 from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
+from skep.planning.draft import BURST_MAX
 from skep.ports import Clock, Engines, InstancePlugin, Plugins, Secrets, Store
 from skep.specs.source import SourceFile
 
@@ -46,7 +47,8 @@ FRESH_S = 1.0
 class Options:
     """Settings of the core. Times in seconds, see settings.py for their reasons.
 
-    call_limit: calls at once to one engine.
+    call_limit: calls at once to one engine. burst: machines of a group that are made or removed at once where they join
+    no Swarm and this host has only to ask for them (W8).
     """
 
     controller: str = "skep"
@@ -56,6 +58,7 @@ class Options:
     history: int = 10
     events_kept: int = 1000
     call_limit: int = 4
+    burst: int = BURST_MAX
     limits: Limits = field(default_factory=Limits)
 
 
@@ -76,6 +79,15 @@ class World:
     static: EngineBook
     clusters: ClusterBook
     hub: Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a key stands: the last look at it, what is on its books, and why its last turn failed."""
+
+    seen: Seen | None
+    record: Record
+    trouble: str
 
 
 class Core:
@@ -166,6 +178,7 @@ class Core:
                 options.limits,
                 options.drain_wait_s,
                 options.poll_s,
+                options.burst,
             ),
             Kind.WORKLOAD: self._workloads(),
         }
@@ -210,8 +223,26 @@ class Core:
     async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
         return await self._intake.delete(files, who, cascade)
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
-        return await self._intake.remove(key, who, cascade)
+    async def remove(self, key: Key, who: str, cascade: bool, *, again: bool = False) -> tuple[ChangeView, ...]:
+        return await self._intake.remove(key, who, cascade, again=again)
+
+    async def take(self, spec: GroupSpec, who: str, *, pretend: bool) -> None:
+        """Accept a group whose plugins have been asked already; if it is pretended, only say what forbids it."""
+        if pretend:
+            await self._intake.refuse_harm([spec])
+            return
+        await self._intake.take(spec, who)
+        await self._journal.flush()
+
+    async def document(self, key: Key) -> SpecDocument | None:
+        return await self._catalog.get(key)
+
+    async def documents(self, kind: Kind) -> tuple[SpecDocument, ...]:
+        return await self._catalog.list(kind)
+
+    async def standing(self, key: Key) -> Standing:
+        reconciler = self._running(key.kind)
+        return Standing(reconciler.seen(key), await self._record(key), reconciler.trouble(key))
 
     async def free(self, key: Key, who: str) -> ChangeView:
         change = await self._intake.free(key, who)

@@ -67,7 +67,7 @@ class Intake:
         await self._validator.check(parsed, faults)
         if not parsed:
             raise InvalidError([Fault("holds no group and no workload", file=f.name) for f in files])
-        await self._refuse_harm(parsed)
+        await self.refuse_harm([p.spec for p in parsed])
         return parsed
 
     async def apply(
@@ -76,6 +76,11 @@ class Intake:
         """Accept all of the specs, or none of them."""
         parsed = await self.read(files, kind)
         return tuple([await self._accept(p.spec, who, adopt) for p in parsed])
+
+    async def take(self, spec: Spec, who: str) -> ChangeView:
+        """Accept one spec whose plugins have been asked already."""
+        await self.refuse_harm([spec])
+        return await self._accept(spec, who)
 
     async def _accept(self, spec: Spec, who: str, adopt: bool = False, *, again: bool = False) -> ChangeView:
         author, text, again = Author(who, self._clock.wall_s()), to_json(spec), again or self._has_failed(spec.key)
@@ -91,10 +96,10 @@ class Intake:
             return ChangeView(str(spec.key), change, after.generation)
         raise ConflictError(f"{spec.key} was changed {TRIES} times while it was being written; try again")
 
-    async def _refuse_harm(self, parsed: Sequence[ParsedSpec]) -> None:
-        """What is well-formed and would lose a Swarm."""
+    async def refuse_harm(self, specs: Sequence[Spec]) -> None:
+        """RefusedError for what is well-formed and would lose a Swarm."""
         refusals = []
-        for spec in (p.spec for p in parsed):
+        for spec in specs:
             before = await self._catalog.get(spec.key)
             old = spec_of(before.spec) if before is not None else None
             refusals += self._name_taken(spec) if isinstance(spec, GroupSpec) else []
@@ -136,12 +141,13 @@ class Intake:
         there = {d.key for d in await self._catalog.list()}
         return await self._remove(wanted & there, who, cascade)
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
-        """Remove one key, and with `cascade` what needs it: a change for each."""
+    async def remove(self, key: Key, who: str, cascade: bool, *, again: bool = False) -> tuple[ChangeView, ...]:
+        """Remove one key, and with `cascade` what needs it: a change for each. What is asked for `again` is tried at
+        once, whatever failed before (semantics.md F5)."""
         await self._catalog.require(key)
-        return await self._remove({key}, who, cascade)
+        return await self._remove({key}, who, cascade, again=again)
 
-    async def _remove(self, keys: set[Key], who: str, cascade: bool) -> tuple[ChangeView, ...]:
+    async def _remove(self, keys: set[Key], who: str, cascade: bool, *, again: bool = False) -> tuple[ChangeView, ...]:
         places = self._topology.places(await self._catalog.list())
         dependants = _dependants(keys, places)
         if dependants and not cascade:
@@ -149,13 +155,13 @@ class Intake:
             raise RefusedError(f"{names} would lose their cluster; remove them too with --cascade, or first")
         changes = []
         for key in sorted(keys | {p.key for p in dependants}, key=lambda k: (k.kind is Kind.GROUP, k.name)):
-            changes.append(await self._mark(key, who))
+            changes.append(await self._mark(key, who, again))
         return tuple(changes)
 
-    async def _mark(self, key: Key, who: str) -> ChangeView:
+    async def _mark(self, key: Key, who: str, again: bool) -> ChangeView:
         before = await self._catalog.require(key)
-        after = await self._catalog.mark_removed(key, Author(who, self._clock.wall_s()))
-        if not before.removed:
+        after = await self._catalog.mark_removed(key, Author(who, self._clock.wall_s()), again=again)
+        if before.generation != after.generation:
             self._say(key, "removed", after)
         return ChangeView(str(key), "removed", after.generation)
 

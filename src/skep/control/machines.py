@@ -9,10 +9,11 @@ from skep.control.abilities import can
 from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
+from skep.control.machine_memory import Memory
 from skep.control.topology import Place, Topology
 from skep.model.errors import BugError, NotReadyError, UnavailableError
 from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
-from skep.model.spec import GroupSpec, Kind
+from skep.model.spec import GroupSpec, Key, Kind
 from skep.model.state import (
     EVERYTHING,
     HEALTH,
@@ -75,9 +76,11 @@ class Machines:
         limits: Limits,
         drain_wait_s: float,
         poll_s: float,
+        burst: int = BURST_MAX,
     ) -> None:
         self._topology, self._plugins, self._clusters, self._clock = topology, plugins, clusters, clock
-        self._limits, self._drain_wait_s, self._poll_s = limits, drain_wait_s, poll_s
+        self._limits, self._drain_wait_s, self._poll_s, self._burst = limits, drain_wait_s, poll_s, burst
+        self._memories: dict[Key, Memory] = {}
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
         places = self._topology.places(world)
@@ -99,7 +102,8 @@ class Machines:
             hold_removal=_removed_first(group.place, places) if document.removed else "",
             limits=self._limits_of(group),
         )
-        actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s)
+        memory = self._memories.setdefault(document.key, Memory(self._clock, self._poll_s))
+        actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s, memory)
         poll_s = None if can(group.instance, Watchable) else self._poll_s
         return Resolved(desired, record, actuator, group.place.cluster, poll_s)
 
@@ -108,7 +112,7 @@ class Machines:
         are about joins."""
         if group.place.role is not None or can(group.instance, Reachable):
             return self._limits
-        return replace(self._limits, parallel=max(self._limits.parallel, BURST_MAX))
+        return replace(self._limits, parallel=max(self._limits.parallel, self._burst))
 
     def _group(self, document: SpecDocument, places: Sequence[Place]) -> Group:
         spec = spec_of(document.spec)
@@ -147,6 +151,7 @@ class Machines:
         return ""
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
+        self._memories.pop(document.key, None)
         place = next(p for p in self._topology.places(world) if p.key == document.key)
         if place.role is Role.MANAGER:
             await self._clusters.forget(place.cluster)
@@ -155,8 +160,12 @@ class Machines:
 class GroupActuator:
     """Implements ports.Actuator for one group spec."""
 
-    def __init__(self, group: Group, clusters: ClusterBook, clock: Clock, drain_wait_s: float) -> None:
+    def __init__(
+        self, group: Group, clusters: ClusterBook, clock: Clock, drain_wait_s: float, memory: Memory | None = None
+    ) -> None:
+        """`memory`: what was heard of the group's machines before."""
         self._group, self._clusters, self._clock, self._drain_wait_s = group, clusters, clock, drain_wait_s
+        self._memory = memory or Memory(clock, 0.0)
         self._seen: dict[str, InstanceDescription] = {}
 
     async def observe(self, desired: Desired) -> Observed:
@@ -208,7 +217,10 @@ class GroupActuator:
             return ()
 
     async def _healths(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
-        return await group.flavor.healthy(group.spec.flavor.properties, listed) if listed else ()
+        properties = group.spec.flavor.properties
+        if group.place.role is None:
+            return await self._memory.healths(group.flavor, properties, listed)
+        return await group.flavor.healthy(properties, listed) if listed else ()
 
     async def _drifts(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[tuple[str, ...]]:
         """Of each machine, the images that it lacks."""
@@ -252,10 +264,17 @@ class GroupActuator:
                 await instance.load_images(machine, outdated)
 
     async def _prepared(self, group: Group, spec: InstanceSpec) -> InstanceSpec:
+        """A flavor that knows of no cluster of ours may ask others far away: it is asked once for each attempt."""
+
+        async def ask() -> InstanceSpec:
+            return await group.flavor.prepare(group.spec.flavor.properties, spec, group.spec.allocation)
+
+        if group.place.role is None:
+            return await self._memory.prepared(ask)
         deadline_s = self._clock.monotonic_s() + PREPARE_WAIT_S
         while True:
             try:
-                return await group.flavor.prepare(group.spec.flavor.properties, spec, group.spec.allocation)
+                return await ask()
             except NotReadyError:
                 if self._clock.monotonic_s() >= deadline_s:
                     raise

@@ -11,6 +11,7 @@ from skep.model.json import RawJson
 from skep.model.spec import Allocation, GroupSpec, PluginRef, Updating
 from skep.specs.binding import Properties, RawProperties
 from skep.specs.fields import COUNT_MAX, Image, Name, refusing, twice
+from skep.specs.references import name_fault
 
 _LOGICAL_ID = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9._:]*")
 LOGICAL_ID_MAX = 253
@@ -23,6 +24,12 @@ def _logical_id_fault(text: str) -> str:
     if _LOGICAL_ID.fullmatch(text) and len(text) <= LOGICAL_ID_MAX:
         return ""
     return f"must be an address or a host name: up to {LOGICAL_ID_MAX} letters, digits and - . _ :"
+
+
+def _plugin_fault(text: str) -> str:
+    """A plugin's name is that of its socket; one that serves several kinds is asked for one of them (`lookup/kind`)."""
+    lookup, slash, kind = text.partition("/")
+    return name_fault(lookup) or (name_fault(kind) if slash else "")
 
 
 def _amount(given: object) -> object:
@@ -59,7 +66,7 @@ class AllocationPart(Properties):
 class PluginPart(Properties):
     """A plugin by name, and properties that only it understands."""
 
-    plugin: Name
+    plugin: Annotated[str, refusing(_plugin_fault)]
     properties: RawProperties = "null"
 
 
