@@ -1,9 +1,12 @@
 """A unix socket that is ours alone."""
 
+import fcntl
 import os
 import socket
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from skep.model.errors import RefusedError, UnavailableError
@@ -23,30 +26,43 @@ def peer_of(connection: socket.socket) -> tuple[int, int]:
     return pid, uid
 
 
-def listen_unix(path: Path) -> socket.socket:
+def listen_unix(path: Path, flag: str = "--socket") -> socket.socket:
     """A listening socket at `path`, mode 0600. A socket that nobody listens on any more is replaced.
 
-    RefusedError: somebody listens there, something else lies there, or the path is too long.
+    RefusedError: somebody listens there, something else lies there, or the path is too long; `flag` sets another.
     """
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        raise RefusedError(f"{path} is longer than a socket's path may be ({PATH_BYTES_MAX} bytes): set --socket")
+        raise RefusedError(f"{path} is longer than a socket's path may be ({PATH_BYTES_MAX} bytes): set {flag}")
     try:
-        _clear(path)
-        return _bind(path)
+        with _one_at_a_time(path.parent):
+            _clear(path, flag)
+            return _bind(path)
     except OSError as error:
         raise UnavailableError(f"can't listen on {path}: {error}") from error
 
 
-def _clear(path: Path) -> None:
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Of two that find the same dead socket, the second would remove the first one's living one. The folder itself is
+    locked, so that no file is left among the sockets."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _clear(path: Path, flag: str) -> None:
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise RefusedError(f"{path} exists and is no socket: move it away, or set --socket")
+        raise RefusedError(f"{path} exists and is no socket: move it away, or set {flag}")
     holder = _holder(path)
     if holder:
-        raise RefusedError(f"{holder} listens on {path} already: stop it, or set --socket")
+        raise RefusedError(f"{holder} listens on {path} already: stop it, or set {flag}")
     path.unlink()
 
 

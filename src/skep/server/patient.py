@@ -15,10 +15,14 @@ class Patience:
     """`request_s`: from the connection, or the first byte of a request, to its last: 4 MiB at 140 kB a second.
 
     `stuck_s`: a reader that takes nothing for so long is let go; events can be taken up again.
+    `idle_s`: a connection is kept for the next request; whole seconds, as those of `grace_s`.
+    `grace_s`: how long requests under way may take once the server stops. Those that only wait end at once.
     """
 
     request_s: float = 30.0
     stuck_s: float = 60.0
+    idle_s: int = 5
+    grace_s: int = 1
 
 
 class PatientConfig(uvicorn.Config):

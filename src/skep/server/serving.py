@@ -15,9 +15,6 @@ from skep.server.errors import Problem, problem_answer
 from skep.server.listen import BACKLOG, listen_unix, peer_of
 from skep.server.patient import Patience, PatientConfig, PatientProtocol
 
-GRACE_S = 1
-"""How long requests under way may take once it stops; whole seconds. Those that only wait end at once."""
-
 
 class PeerProtocol(PatientProtocol):
     """Puts who is at the other end of the socket into the scope's state: `peer` is `uid 0 (root)`."""
@@ -50,7 +47,7 @@ class ApiServer:
 
         The application finds `stop` in its scope's state. Raises as `listen_unix`.
         """
-        with listen_unix(self._path) as listener, _removed_at_exit(self._path):
+        with listen_unix(self._path) as listener, removed_at_exit(self._path):
             await serve_on(listener, self._app, PeerProtocol, self._patience, stop)
 
 
@@ -86,7 +83,8 @@ def _config(app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, s
         access_log=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=patience.idle_s,
+        timeout_graceful_shutdown=patience.grace_s,
     )
     config.patience = patience
     return config
@@ -114,7 +112,7 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _removed_at_exit(path: Path) -> Iterator[None]:
+def removed_at_exit(path: Path) -> Iterator[None]:
     """Unlinks the socket, unless another one has taken its place."""
     ours = path.stat().st_ino
     try:

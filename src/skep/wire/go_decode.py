@@ -29,6 +29,7 @@ _HTML = re.compile("[<>&\u2028\u2029]")
 _HTML_BYTES = re.compile(rb"[<>&\xe2]")
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
 """The two letters beyond ASCII that Go folds into it."""
+_QUOTED = {'"': '\\"', "\\": "\\\\", **{chr(7 + at): f"\\{letter}" for at, letter in enumerate("abtnvfr")}}
 _KINDS = {b"{": "object", b"[": "array", b'"': "string", b"t": "bool", b"f": "bool", b"n": "null"}
 
 
@@ -209,3 +210,17 @@ def string_map(values: Mapping[str, str]) -> RawJson:
 def boolean(value: bool) -> RawJson:
     """`true` or `false`."""
     return RawJson(b"true" if value else b"false")
+
+
+def quoted(name: str) -> str:
+    """A text as Go's %q prints it."""
+    return f'"{"".join(map(_quoted, name))}"'
+
+
+def _quoted(char: str) -> str:
+    if char in _QUOTED:
+        return _QUOTED[char]
+    if char.isprintable():
+        return char
+    number = ord(char)
+    return f"\\x{number:02x}" if number < 0x80 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
