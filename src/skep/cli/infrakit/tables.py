@@ -1,0 +1,46 @@
+"""What InfraKit's lists look like; scripts cut them by their tabs (infrakit-compat.md 1.2)."""
+
+from __future__ import annotations
+
+import sys
+
+from skep.cli.infrakit.json_text import elements, read
+from skep.cli.infrakit.rpc import field, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NO_LOGICAL_ID = "  -   "
+
+
+def say(*lines: str) -> None:
+    """Print them; a terminal gets no control characters but the tabs that are ours."""
+    if sys.stdout.isatty():
+        lines = tuple("".join(one if one.isprintable() or one in "\t\n" else " " for one in line) for line in lines)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def instances(descriptions: str, quiet: bool) -> list[str]:
+    """The table of what an array of descriptions holds."""
+    rows = [_row(one) for one in read(descriptions) or ()]
+    return rows if quiet else [_columns("ID", "LOGICAL", "TAGS"), *rows]
+
+
+def _row(description: Any) -> str:
+    logical, tags = field(description, "LogicalID"), field(description, "Tags")
+    given = tags if isinstance(tags, dict) else {}
+    return _columns(
+        text(field(description, "ID")),
+        NO_LOGICAL_ID if logical is None else text(logical),
+        ",".join(sorted(f"{name}={text(value)}" for name, value in given.items())),
+    )
+
+
+def _columns(id: str, logical: str, tags: str) -> str:
+    return f"{id:<30}\t{logical:<30}\t{tags}"
+
+
+def list_of(raw: str) -> list[str]:
+    """The elements of an array as written; none of null."""
+    return elements(raw) if read(raw) else []
