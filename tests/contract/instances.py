@@ -20,9 +20,12 @@ from skep.model.json import NULL, RawJson
 from skep.plugins.docker import DockerInstances
 from skep.plugins.file import FileInstances
 from skep.plugins.simulator import SimulatorInstances
+from skep.plugins.vagrant import VagrantInstances
+from skep.plugins.vagrant_process import Vagrant
 from skep.ports import Bootable, HoldsImages, Reachable, Startable, Watchable
 from tests.engines import newer
 from tests.engines.host import HostEngine
+from tests.fakes.vagrant import FakeVagrant
 
 FAULTY = RawJson(b'{"Nonsense":1}')
 ALL = frozenset({Bootable, HoldsImages, Reachable, Startable, Watchable})
@@ -116,6 +119,28 @@ def _file(check: Check, tmp_path: Path) -> None:
     asyncio.run(_with_files(check, tmp_path / "state" / "instances"))
 
 
+async def _by_vagrant(check: Check, folder: Path) -> None:
+    """The program is a fake; tests/e2e/test_infrakit_document.py has the real one."""
+    fake, init = FakeVagrant(folder / "bin"), "echo ran"
+
+    async def runs(instance: str) -> int:
+        return int(fake.machines().get(instance) == init)
+
+    async def stop(instance: str) -> None:
+        raise AssertionError("it is never asked for")
+
+    plugin = VagrantInstances(folder / "machines", SystemClock(), None, Vagrant(fake.program))
+    faulty = RawJson(b'{"Box":"any","Nonsense":1,"Nonsense":2}')
+    try:
+        await check(World(plugin, init, runs, stop, RawJson(b'{"Box":"any"}'), faulty))
+    finally:
+        await plugin.close()
+
+
+def _vagrant(check: Check, tmp_path: Path) -> None:
+    asyncio.run(_by_vagrant(check, tmp_path))
+
+
 async def _simulated(check: Check) -> None:
     plugin = SimulatorInstances(SystemClock())
 
@@ -135,6 +160,7 @@ def _simulator(check: Check) -> None:
 
 KINDS: list[Kind] = [
     Kind("file", _file, ("tmp_path",), abilities=frozenset({Watchable})),
+    Kind("vagrant", _vagrant, ("tmp_path",), abilities=frozenset()),
     Kind("simulator", _simulator, abilities=frozenset({Bootable, Startable, Watchable})),
     Kind("docker", _docker, ("host_engine", "node_image"), (pytest.mark.docker,)),
 ]

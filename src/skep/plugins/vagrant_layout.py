@@ -1,0 +1,190 @@
+"""Machines of the plugin `vagrant` on disk: InfraKit's folders and files (infrakit-compat.md 5.1), and what is not
+finished. Calls are short and block."""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from skep.model.errors import UnavailableError
+from skep.model.go_json import go_string
+
+BOOT, TAGS, IP, VAGRANTFILE = "boot.sh", "tags", "ip", "Vagrantfile"
+LOG = "vagrant.log"
+"""What Vagrant said, for whoever wants to watch; it goes with the machine."""
+
+UNFINISHED = "unfinished"
+"""Says what was begun and is not done. Folders that InfraKit made have none: it wrote tags when all was done."""
+
+_NAME = re.compile(r"infrakit-[A-Za-z0-9._-]+")
+"""What a machine may be called: a folder in the folder, and never a way out of it."""
+
+_LEFTOVER = re.compile(r"\.infrakit-[A-Za-z0-9._-]+\.(?:new|gone)")
+LEFTOVER_S = 60.0
+"""Folders are written and removed in a moment: one that stays so long was left by a process that died."""
+
+
+class Stage(StrEnum):
+    """How far a machine is; the words are what stands in its file."""
+
+    BEGUN = "vagrant up"
+    LEAVING = "vagrant destroy"
+    DONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A machine as its folder tells it. `created_s` is wall time."""
+
+    name: str
+    tags: Mapping[str, str]
+    logical_id: str | None
+    stage: Stage
+    created_s: float
+
+
+def machine_name(request: str) -> str:
+    """`infrakit-` and 63 bits: those of the request, so that asking again finds the same folder, or random ones."""
+    digest = hashlib.sha256(request.encode()).digest()
+    return f"infrakit-{int.from_bytes(digest[:8], 'big') >> 1 if request else secrets.randbits(63)}"
+
+
+def is_machine_name(name: str) -> bool:
+    """Whether a machine may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+class Folders:
+    """The machines below one folder, made 0700 with the first of them; their files are 0600, since `boot.sh` may hold
+    a join token. A machine's folder appears whole and goes at once. OSError where the disk refuses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where the machine is, or would be."""
+        return self.folder / name
+
+    def begin(self, name: str, files: Mapping[str, str]) -> None:
+        """All of a machine but itself, marked as begun: whatever happens next, nobody loses track of it."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.folder / f".{name}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        try:
+            for file, text in {**files, UNFINISHED: Stage.BEGUN.value}.items():
+                _write(fresh / file, text)
+            fresh.rename(self.path(name))
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+    def mark_leaving(self, name: str) -> None:
+        """From now on it is only a matter of time until the machine is gone."""
+        _write(self.path(name) / UNFINISHED, Stage.LEAVING.value)
+
+    def finish(self, name: str) -> None:
+        """The machine is up."""
+        (self.path(name) / UNFINISHED).unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Forget the machine, and its script with it."""
+        gone = self.folder / f".{name}.gone"
+        shutil.rmtree(gone, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            self.path(name).rename(gone)
+            shutil.rmtree(gone)
+
+    def find(self, name: str) -> Folder | None:
+        """None for what is no machine. ValueError for tags that can't be read."""
+        path = self.path(name)
+        if not _NAME.fullmatch(name) or path.is_symlink():
+            return None
+        try:
+            tags = _decoded((path / TAGS).read_bytes())
+            created_s = (path / TAGS).stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Folder(name, tags, _text(path / IP), _stage(_text(path / UNFINISHED)), created_s)
+
+    def names(self, now_s: float) -> list[str]:
+        """Folders that may be machines, in order; what a process that died left half-written is removed. `now_s` is
+        wall time."""
+        try:
+            entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+        for entry in entries:
+            if _LEFTOVER.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_ctime < now_s - LEFTOVER_S:
+                shutil.rmtree(entry.path, ignore_errors=True)
+        return [entry.name for entry in entries if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)]
+
+    def script(self, name: str) -> str:
+        """What the machine is told to run; empty where nobody knows."""
+        return _text(self.path(name) / BOOT) or ""
+
+    def has_machine(self, name: str) -> bool:
+        """Whether Vagrant noted a machine here; it keeps its notes elsewhere where VAGRANT_DOTFILE_PATH says so."""
+        return "VAGRANT_DOTFILE_PATH" in os.environ or any(self.path(name).glob(".vagrant/machines/*/*/id"))
+
+    @contextmanager
+    def claimed(self, name: str) -> Iterator[None]:
+        """Alone with a machine, among processes: UnavailableError while another one is at work on it."""
+        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _lock(descriptor, name)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, name: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UnavailableError(f"another process is at work on machine {name}") from error
+
+
+def encoded_tags(tags: Mapping[str, str]) -> str:
+    """What Go writes: an object in byte order of its names, without white space."""
+    names = sorted(tags, key=lambda name: name.encode(errors="replace"))
+    return "{" + ",".join(f"{go_string(name)}:{go_string(tags[name])}" for name in names) + "}"
+
+
+def _decoded(text: bytes) -> Mapping[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str] | None) or {}
+    except msgspec.DecodeError as error:
+        raise ValueError(f"its tags can't be read: {error}") from error
+
+
+def _stage(marker: str | None) -> Stage:
+    """What is said by no word of ours, or by none, has at least not been finished."""
+    if marker is None:
+        return Stage.DONE
+    return Stage.LEAVING if marker == Stage.LEAVING else Stage.BEGUN
+
+
+def _write(path: Path, text: str) -> None:
+    """A file that is there whole or as it was before, and open to nobody else."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode(errors="replace"))
+    fresh.replace(path)
+
+
+def _text(path: Path) -> str | None:
+    with suppress(FileNotFoundError):
+        return path.read_text(errors="replace")
+    return None
