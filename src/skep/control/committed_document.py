@@ -60,7 +60,7 @@ def _invalid(message: str) -> InvalidError:
 
 
 def _read(properties: RawJson) -> _Read:
-    found = fields(properties, ("Allocation", "Instance", "Flavor", "Updating"), "Spec")
+    found = fields(properties, ("Allocation", "Instance", "Flavor", "Updating"))
     allocation = fields(found.get("Allocation", NULL), ("Size", "LogicalIDs"), "Spec.Allocation")
     size = allocation.get("Size", NULL)
     return _Read(

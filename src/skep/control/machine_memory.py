@@ -17,6 +17,10 @@ N27)."""
 DOUBT_S = 1.0
 """The same for every other answer: as often as a group is looked at that is not where it should be."""
 
+SHARED_S = 0.5
+"""How long a flavor's word that it is not ready holds for the other machines of the group: each of them tries again
+after a second (control.ledger.NOT_READY_RETRY_S), all at the same time."""
+
 
 class Memory:
     """Of one group whose machines join no Swarm that we know."""
@@ -26,7 +30,7 @@ class Memory:
         self._clock, self._poll_s = clock, poll_s
         self._properties = NULL
         self._healths: dict[str, tuple[float, MemberHealth]] = {}
-        self._not_ready = ""
+        self._not_ready, self._refused_s = "", 0.0
         self._first: asyncio.Event | None = None
 
     async def healths(
@@ -49,14 +53,14 @@ class Memory:
         return now_s - known[0] < min(trust_s, self._poll_s)
 
     async def prepared(self, ask: Callable[[], Awaitable[InstanceSpec]]) -> InstanceSpec:
-        """What `ask` gives. After it was NotReadyError, one attempt asks for all that begin meanwhile, so that a flavor
-        that waits for something is not asked for every machine again and again (infrakit-compat.md 3.10: G12)."""
+        """What `ask` gives. After it was NotReadyError, one attempt asks for all that begin at the same time, so that a
+        flavor that waits for something is not asked for every machine again and again (infrakit-compat.md 3.10: G12).
+        """
         if self._first is not None:
             await self._first.wait()
-            if self._not_ready:
-                raise NotReadyError(self._not_ready)
-            return await ask()
-        if not self._not_ready:
+        if self._not_ready and self._clock.monotonic_s() - self._refused_s < SHARED_S:
+            raise NotReadyError(self._not_ready)
+        if not self._not_ready or self._first is not None:
             return await self._ask(ask)
         self._first = asyncio.Event()
         try:
@@ -69,7 +73,7 @@ class Memory:
         try:
             spec = await ask()
         except NotReadyError as error:
-            self._not_ready = str(error) or "not ready"
+            self._not_ready, self._refused_s = str(error) or "not ready", self._clock.monotonic_s()
             raise
         self._not_ready = ""
         return spec

@@ -1,0 +1,262 @@
+"""InfraKit's Group interface: what it refuses and in which words (infrakit-compat.md 1.3, 3.8), and what it tells."""
+
+import asyncio
+import json
+
+import pytest
+
+from skep.model.errors import ConflictError, InvalidError, NotFoundError, RefusedError, SkepError, UnavailableError
+from skep.model.json import NULL, RawJson
+from skep.model.machine import CommittedGroup
+from tests.conditions import until
+from tests.fakes.foreign import tagged
+from tests.infrakit.site import Site, group, simulated
+
+GOOD = {
+    "Allocation": {"Size": 1},
+    "Instance": {"Plugin": "instances", "Properties": {}},
+    "Flavor": {"Plugin": "flavor", "Properties": {}},
+}
+
+
+def changed(**parts: object) -> RawJson:
+    return RawJson(json.dumps({**GOOD, **parts}).encode())
+
+
+@pytest.mark.parametrize(
+    ("id", "properties", "text"),
+    [
+        ("", NULL, "Group ID must not be blank"),
+        ("g", NULL, "Invalid properties: unexpected end of JSON input"),
+        ("g", RawJson(b'"x"'), "Invalid properties: json: cannot unmarshal string into Go value of type struct"),
+        *(
+            (
+                "g",
+                changed(Allocation={"Size": size}),
+                f"Invalid properties: json: cannot unmarshal {told} into Go {place}",
+            )
+            for size, told in ((-1, "number -1"), (1.5, "number 1.5"), ("1", "string"))
+            for place in ("struct field Spec.Allocation.Size of type uint",)
+        ),
+        ("g", changed(Allocation={}), "Allocation must not be blank"),
+        ("g", changed(Allocation=None), "Allocation must not be blank"),
+        ("g", changed(Allocation={"LogicalIDs": []}), "Allocation must not be blank"),
+        ("g", changed(Allocation={"Size": 1, "LogicalIDs": ["a"]}), "Only one Allocation method may be used"),
+        ("g", changed(Flavor={"Plugin": "none"}), "Failed to find Flavor plugin 'none':Plugin not found: none"),
+        ("g", changed(Flavor=None), "Failed to find Flavor plugin '':Plugin not found: "),
+        ("g", changed(Instance={"Plugin": "none"}), "Failed to find Instance plugin 'none':Plugin not found: none"),
+        (
+            "g",
+            changed(Flavor={"Plugin": "no"}, Instance={"Plugin": "none"}),
+            "Failed to find Flavor plugin 'no':Plugin not found: no",
+        ),
+    ],
+)
+def test_what_infrakit_refuses_is_refused_in_its_words(id: str, properties: RawJson, text: str) -> None:
+    async def body(site: Site) -> None:
+        for pretend in (True, False):
+            with pytest.raises(SkepError) as caught:
+                await site.groups.commit(CommittedGroup(id, properties), pretend=pretend)
+            assert str(caught.value) == text
+        assert await site.groups.inspect() == []
+
+    simulated(body)
+
+
+def test_plugins_are_asked_in_infrakits_order_and_their_words_are_passed_on() -> None:
+    async def body(site: Site) -> None:
+        site.flavor.invalid, site.instances.invalid = "bad flavor", "bad instance"
+        with pytest.raises(InvalidError, match="^bad flavor$"):
+            await site.commit(1)
+        site.flavor.invalid = ""
+        with pytest.raises(InvalidError, match="^bad instance$"):
+            await site.commit(1)
+
+    simulated(body)
+
+
+def test_names_of_fields_match_in_any_case_and_unknown_ones_are_passed_over() -> None:
+    text = (
+        b'{"instance":{"PLUGIN":"instances","properties":{"n":1e6,"big":12345678901234567890}},"Plugin":"x",'
+        b'"flavor":{"plugin":"flavor","Properties":{"Init":["a","b"]}},"allocation":{"size":1,"SIZE":2}}'
+    )
+    told = (
+        b'{"Instance":{"Plugin":"instances","Properties":{"n":1e6,"big":12345678901234567890}},'
+        b'"Flavor":{"Plugin":"flavor","Properties":{"Init":["a","b"]}},"Allocation":{"Size":2,"LogicalIDs":null}}'
+    )
+
+    async def body(site: Site) -> None:
+        await site.groups.commit(CommittedGroup("g1", RawJson(text)), pretend=False)
+        assert await site.groups.inspect() == [CommittedGroup("g1", RawJson(told))]
+        await site.commit(["a"], Updating={"MaxUnavailable": 1, "Count": 3})
+        assert [g.id for g in await site.groups.inspect()] == ["g", "g1"]
+        again = (await site.groups.inspect())[0]
+        assert await site.groups.commit(again, pretend=True) == "Performing a rolling update on 1 instances"
+
+    simulated(body)
+
+
+def test_what_skep_can_not_keep_is_told_with_its_place() -> None:
+    async def body(site: Site) -> None:
+        with pytest.raises(InvalidError, match=r"^Properties.Allocation.LogicalIDs\[1\]: is the same"):
+            await site.commit(["a", "a"])
+        with pytest.raises(InvalidError, match="^ID: has only letters"):
+            await site.groups.commit(CommittedGroup("a b", group(1).properties), pretend=False)
+
+    simulated(body)
+
+
+def test_nobody_answers_for_groups_that_are_not_there() -> None:
+    async def body(site: Site) -> None:
+        for call in (site.groups.free, site.groups.describe, site.groups.destroy):
+            for name in ("g", "", "a/b"):
+                with pytest.raises(NotFoundError, match=f"^Group '{name}' is not being watched$"):
+                    await call(name)
+
+    simulated(body)
+
+
+def test_pretending_changes_nothing() -> None:
+    """infrakit-compat.md 3.1: it is checked, planned, and that is all."""
+
+    async def body(site: Site) -> None:
+        assert await site.commit(2, pretend=True) == "Managing 2 instances"
+        assert await site.groups.inspect() == []
+        await site.commit(2)
+        await site.converged()
+        before, machines = await site.groups.inspect(), dict(site.instances.machines)
+        text = "Performing a rolling update on 2 instances, then adding 3 instances to increase the group size to 5"
+        assert await site.commit(5, "new", pretend=True) == text
+        await site.clock.sleep(60.0)
+        assert (await site.groups.inspect(), site.instances.machines) == (before, machines)
+
+    simulated(body)
+
+
+def test_a_size_of_zero_is_one_where_it_is_written() -> None:
+    """infrakit-compat.md 7, row 14."""
+
+    async def body(site: Site) -> None:
+        assert await site.commit(0) == "Managing 0 instances"
+        await site.converged()
+        await site.commit(3)
+        await site.converged()
+        assert await site.commit(0) == "Terminating 3 instances to reduce the group size to 0"
+        await site.converged()
+        assert site.instances.machines == {}
+
+    simulated(body)
+
+
+def test_free_leaves_the_machines_and_a_commit_takes_them_back() -> None:
+    async def body(site: Site) -> None:
+        await site.commit(5)
+        await site.converged()
+        machines = dict(site.instances.machines)
+        await site.groups.free("g")
+        with pytest.raises(NotFoundError):
+            await site.describe()
+        assert await site.groups.inspect() == []
+        await site.clock.sleep(60.0)
+        assert await site.commit(5) == "Managing 5 instances"
+        await site.converged()
+        assert site.instances.machines == machines
+
+    simulated(body)
+
+
+def test_a_group_stays_with_the_plugin_that_knows_its_machines() -> None:
+    elsewhere = {"Instance": {"Plugin": "others", "Properties": {}}}
+
+    async def body(site: Site) -> None:
+        await site.commit(2)
+        await site.converged()
+        with pytest.raises(RefusedError, match="has 2 instances of plugin instances, which others does not know"):
+            await site.commit(2, **elsewhere)
+        await site.commit(0)
+        await site.converged()
+        await site.commit(2, **elsewhere)
+        await site.converged()
+        assert (len(site.instances.machines), len(site.others.machines)) == (0, 2)
+
+    simulated(body)
+
+
+def test_a_flavor_that_is_not_ready_is_asked_once_for_all() -> None:
+    """The mistake of committing workers before their managers (infrakit-compat.md 6) heals by itself, soon."""
+
+    async def body(site: Site) -> None:
+        site.flavor.not_ready, site.flavor.prepare_s = "no swarm yet", 0.1
+        assert await site.commit(100) == "Managing 100 instances"
+        await site.clock.sleep(60.0)
+        assert site.flavor.prepared <= 100 + 60
+        assert (await site.describe()).converged is False
+        site.flavor.not_ready = ""
+        await site.converged(within_s=5.0)
+
+    simulated(body)
+
+
+def test_healths_are_asked_for_as_often_as_they_are_worth() -> None:
+    """A call for each machine is what it costs."""
+
+    async def body(site: Site) -> None:
+        site.instances.provision_s = 1.0
+        await site.commit(100)
+        await site.converged()
+        assert site.flavor.asked <= 200
+        await site.clock.sleep(100.0)
+        assert site.flavor.asked <= 200 + 12 * 100
+
+    simulated(body)
+
+
+def test_a_destroy_that_is_overtaken_says_so() -> None:
+    async def body(site: Site) -> None:
+        await site.commit(2)
+        await site.converged()
+        site.instances.stuck = {"i-001"}
+
+        async def recommit() -> None:
+            await site.clock.sleep(0.2)
+            site.instances.stuck = set()
+            await site.commit(1)
+
+        site.instances.destroy_s = 1.0
+        again = asyncio.create_task(recommit())
+        with pytest.raises(ConflictError, match="was committed again"):
+            await site.groups.destroy("g")
+        await again
+        await site.converged()
+        assert len(site.instances.machines) == 1
+
+    simulated(body)
+
+
+def test_who_waits_for_a_destroy_is_told_when_nobody_answers() -> None:
+    async def body(site: Site) -> None:
+        await site.commit(2)
+        await site.converged()
+        site.instances.silent = True
+        with pytest.raises(UnavailableError, match="its instance plugin does not answer"):
+            await site.groups.destroy("g")
+        site.instances.silent = False
+
+        async def left() -> int:
+            return len(await site.groups.inspect())
+
+        await until(left, 0)
+        assert site.instances.machines == {}
+
+    simulated(body)
+
+
+def test_machines_of_other_groups_are_nobodys_business() -> None:
+    async def body(site: Site) -> None:
+        other = site.instances.add(tagged("h", "x"))
+        await site.commit(1)
+        await site.converged()
+        await site.groups.destroy("g")
+        assert list(site.instances.machines) == [other]
+
+    simulated(body)
