@@ -17,6 +17,10 @@ from skep.specs.properties import Properties, read
 MANAGER_COUNTS = (1, 3, 5, 7)
 """A majority needs an odd number, and more than seven only slow the raft down (semantics.md N1)."""
 
+UNRECOGNIZED = Fault("Unrecognized node Type")
+WRONG_COUNT = Fault("Must have 1, 3, or 5 manager logical IDs")
+"""InfraKit's words for its own cases (infrakit-compat.md 4.1). Seven are taken all the same."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _VALUE = re.compile(r"[A-Za-z0-9._:/@+=, -]{0,255}")
 _RESERVED = ("swarm-association-id", "skep.")
@@ -27,6 +31,8 @@ class SwarmProperties(Properties):
 
     docker_restart_command: how the engine takes up new labels; empty means that it is told to reload.
     host: the URL of a manager's engine, for a Swarm that skep did not make.
+    init_script_template_url: what makes the script, instead of our own.
+    swarm_join_ip: the logical ID that founds the Swarm, where no controller chooses it (infrakit-compat.md 4.1).
     """
 
     type: Literal["manager", "worker"]
@@ -35,6 +41,8 @@ class SwarmProperties(Properties):
     engine_labels: dict[str, str] = Field(default_factory=dict)
     attachments: dict[str, tuple[AttachmentProperties, ...]] = Field(default_factory=dict)
     host: str = ""
+    init_script_template_url: str = ""
+    swarm_join_ip: str = ""
 
     @property
     def role(self) -> Role:
@@ -48,28 +56,38 @@ class SwarmProperties(Properties):
 
 
 @lru_cache(maxsize=1024)
-def read_swarm(properties: RawJson) -> SwarmProperties:
-    """Read once: every turn of every key asks for those of all groups."""
-    return read(properties, SwarmProperties)
+def read_swarm(properties: RawJson, lenient: bool = False) -> SwarmProperties:
+    """Read once: every turn of every key asks for those of all groups. A fault of Type has InfraKit's words if read
+    leniently."""
+    try:
+        return read(properties, SwarmProperties, lenient=lenient)
+    except InvalidError as error:
+        if not lenient:
+            raise
+        raise InvalidError([UNRECOGNIZED if fault.path == "Type" else fault for fault in error.faults]) from error
 
 
-def check_allocation(wanted: SwarmProperties, allocation: Allocation) -> None:
+def check_allocation(wanted: SwarmProperties, allocation: Allocation, lenient: bool = False) -> None:
     """Raise InvalidError with all that is wrong between the properties and the group's allocation."""
     faults = [*_logical_id_faults(allocation), *attachment_faults(wanted.attachments, allocation.logical_ids)]
     if wanted.role is Role.MANAGER:
-        faults[:0] = _manager_faults(allocation)
+        faults[:0] = _manager_faults(wanted, allocation, lenient)
     if faults:
         raise InvalidError(faults)
 
 
-def _manager_faults(allocation: Allocation) -> Iterator[Fault]:
+def _manager_faults(wanted: SwarmProperties, allocation: Allocation, lenient: bool) -> Iterator[Fault]:
     count = len(allocation.logical_ids)
-    if not count:
+    if count not in MANAGER_COUNTS and lenient:
+        yield WRONG_COUNT
+    elif not count:
         yield Fault("a manager keeps its address and its disk, so Allocation.LogicalIDs must name each one", "Type")
     elif count not in MANAGER_COUNTS:
         yield Fault(
             f"Allocation.LogicalIDs names {count} managers, and there must be 1, 3, 5 or 7: {_why_not(count)}", "Type"
         )
+    if wanted.swarm_join_ip and wanted.swarm_join_ip not in allocation.logical_ids:
+        yield Fault("must be one of Allocation.LogicalIDs", "SwarmJoinIP")
 
 
 def _why_not(count: int) -> str:
