@@ -1,0 +1,214 @@
+"""Plugins of other processes, as the core calls its own (infrakit-compat.md 2.4).
+
+What a plugin refuses is raised in its own words. Where there is none of that name and kind, the calls that a user
+waits for say NotFoundError and all others UnavailableError, so that a group outlives a restart of its plugins.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+
+from skep.adapters.rpc_handshake import Peer
+from skep.model.errors import Fault, InvalidError, NotFoundError, NotReadyError, RejectedError, UnavailableError
+from skep.model.json import RawJson
+from skep.model.machine import CommittedGroup, GroupDescription, InstanceDescription, InstanceSpec, MemberHealth
+from skep.model.spec import Allocation
+from skep.model.state import Health
+from skep.ports import Advance, Clock, DrainRequest
+from skep.wire import messages
+from skep.wire.envelope import RpcError
+from skep.wire.go_decode import GoDecodeError, boolean, fields, items, object_of, string, string_map, text, written
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+HEALTH_S = 2.0
+"""How long a machine that was well is not asked about again: turns follow one another closely while a group is made,
+and the interface has no question about all of its machines at once."""
+
+HEALTHS_MAX = 20_000
+"""Answers that are kept; beyond, all are asked for again."""
+
+GONE = ("not found in swarm", "without an association tag")
+"""How InfraKit's swarm flavor ends its errors where there is no node to drain (infrakit-compat.md 4.1)."""
+
+
+class _Remote:
+    """One interface of a plugin. `tag` is the parameter in which later generations name one of several objects."""
+
+    interface = ""
+    tag = "Type"
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    async def _asked(self, method: str, **params: RawJson) -> RawJson:
+        """The result, for a user who waits for it: NotFoundError where there is no such plugin."""
+        kind = {self.tag: string(self._peer.kind)} if self._peer.kind else {}
+        return await self._peer.call(self.interface, method, object_of(**params, **kind))
+
+    async def _called(self, method: str, **params: RawJson) -> RawJson:
+        """The result; RejectedError in the plugin's words."""
+        try:
+            return await self._asked(method, **params)
+        except NotFoundError as error:
+            raise UnavailableError(str(error)) from error
+        except RpcError as error:
+            raise RejectedError(error.message) from error
+
+    def _read(self, method: str, answer: RawJson, name: str, read: Callable[[RawJson], T], empty: T) -> T:
+        """The field `name` of a result; `empty` where another generation left it out. What came is not shown, for a
+        join token may be in it."""
+        try:
+            found = fields(answer, (name,))
+            return read(found[name]) if name in found else empty
+        except GoDecodeError as error:
+            called = f"{self.interface}.{method}"
+            raise UnavailableError(
+                f"plugin {self._peer.name} answered {called} with something else: {error}"
+            ) from error
+
+
+class RemoteInstance(_Remote):
+    """Implements ports.InstancePlugin."""
+
+    interface = "Instance"
+
+    async def validate(self, properties: RawJson) -> None:
+        try:
+            await self._asked("Validate", Properties=written(properties))
+        except RpcError as error:
+            raise InvalidError([Fault(error.message)]) from error
+
+    async def provision(self, spec: InstanceSpec) -> str:
+        """A plugin that gives no ID fails this one call (G3); what it made shows in its listing."""
+        answer = await self._called("Provision", Spec=messages.instance_spec_to_wire(spec))
+        instance = self._read("Provision", answer, "ID", text, "")
+        if not instance:
+            raise RejectedError(f"plugin {self._peer.name} made a machine and gave no ID for it")
+        return instance
+
+    async def destroy(self, instance: str) -> None:
+        """InfraKit's plugins take one that is not there for an error, in words of their own: its listing tells."""
+        try:
+            await self._called("Destroy", Instance=string(instance))
+        except RejectedError as error:
+            if any(one.id == instance for one in await self.describe({})):
+                raise
+            log.warning("a machine is gone, with an error", instance=instance, error=str(error))
+
+    async def describe(self, tags: Mapping[str, str]) -> Sequence[InstanceDescription]:
+        """A plugin that can't tell is silent, whether it says so or not. Some list more than was asked for (5.2)."""
+        try:
+            answer = await self._called("DescribeInstances", Tags=string_map(tags))
+        except RejectedError as error:
+            raise UnavailableError(str(error)) from error
+        read, none = messages.descriptions_from_wire, tuple[InstanceDescription, ...]()
+        found = self._read("DescribeInstances", answer, "Descriptions", read, none)
+        return [one for one in found if tags.items() <= one.tags.items()]
+
+
+class RemoteFlavor(_Remote):
+    """Implements ports.FlavorPlugin."""
+
+    interface = "Flavor"
+
+    def __init__(self, peer: Peer, clock: Clock) -> None:
+        super().__init__(peer)
+        self._clock = clock
+        self._well: dict[tuple[RawJson, str], float] = {}
+        """When a machine was last told to be well, with these properties."""
+
+    async def validate(self, properties: RawJson, allocation: Allocation) -> None:
+        size = messages.allocation_to_wire(allocation)
+        try:
+            await self._asked("Validate", Properties=written(properties), Allocation=size)
+        except RpcError as error:
+            raise InvalidError([Fault(error.message)]) from error
+
+    async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
+        """An error means not yet: preparing makes nothing, and InfraKit's flavors have no other word for a cluster that
+        does not answer. So workers that were committed before their managers join once there are some."""
+        params = {
+            "Properties": written(properties),
+            "Spec": messages.instance_spec_to_wire(spec),
+            "Allocation": messages.allocation_to_wire(allocation),
+        }
+        try:
+            answer = await self._called("Prepare", **params)
+        except RejectedError as error:
+            raise NotReadyError(str(error)) from error
+        prepared = self._read("Prepare", answer, "Spec", messages.instance_spec_from_wire, None)
+        if prepared is None:
+            raise NotReadyError(f"plugin {self._peer.name} gave no spec")
+        return prepared
+
+    async def healthy(self, properties: RawJson, instances: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
+        """One question for each, all at once. An error is no answer about that one; silence is none about any."""
+        now_s = self._clock.monotonic_s()
+        asked = [one for one in instances if self._well.get((properties, one.id), -HEALTH_S) <= now_s - HEALTH_S]
+        answers = await asyncio.gather(*(self._health(properties, one) for one in asked))
+        if len(self._well) > HEALTHS_MAX:
+            self._well.clear()
+        healths = dict(zip((one.id for one in asked), answers, strict=True))
+        for instance, answer in healths.items():
+            if answer.health is Health.HEALTHY:
+                self._well[properties, instance] = now_s
+        return [healths.get(one.id, MemberHealth(Health.HEALTHY)) for one in instances]
+
+    async def _health(self, properties: RawJson, instance: InstanceDescription) -> MemberHealth:
+        params = {"Properties": written(properties), "Instance": messages.description_to_wire(instance)}
+        try:
+            answer = await self._called("Healthy", **params)
+        except RejectedError as error:
+            return MemberHealth(Health.UNKNOWN, detail=str(error))
+        return MemberHealth(self._read("Healthy", answer, "Health", messages.health_from_wire, Health.UNKNOWN))
+
+    async def drain(
+        self, properties: RawJson, instance: InstanceDescription, request: DrainRequest, advance: Advance
+    ) -> None:
+        """How patient to be is the plugin's own affair: nothing of `request` can be told to it. One that is not in the
+        cluster is success, also where the plugin takes that for an error."""
+        if request.cluster_ends:
+            return
+        try:
+            await self._called("Drain", Properties=written(properties), Instance=messages.description_to_wire(instance))
+        except RejectedError as error:
+            if not str(error).strip().endswith(GONE):
+                raise
+
+
+class RemoteGroup(_Remote):
+    """Implements ports.GroupPlugin. Who asks is not told: the protocol has no place for it."""
+
+    interface = "Group"
+    tag = "Name"
+
+    async def commit(self, group: CommittedGroup, *, pretend: bool, who: str = "") -> str:
+        try:
+            answer = await self._asked("CommitGroup", Spec=messages.group_to_wire(group), Pretend=boolean(pretend))
+        except RpcError as error:
+            raise RejectedError(error.message) from error
+        return self._read("CommitGroup", answer, "Details", text, "")
+
+    async def free(self, group: str, who: str = "") -> None:
+        await self._called("FreeGroup", ID=string(group))
+
+    async def describe(self, group: str) -> GroupDescription:
+        answer = await self._called("DescribeGroup", ID=string(group))
+        read = messages.group_description_from_wire
+        return self._read("DescribeGroup", answer, "Description", read, GroupDescription())
+
+    async def destroy(self, group: str, who: str = "") -> None:
+        await self._called("DestroyGroup", ID=string(group))
+
+    async def inspect(self) -> Sequence[CommittedGroup]:
+        answer = await self._called("InspectGroups")
+        return self._read("InspectGroups", answer, "Groups", _groups, ())
+
+
+def _groups(raw: RawJson) -> Sequence[CommittedGroup]:
+    return [messages.group_from_wire(one) for one in items(raw, "Groups", "[]group.Spec")]
