@@ -66,10 +66,10 @@ def test_what_infrakit_refuses_is_refused_in_its_words(id: str, properties: RawJ
 def test_plugins_are_asked_in_infrakits_order_and_their_words_are_passed_on() -> None:
     async def body(site: Site) -> None:
         site.flavor.invalid, site.instances.invalid = "bad flavor", "bad instance"
-        with pytest.raises(InvalidError, match="^bad flavor$"):
+        with pytest.raises(InvalidError, match=r"^bad flavor$"):
             await site.commit(1)
         site.flavor.invalid = ""
-        with pytest.raises(InvalidError, match="^bad instance$"):
+        with pytest.raises(InvalidError, match=r"^bad instance$"):
             await site.commit(1)
 
     simulated(body)
@@ -100,7 +100,7 @@ def test_what_skep_can_not_keep_is_told_with_its_place() -> None:
     async def body(site: Site) -> None:
         with pytest.raises(InvalidError, match=r"^Properties.Allocation.LogicalIDs\[1\]: is the same"):
             await site.commit(["a", "a"])
-        with pytest.raises(InvalidError, match="^ID: has only letters"):
+        with pytest.raises(InvalidError, match=r"^ID: has only letters"):
             await site.groups.commit(CommittedGroup("a b", group(1).properties), pretend=False)
 
     simulated(body)

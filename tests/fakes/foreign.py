@@ -121,7 +121,10 @@ class ForeignPlugins:
     """Implements ports.Plugins as a folder of sockets does: a name is looked for when its plugin is asked."""
 
     def __init__(self, instances: Mapping[str, InstancePlugin], flavors: Mapping[str, FlavorPlugin]) -> None:
-        self._instances, self._flavors = instances, flavors
+        self._instances, self._flavors = dict(instances), dict(flavors)
+
+    def add(self, instance_name: str, instance: InstancePlugin, flavor_name: str, flavor: FlavorPlugin) -> None:
+        self._instances[instance_name], self._flavors[flavor_name] = instance, flavor
 
     def instance(self, name: str) -> InstancePlugin:
         if name not in self._instances:

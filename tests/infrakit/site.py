@@ -54,6 +54,10 @@ class Site:
         )
         return core, CommittedGroups(core, self._plugins, self.clock)
 
+    def serve(self, instance: str, flavor: str) -> None:
+        """The same plugins under other names, too."""
+        self._plugins.add(instance, self.instances, flavor, self.flavor)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """One process; leaving the block is its end, and nothing is finished."""

@@ -112,7 +112,7 @@ class Machines:
         are about joins."""
         if group.place.role is not None or can(group.instance, Reachable):
             return self._limits
-        return replace(self._limits, parallel=max(self._limits.parallel, self._burst))
+        return replace(self._limits, parallel=self._burst)
 
     def _group(self, document: SpecDocument, places: Sequence[Place]) -> Group:
         spec = spec_of(document.spec)
