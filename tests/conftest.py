@@ -1,15 +1,17 @@
-"""Fixtures for every test. Tests marked `docker` share one real engine and run on one worker."""
+"""Fixtures for every test. Tests marked `docker` run on two workers at most, each with an engine of its own."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from skep.adapters.docker import DockerEngine
 from skep.adapters.node_image import NodeImages
+from tests.e2e.waiting import PHASES
 from tests.engines import newer
 from tests.engines.host import HostEngine, host_engine
 
@@ -17,11 +19,36 @@ from tests.engines.host import HostEngine, host_engine
 settings.register_profile("suite", derandomize="SKEP_EXAMPLES" not in os.environ)
 settings.load_profile("suite")
 
+END_TO_END = Path(__file__).parent / "e2e"
+"""About half of the time that tests with Docker take; most of it is waiting, so the halves run side by side."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("docker"):
-            item.add_marker(pytest.mark.xdist_group("docker"))
+            end_to_end = item.path.is_relative_to(END_TO_END)
+            item.add_marker(pytest.mark.xdist_group("docker, end to end" if end_to_end else "docker, parts"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands the phases that it timed to who prints them."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["phases"] = PHASES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """A worker has ended."""
+    PHASES.extend(getattr(node, "workeroutput", {}).get("phases", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each phase took."""
+    if PHASES:
+        terminalreporter.section("end to end, seconds")
+        for name, seconds in PHASES:
+            terminalreporter.line(f"{seconds:7.1f}  {name}")
 
 
 @pytest.fixture(scope="session", name="host_engine")

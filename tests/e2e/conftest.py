@@ -8,19 +8,11 @@ import pytest
 
 from tests.e2e.skep import Skep
 from tests.e2e.specs import QUICKSTART_CENSUS, quickstart
-from tests.e2e.waiting import PHASES, eventually, phase
+from tests.e2e.waiting import eventually, phase
 from tests.e2e.world import World
 from tests.engines.host import HostEngine
 
 MakeSkep = Callable[[], Skep]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How long each phase took."""
-    if PHASES:
-        terminalreporter.section("end to end, seconds")
-        for name, seconds in PHASES:
-            terminalreporter.line(f"{seconds:7.1f}  {name}")
 
 
 @pytest.fixture(scope="session")
