@@ -18,6 +18,7 @@ from skep.adapters.docker import DockerEngine, DockerEngines
 from skep.adapters.docker_contexts import docker_folder
 from skep.adapters.docker_host import check_for_machines, find_engine, host_tls
 from skep.adapters.docker_routes import Access
+from skep.adapters.fetch import UrlFetch
 from skep.adapters.node_image import NodeImages, build_example_image
 from skep.adapters.secrets import FileSecrets
 from skep.adapters.store_lock import holder_of
@@ -32,8 +33,10 @@ from skep.model.errors import NotFoundError, RefusedError
 from skep.model.state import Limits
 from skep.plugins.docker.instances import DockerInstances
 from skep.plugins.file import FileInstances
+from skep.plugins.flavor_combo import ComboFlavor
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
+from skep.plugins.flavor_zookeeper import ZookeeperFlavor
 from skep.plugins.refused import RefusedInstances
 from skep.plugins.registry import PluginRegistry
 from skep.plugins.simulator import SimulatorInstances
@@ -135,10 +138,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         "instance-file": FileInstances(_files(settings)),
         "instance-simulator": SimulatorInstances(clock),
     }
-    flavors: dict[str, FlavorPlugin] = {
-        "flavor-swarm": SwarmFlavor(clusters, engines, clock),
-        "flavor-vanilla": VanillaFlavor(),
-    }
+    flavors = _flavors(clusters, engines, clock)
+    # Combos are looked up among these too, but for combos within combos, which they know themselves.
+    flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors))
     world = World(
         store=store,
         clock=clock,
@@ -152,6 +154,16 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         hub=hub,
     )
     return Daemon(world, _options(settings), settings, own)
+
+
+def _flavors(clusters: ClusterBook, engines: DockerEngines, clock: SystemClock) -> dict[str, FlavorPlugin]:
+    """Those that hold no others."""
+    fetch = UrlFetch()
+    return {
+        "flavor-swarm": SwarmFlavor(clusters, engines, clock, fetch=fetch),
+        "flavor-vanilla": VanillaFlavor(fetch),
+        "flavor-zookeeper": ZookeeperFlavor(),
+    }
 
 
 def _files(settings: Settings) -> Path:

@@ -70,6 +70,8 @@ class ComboFlavor:
             return [Fault(str(error), "Plugin")]
         except InvalidError as error:
             return prefixed(error.faults, "Properties")
+        except RejectedError as error:
+            return [Fault(str(error), "Properties")]
         return []
 
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
