@@ -112,7 +112,7 @@ class Plugin:
         )
         connection = self._connected()
         try:
-            connection.sendall(head.encode() + body)
+            _send(connection, head.encode() + body)
             status, answer = read_answer(connection.recv)
         except (AnswerError, OSError) as error:
             # Go's client says no more; what it was that broke off is worth a few words.
@@ -141,6 +141,14 @@ class Plugin:
             connection.close()
             why = (error.strerror or str(error)).lower()
             raise Failure(f'Post "http://a/": dial unix {address}: connect: {why}') from error
+
+
+def _send(connection: socket, request: bytes) -> None:
+    """A plugin that refuses what it has not read yet hangs up on it: why, stands in its answer."""
+    try:
+        connection.sendall(request)
+    except (BrokenPipeError, ConnectionResetError):
+        return
 
 
 def _result(answer: str) -> str:
