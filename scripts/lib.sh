@@ -118,6 +118,7 @@ missing_test_packages() {
   missing_engine_packages
   missing_image_packages
   has mmdebstrap || echo mmdebstrap
+  has vagrant || echo vagrant
   has shellcheck || echo shellcheck
 }
 

@@ -129,7 +129,7 @@ def test_a_process_is_stopped_by_its_pid_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("present", "needed"),
-    [("true", ""), ("false", "need docker.io iptables iproute2 busybox-static mmdebstrap shellcheck")],
+    [("true", ""), ("false", "need docker.io iptables iproute2 busybox-static mmdebstrap vagrant shellcheck")],
 )
 def test_only_packages_that_are_missing_are_installed(present: str, needed: str) -> None:
     stubs = f"has() {{ {present}; }}; busybox_is_static() {{ {present}; }}; apt-cache() {{ false; }}"
