@@ -43,7 +43,7 @@ class GoTypeError(GoDecodeError):
     def __init__(self, raw: RawJson, place: str, kind: str) -> None:
         """place: `Request.Spec.ID`, empty for a value by itself; kind: the type that Go would have wanted."""
         found = kind_of(raw)
-        told = f"number {raw.decode()}" if found == "number" and kind == "uint" else found
+        told = f"number {raw[:40].decode()}" if found == "number" and kind == "uint" else found
         where = f"struct field {place}" if place else "value"
         super().__init__(f"json: cannot unmarshal {told} into Go {where} of type {kind}")
 
@@ -56,14 +56,22 @@ def first_value(body: bytes) -> RawJson:
     """
     body = _readable(body)
     try:
-        return RawJson(bytes(_ANY.decode(body)).strip())
+        return RawJson(bytes(_first(body)).strip())
+    except msgspec.DecodeError as error:
+        raise GoDecodeError(str(error)) from error
+    except RecursionError as error:
+        raise GoDecodeError("exceeded max depth") from error
+
+
+def _first(body: bytes) -> msgspec.Raw:
+    """Where something follows, msgspec tells the place, counted from 1, in words only."""
+    try:
+        return _ANY.decode(body)
     except msgspec.DecodeError as error:
         trailing = _TRAILING.search(str(error))
         if trailing is None:
-            raise GoDecodeError(str(error)) from error
-        return first_value(body[: int(trailing[1])])
-    except RecursionError as error:
-        raise GoDecodeError("exceeded max depth") from error
+            raise
+        return _ANY.decode(body[: int(trailing[1]) - 1])
 
 
 def _readable(body: bytes) -> bytes:
