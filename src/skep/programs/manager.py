@@ -23,12 +23,12 @@ from skep.adapters.plugin_folder import PluginFolder
 from skep.control.infrakit_manager import Manager
 from skep.model.errors import Fault, InvalidError
 from skep.ports import GroupStore, Leadership
+from skep.programs.duration import Duration
 from skep.programs.engine_options import DEFAULT_HOST, tls_files, tls_options
 from skep.programs.program import ProgramGroup, log_option, name_option, run, version_command
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import group_methods
 from skep.specs.plugins_folder import plugins_folder
-from skep.specs.scalars import duration_s
 
 Backing = Callable[[AsyncExitStack], tuple[Leadership, GroupStore]]
 """Builds what a mode brings; what must be closed goes onto the stack."""
@@ -44,22 +44,6 @@ class _Mode(click.Command):
         except click.ClickException as error:
             error.__dict__["exit_code"] = 1
             raise
-
-
-class _Duration(click.ParamType[float]):
-    """A duration as Go writes it, more than none, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As Click's own."""
-        try:
-            seconds = duration_s(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not isinstance(seconds, int | float) or seconds <= 0:
-            self.fail("must be more than 0", param, ctx)
-        return float(seconds)
 
 
 def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +67,7 @@ def _poll_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--poll-interval",
         "poll_interval_s",
-        type=_Duration(),
+        type=Duration(),
         default="5s",
         show_default=True,
         help="How often to look who leads, and whether all groups are looked after.",
