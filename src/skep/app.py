@@ -5,6 +5,7 @@ import gc
 import os
 import random
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from skep.adapters.docker_host import check_for_machines, find_engine, host_tls
 from skep.adapters.docker_routes import Access
 from skep.adapters.fetch import UrlFetch
 from skep.adapters.node_image import NodeImages, build_example_image
+from skep.adapters.plugin_folder import PluginFolder
 from skep.adapters.secrets import FileSecrets
 from skep.adapters.store_lock import holder_of
 from skep.adapters.store_sqlite import SqliteStore
@@ -46,6 +48,7 @@ from skep.server.front import Info
 from skep.server.loopback import LoopbackServer
 from skep.server.serving import ApiServer
 from skep.settings import Settings
+from skep.specs.plugins_folder import plugins_folder
 
 log = structlog.get_logger()
 
@@ -139,13 +142,15 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         "instance-simulator": SimulatorInstances(clock),
     }
     flavors = _flavors(clusters, engines, clock)
+    elsewhere = _elsewhere(clock, [*instances, *flavors, "flavor-combo"])
+    stack.push_async_callback(elsewhere.close)
     # Combos are looked up among these too, but for combos within combos, which they know themselves.
-    flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors))
+    flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors, elsewhere))
     world = World(
         store=store,
         clock=clock,
         rng=random.SystemRandom(),
-        plugins=PluginRegistry(instances, flavors),
+        plugins=PluginRegistry(instances, flavors, elsewhere),
         watched=instances,
         secrets=FileSecrets(settings.state_dir / "secret.key"),
         engines=engines,
@@ -164,6 +169,14 @@ def _flavors(clusters: ClusterBook, engines: DockerEngines, clock: SystemClock) 
         "flavor-vanilla": VanillaFlavor(fetch),
         "flavor-zookeeper": ZookeeperFlavor(),
     }
+
+
+def _elsewhere(clock: SystemClock, built_in: Sequence[str]) -> PluginFolder:
+    """Plugins that are programs of their own, InfraKit's or skep's."""
+    folder = plugins_folder(os.environ, Path.home())
+    return PluginFolder(
+        folder, clock, f"; built in are {', '.join(sorted(built_in))}, and others have sockets in {folder}"
+    )
 
 
 def _files(settings: Settings) -> Path:

@@ -29,10 +29,12 @@ class PluginFolder:
     objects that a plugin of a later generation has. A plugin may come, go and come back at any time.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder, self._clock = folder, clock
+    def __init__(self, folder: Path, clock: Clock, hint: str = "") -> None:
+        """`hint` follows InfraKit's words for a plugin that is not there."""
+        self._folder, self._clock, self._hint = folder, clock, hint
         self._clients: dict[str, RpcClient] = {}
         self._peers: dict[str, Peer] = {}
+        self._flavors: dict[str, RemoteFlavor] = {}
         self._warned: set[Path] = set()
 
     async def close(self) -> None:
@@ -44,7 +46,10 @@ class PluginFolder:
         return RemoteInstance(self._peer(name))
 
     def flavor(self, name: str) -> RemoteFlavor:
-        return RemoteFlavor(self._peer(name), self._clock)
+        """The same one each time: it remembers who is well."""
+        if name not in self._flavors:
+            self._flavors[name] = RemoteFlavor(self._peer(name), self._clock)
+        return self._flavors[name]
 
     def group(self, name: str) -> RemoteGroup:
         return RemoteGroup(self._peer(name))
@@ -62,7 +67,7 @@ class PluginFolder:
         try:
             return self._socket(name) or self._listening(name)
         except (OSError, ValueError) as error:  # nothing there, or no name that a file can have
-            raise NotFoundError(f"Plugin not found: {name}") from error
+            raise NotFoundError(f"Plugin not found: {name}{self._hint}") from error
 
     def _socket(self, name: str) -> Address | None:
         """None for what is no socket; links to one are passed over, as InfraKit does."""

@@ -1,17 +1,15 @@
 """What a plugin says it is, whichever generation of InfraKit it is from (infrakit-compat.md 2.3, 2.6)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import msgspec
 
 from skep.adapters.rpc import RpcClient
 from skep.model.errors import NotFoundError, UnavailableError
 from skep.model.json import RawJson
+from skep.wire import calls
 from skep.wire.envelope import RpcError
-
-NOTHING = RawJson(b"{}")
+from skep.wire.go_decode import GoDecodeError
 
 UNNAMED = "."
 """What later generations call the object without a sub-type."""
@@ -100,33 +98,18 @@ class Peer:
     async def _answer(self, method: str) -> Interfaces | None:
         """None where the plugin does not know the method."""
         try:
-            answer = await self.client.call(method, NOTHING)
+            answer = await self.client.call(method, calls.NOTHING)
         except RpcError:
             return None
         try:
             return _objects(answer) if method.endswith("Hello") else _apis(answer)
-        except msgspec.MsgspecError as error:
+        except GoDecodeError as error:
             raise UnavailableError(f"plugin {self.client.name} answered {method} with something else") from error
 
 
-class _Api(msgspec.Struct):
-    name: str = msgspec.field(name="Name", default="")
-
-
-class _Implements(msgspec.Struct):
-    apis: Sequence[_Api] | None = msgspec.field(name="APIs", default=None)
-
-
-class _Hello(msgspec.Struct):
-    objects: Mapping[str, Sequence[_Api] | None] | None = msgspec.field(name="Objects", default=None)
-
-
 def _apis(answer: RawJson) -> Interfaces:
-    """Of `{"APIs":[{"Name":"Instance","Version":"0.1.0"}]}`."""
-    return {api.name: None for api in msgspec.json.decode(answer, type=_Implements).apis or ()}
+    return {one.name: None for one in calls.read_implements(answer)}
 
 
 def _objects(answer: RawJson) -> Interfaces:
-    """Of `{"Objects":{"Flavor/0.1.1":[{"Name":"worker"}]}}`."""
-    objects = msgspec.json.decode(answer, type=_Hello).objects or {}
-    return {name.partition("/")[0]: frozenset(o.name for o in found or ()) for name, found in objects.items()}
+    return {one.name: frozenset(kinds) for one, kinds in calls.read_hello(answer).items()}

@@ -6,6 +6,7 @@ waits for say NotFoundError and all others UnavailableError, so that a group out
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -17,9 +18,9 @@ from skep.model.machine import CommittedGroup, GroupDescription, InstanceDescrip
 from skep.model.spec import Allocation
 from skep.model.state import Health
 from skep.ports import Advance, Clock, DrainRequest
-from skep.wire import messages
+from skep.wire import calls
 from skep.wire.envelope import RpcError
-from skep.wire.go_decode import GoDecodeError, boolean, fields, items, object_of, string, string_map, text, written
+from skep.wire.go_decode import GoDecodeError, string
 
 log = structlog.get_logger()
 
@@ -32,6 +33,8 @@ and the interface has no question about all of its machines at once."""
 HEALTHS_MAX = 20_000
 """Answers that are kept; beyond, all are asked for again."""
 
+WELL = MemberHealth(Health.HEALTHY)
+
 GONE = ("not found in swarm", "without an association tag")
 """How InfraKit's swarm flavor ends its errors where there is no node to drain (infrakit-compat.md 4.1)."""
 
@@ -40,31 +43,35 @@ class _Remote:
     """One interface of a plugin. `tag` is the parameter in which later generations name one of several objects."""
 
     interface = ""
-    tag = "Type"
+    tag = b"Type"
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
-    async def _asked(self, method: str, **params: RawJson) -> RawJson:
+    async def _asked(self, method: str, params: RawJson) -> RawJson:
         """The result, for a user who waits for it: NotFoundError where there is no such plugin."""
-        kind = {self.tag: string(self._peer.kind)} if self._peer.kind else {}
-        return await self._peer.call(self.interface, method, object_of(**params, **kind))
+        return await self._peer.call(self.interface, method, self._tagged(params))
 
-    async def _called(self, method: str, **params: RawJson) -> RawJson:
+    def _tagged(self, params: RawJson) -> RawJson:
+        """v0.1.0 knows no such parameter: it is sent where an object is named, and only there."""
+        if not self._peer.kind:
+            return params
+        comma = b"" if params == calls.NOTHING else b","
+        return RawJson(b'%s%s"%s":%s}' % (params[:-1], comma, self.tag, string(self._peer.kind)))
+
+    async def _called(self, method: str, params: RawJson) -> RawJson:
         """The result; RejectedError in the plugin's words."""
         try:
-            return await self._asked(method, **params)
+            return await self._asked(method, params)
         except NotFoundError as error:
             raise UnavailableError(str(error)) from error
         except RpcError as error:
             raise RejectedError(error.message) from error
 
-    def _read(self, method: str, answer: RawJson, name: str, read: Callable[[RawJson], T], empty: T) -> T:
-        """The field `name` of a result; `empty` where another generation left it out. What came is not shown, for a
-        join token may be in it."""
+    def _read(self, method: str, answer: RawJson, read: Callable[[RawJson], T]) -> T:
+        """What a result says. What came instead is not shown, for a join token may be in it."""
         try:
-            found = fields(answer, (name,))
-            return read(found[name]) if name in found else empty
+            return read(answer)
         except GoDecodeError as error:
             called = f"{self.interface}.{method}"
             raise UnavailableError(
@@ -79,22 +86,22 @@ class RemoteInstance(_Remote):
 
     async def validate(self, properties: RawJson) -> None:
         try:
-            await self._asked("Validate", Properties=written(properties))
+            await self._asked("Validate", calls.instance_validate_params(properties))
         except RpcError as error:
             raise InvalidError([Fault(error.message)]) from error
 
     async def provision(self, spec: InstanceSpec) -> str:
         """A plugin that gives no ID fails this one call (G3); what it made shows in its listing."""
-        answer = await self._called("Provision", Spec=messages.instance_spec_to_wire(spec))
-        instance = self._read("Provision", answer, "ID", text, "")
+        answer = await self._called("Provision", calls.provision_params(spec))
+        instance = self._read("Provision", answer, calls.read_provisioned)
         if not instance:
-            raise RejectedError(f"plugin {self._peer.name} made a machine and gave no ID for it")
+            raise RejectedError(f"plugin {self._peer.name} answered Instance.Provision without an ID")
         return instance
 
     async def destroy(self, instance: str) -> None:
         """InfraKit's plugins take one that is not there for an error, in words of their own: its listing tells."""
         try:
-            await self._called("Destroy", Instance=string(instance))
+            await self._called("Destroy", calls.instance_destroy_params(instance))
         except RejectedError as error:
             if any(one.id == instance for one in await self.describe({})):
                 raise
@@ -103,11 +110,10 @@ class RemoteInstance(_Remote):
     async def describe(self, tags: Mapping[str, str]) -> Sequence[InstanceDescription]:
         """A plugin that can't tell is silent, whether it says so or not. Some list more than was asked for (5.2)."""
         try:
-            answer = await self._called("DescribeInstances", Tags=string_map(tags))
+            answer = await self._called("DescribeInstances", calls.describe_instances_params(tags))
         except RejectedError as error:
             raise UnavailableError(str(error)) from error
-        read, none = messages.descriptions_from_wire, tuple[InstanceDescription, ...]()
-        found = self._read("DescribeInstances", answer, "Descriptions", read, none)
+        found = self._read("DescribeInstances", answer, calls.read_descriptions)
         return [one for one in found if tags.items() <= one.tags.items()]
 
 
@@ -123,49 +129,51 @@ class RemoteFlavor(_Remote):
         """When a machine was last told to be well, with these properties."""
 
     async def validate(self, properties: RawJson, allocation: Allocation) -> None:
-        size = messages.allocation_to_wire(allocation)
         try:
-            await self._asked("Validate", Properties=written(properties), Allocation=size)
+            await self._asked("Validate", calls.flavor_validate_params(properties, allocation))
         except RpcError as error:
             raise InvalidError([Fault(error.message)]) from error
 
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
         """An error means not yet: preparing makes nothing, and InfraKit's flavors have no other word for a cluster that
-        does not answer. So workers that were committed before their managers join once there are some."""
-        params = {
-            "Properties": written(properties),
-            "Spec": messages.instance_spec_to_wire(spec),
-            "Allocation": messages.allocation_to_wire(allocation),
-        }
+        does not answer. So workers that were committed before their managers join once there are some.
+
+        A flavor may change tags and not drop them: a machine without its group's would be made again and again.
+        """
         try:
-            answer = await self._called("Prepare", **params)
+            answer = await self._called("Prepare", calls.prepare_params(properties, spec, allocation))
         except RejectedError as error:
             raise NotReadyError(str(error)) from error
-        prepared = self._read("Prepare", answer, "Spec", messages.instance_spec_from_wire, None)
-        if prepared is None:
-            raise NotReadyError(f"plugin {self._peer.name} gave no spec")
-        return prepared
+        prepared = self._read("Prepare", answer, calls.read_spec)
+        return replace(prepared, tags={**spec.tags, **prepared.tags})
 
     async def healthy(self, properties: RawJson, instances: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
         """One question for each, all at once. An error is no answer about that one; silence is none about any."""
         now_s = self._clock.monotonic_s()
         asked = [one for one in instances if self._well.get((properties, one.id), -HEALTH_S) <= now_s - HEALTH_S]
-        answers = await asyncio.gather(*(self._health(properties, one) for one in asked))
+        healths = await self._healths(properties, asked)
         if len(self._well) > HEALTHS_MAX:
             self._well.clear()
-        healths = dict(zip((one.id for one in asked), answers, strict=True))
-        for instance, answer in healths.items():
-            if answer.health is Health.HEALTHY:
-                self._well[properties, instance] = now_s
-        return [healths.get(one.id, MemberHealth(Health.HEALTHY)) for one in instances]
+        self._well |= {(properties, id): now_s for id, answer in healths.items() if answer.health is Health.HEALTHY}
+        return [healths.get(one.id, WELL) for one in instances]
+
+    async def _healths(
+        self, properties: RawJson, instances: Sequence[InstanceDescription]
+    ) -> Mapping[str, MemberHealth]:
+        """By ID; the first that gets no answer ends the questions about all."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = {one.id: group.create_task(self._health(properties, one)) for one in instances}
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return {id: answer.result() for id, answer in asked.items()}
 
     async def _health(self, properties: RawJson, instance: InstanceDescription) -> MemberHealth:
-        params = {"Properties": written(properties), "Instance": messages.description_to_wire(instance)}
         try:
-            answer = await self._called("Healthy", **params)
+            answer = await self._called("Healthy", calls.member_params(properties, instance))
         except RejectedError as error:
             return MemberHealth(Health.UNKNOWN, detail=str(error))
-        return MemberHealth(self._read("Healthy", answer, "Health", messages.health_from_wire, Health.UNKNOWN))
+        return MemberHealth(self._read("Healthy", answer, calls.read_health))
 
     async def drain(
         self, properties: RawJson, instance: InstanceDescription, request: DrainRequest, advance: Advance
@@ -175,7 +183,7 @@ class RemoteFlavor(_Remote):
         if request.cluster_ends:
             return
         try:
-            await self._called("Drain", Properties=written(properties), Instance=messages.description_to_wire(instance))
+            await self._called("Drain", calls.member_params(properties, instance))
         except RejectedError as error:
             if not str(error).strip().endswith(GONE):
                 raise
@@ -185,30 +193,25 @@ class RemoteGroup(_Remote):
     """Implements ports.GroupPlugin. Who asks is not told: the protocol has no place for it."""
 
     interface = "Group"
-    tag = "Name"
+    tag = b"Name"
 
     async def commit(self, group: CommittedGroup, *, pretend: bool, who: str = "") -> str:
         try:
-            answer = await self._asked("CommitGroup", Spec=messages.group_to_wire(group), Pretend=boolean(pretend))
+            answer = await self._asked("CommitGroup", calls.commit_params(group, pretend=pretend))
         except RpcError as error:
             raise RejectedError(error.message) from error
-        return self._read("CommitGroup", answer, "Details", text, "")
+        return self._read("CommitGroup", answer, calls.read_details)
 
     async def free(self, group: str, who: str = "") -> None:
-        await self._called("FreeGroup", ID=string(group))
+        await self._called("FreeGroup", calls.id_object(group))
 
     async def describe(self, group: str) -> GroupDescription:
-        answer = await self._called("DescribeGroup", ID=string(group))
-        read = messages.group_description_from_wire
-        return self._read("DescribeGroup", answer, "Description", read, GroupDescription())
+        answer = await self._called("DescribeGroup", calls.id_object(group))
+        return self._read("DescribeGroup", answer, calls.read_group_description)
 
     async def destroy(self, group: str, who: str = "") -> None:
-        await self._called("DestroyGroup", ID=string(group))
+        await self._called("DestroyGroup", calls.id_object(group))
 
     async def inspect(self) -> Sequence[CommittedGroup]:
-        answer = await self._called("InspectGroups")
-        return self._read("InspectGroups", answer, "Groups", _groups, ())
-
-
-def _groups(raw: RawJson) -> Sequence[CommittedGroup]:
-    return [messages.group_from_wire(one) for one in items(raw, "Groups", "[]group.Spec")]
+        answer = await self._called("InspectGroups", calls.NOTHING)
+        return self._read("InspectGroups", answer, calls.read_groups)

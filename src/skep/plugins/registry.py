@@ -1,35 +1,48 @@
 """Plugins by the name that a spec gives them."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from skep.model.errors import NotFoundError
-from skep.ports import FlavorPlugin, InstancePlugin
-
-P = TypeVar("P")
+from skep.ports import FlavorPlugin, InstancePlugin, Plugins
 
 
 class PluginRegistry:
-    """ports.Plugins over those that run in this process. `docker` and `instance-docker` name the same one."""
+    """ports.Plugins over those that run in this process. `docker` and `instance-docker` name the same one.
 
-    def __init__(self, instances: Mapping[str, InstancePlugin], flavors: Mapping[str, FlavorPlugin]) -> None:
+    Names that none of them has are looked for `elsewhere`.
+    """
+
+    def __init__(
+        self,
+        instances: Mapping[str, InstancePlugin],
+        flavors: Mapping[str, FlavorPlugin],
+        elsewhere: Plugins | None = None,
+    ) -> None:
         self._instances = {_short(name, "instance"): plugin for name, plugin in instances.items()}
         self._flavors = {_short(name, "flavor"): plugin for name, plugin in flavors.items()}
+        self._elsewhere = elsewhere
 
     def instance(self, name: str) -> InstancePlugin:
-        return _found(name, "instance", self._instances)
+        plugin = self._instances.get(_short(name, "instance"))
+        if plugin is not None:
+            return plugin
+        if self._elsewhere is not None:
+            return self._elsewhere.instance(name)
+        raise _missing(name, "instance", self._instances)
 
     def flavor(self, name: str) -> FlavorPlugin:
-        return _found(name, "flavor", self._flavors)
+        plugin = self._flavors.get(_short(name, "flavor"))
+        if plugin is not None:
+            return plugin
+        if self._elsewhere is not None:
+            return self._elsewhere.flavor(name)
+        raise _missing(name, "flavor", self._flavors)
 
 
 def _short(name: str, kind: str) -> str:
     return name.removeprefix(f"{kind}-")
 
 
-def _found(name: str, kind: str, plugins: Mapping[str, P]) -> P:
-    plugin = plugins.get(_short(name, kind))
-    if plugin is None:
-        known = ", ".join(f"{kind}-{other}" for other in sorted(plugins)) or "none"
-        raise NotFoundError(f"there is no {kind} plugin {name!r}; there are: {known}")
-    return plugin
+def _missing(name: str, kind: str, plugins: Mapping[str, object]) -> NotFoundError:
+    known = ", ".join(f"{kind}-{other}" for other in sorted(plugins)) or "none"
+    return NotFoundError(f"there is no {kind} plugin {name!r}; there are: {known}")
