@@ -76,6 +76,18 @@ install_locked() {
     VIRTUAL_ENV=$folder "$folder/bin/uv" pip install --quiet --no-config --no-deps --no-build-isolation --editable .
 }
 
+# link_binaries: build/ holds InfraKit's programs, where its documents call them. What is no longer installed goes.
+link_binaries() {
+  local program
+  mkdir -p build
+  find build -maxdepth 1 -name 'infrakit*' -type l -delete
+  for program in "$venv"/bin/infrakit*; do
+    ln -s "../${venv##*/}/bin/${program##*/}" "build/${program##*/}"
+  done
+  say "InfraKit's programs: $(cd build && echo infrakit*), in build/."
+  has vagrant || say "infrakit-instance-vagrant needs Vagrant, which is not here: apt-get install vagrant brings it."
+}
+
 # --- Debian packages --------------------------------------------------------------------------------------------
 
 apt_updated=

@@ -8,6 +8,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,6 +199,44 @@ def test_the_resolver_refuses_a_name_with_its_own_question() -> None:
         b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01" + question + b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"
     )
     assert refusal(query) == b"\x12\x34\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00" + question
+
+
+def test_infrakits_programs_are_where_its_documents_call_them(tmp_path: Path) -> None:
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "infrakit-of-old").symlink_to("nowhere")
+    (tmp_path / "build" / "mine").write_text("")
+    for name in ("infrakit", "infrakit-group-default", "python"):
+        (programs / name).write_text("#!/bin/sh\necho $0\n")
+        (programs / name).chmod(0o755)
+    for _ in range(2):
+        run = bash(f"cd {tmp_path}; venv={tmp_path}/.venv; link_binaries; build/infrakit-group-default")
+        assert (run.returncode, run.stdout.splitlines()[-1]) == (0, "build/infrakit-group-default")
+    assert sorted(file.name for file in (tmp_path / "build").iterdir()) == [
+        "infrakit",
+        "infrakit-group-default",
+        "mine",
+    ]
+
+
+def test_every_program_is_installed_under_its_name() -> None:
+    """infrakit-compat.md 1.1."""
+    names = "group-default flavor-swarm flavor-vanilla flavor-zookeeper flavor-combo instance-file instance-vagrant"
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    programs = [f"infrakit-{name}" for name in f"{names} instance-terraform instance-docker manager".split()]
+    assert {"infrakit", *programs} <= set(scripts)
+
+
+def test_up_refuses_words_that_it_does_not_know() -> None:
+    run = subprocess.run([SCRIPTS / "up", "--nope"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "up: Usage: scripts/up [--binaries]\n")
+
+
+def test_the_examples_that_documents_name_are_infrakits_own() -> None:
+    for name in ("swarm-vagrant-manager.json", "swarm-vagrant-workers.json"):
+        example = ROOT / "example" / "flavor" / "swarm" / name
+        assert example.read_bytes() == (ROOT / "tests" / "data" / name).read_bytes()
 
 
 def test_shell_scripts_are_clean() -> None:
