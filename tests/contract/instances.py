@@ -25,6 +25,7 @@ from skep.plugins.vagrant_process import Vagrant
 from skep.ports import Bootable, HoldsImages, Reachable, Startable, Watchable
 from tests.engines import newer
 from tests.engines.host import HostEngine
+from tests.plugins.terraform_programs import PLAIN, PROGRAMS, bench
 from tests.fakes.vagrant import FakeVagrant
 
 FAULTY = RawJson(b'{"Nonsense":1}')
@@ -158,10 +159,33 @@ def _simulator(check: Check) -> None:
     asyncio.run(_simulated(check))
 
 
+async def _with_resources(check: Check, program: str, folder: Path) -> None:
+    """Init is not run: that it stands once in what the resource was given is its trace."""
+    made = bench(program, folder)
+
+    async def runs(instance: str) -> int:
+        file = json.loads((made.folder / f"{instance}.tf.json").read_text())
+        return int(file["resource"]["terraform_data"][instance]["input"]["init"] == "echo ran")
+
+    async def stop(instance: str) -> None:
+        raise AssertionError("a resource is there or is not")
+
+    faulty = RawJson(b'{"type":"terraform_data","value":{"input":{}},"Nonsense":1}')
+    await check(World(made.plugin(), "echo ran", runs, stop, PLAIN, faulty))
+
+
+def _terraform(program: str) -> Callable[..., None]:
+    def run(check: Check, tmp_path: Path) -> None:
+        asyncio.run(_with_resources(check, program, tmp_path))
+
+    return run
+
+
 KINDS: list[Kind] = [
     Kind("file", _file, ("tmp_path",), abilities=frozenset({Watchable})),
     Kind("vagrant", _vagrant, ("tmp_path",), abilities=frozenset()),
     Kind("simulator", _simulator, abilities=frozenset({Bootable, Startable, Watchable})),
+    *(Kind(f"terraform-{program}", _terraform(program), ("tmp_path",), abilities=frozenset()) for program in PROGRAMS),
     Kind("docker", _docker, ("host_engine", "node_image"), (pytest.mark.docker,)),
 ]
 if newer.can_be_built():

@@ -1,0 +1,357 @@
+"""Machines as resources: one apply for many, none blocks the others, nothing is lost, doubled or told that is secret.
+
+Run on a fake that says what Terraform was seen to say, and on the real programs that are found on the PATH.
+"""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from skep.model.errors import InvalidError, NotFoundError, RefusedError, RejectedError, UnavailableError
+from skep.model.json import NULL, RawJson
+from skep.model.machine import InstanceDescription, InstanceSpec
+from skep.model.state import Life
+from skep.plugins.terraform import TerraformInstances
+from skep.plugins.terraform_program import environment, find_program, outcome
+from tests.conditions import until
+from tests.plugins.terraform_programs import PLAIN, PROGRAMS, Bench, bench
+
+SECRET = "SWMTKN-1-topsecret-abc"
+INIT = f"#!/bin/sh\ndocker swarm join --token {SECRET} ${{HOST}} %{{x}}"
+FAULTY = RawJson(b'{"type":"terraform_data","value":{"inpt":{}}}')
+
+
+@pytest.fixture(params=PROGRAMS)
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    return bench(request.param, tmp_path)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Bench:
+    return bench("fake", tmp_path)
+
+
+def spec(request: str = "", properties: RawJson = PLAIN, logical_id: str | None = None) -> InstanceSpec:
+    tags = {"infrakit.group": "g", "infrakit.config_sha": "aB/c="} | ({"skep.request": request} if request else {})
+    return InstanceSpec(properties, tags, INIT, logical_id)
+
+
+def provisioner(command: str) -> RawJson:
+    value = {"input": {}, "provisioner": [{"local-exec": {"command": command}}]}
+    return RawJson(json.dumps({"type": "terraform_data", "value": value}).encode())
+
+
+def files(bench: Bench) -> list[str]:
+    return sorted(path.name for path in bench.folder.glob("instance-*"))
+
+
+async def only(plugin: TerraformInstances) -> InstanceDescription:
+    [found] = await plugin.describe({})
+    return found
+
+
+async def test_a_machine_is_a_file_of_infrakits_layout(made: Bench) -> None:
+    """infrakit-compat.md 5.3; 0600 since Init holds a join token, and the folder 0700."""
+    name = await made.plugin().provision(spec("one", logical_id="pet"))
+    file = made.folder / f"{name}.tf.json"
+    value = json.loads(file.read_text())["resource"]["terraform_data"][name]
+    assert value["input"]["size"] == "small"
+    assert value["input"]["tags"]["LogicalID"] == "pet"
+    modes = {path.stat().st_mode & 0o777 for path in (file, made.folder / "terraform.tfstate")}
+    assert (modes, made.folder.stat().st_mode & 0o777) == ({0o600}, 0o700)
+
+
+async def test_init_reaches_the_machine_as_it_was_written(made: Bench) -> None:
+    """`${HOST}` in a script is for the shell and no template of Terraform's."""
+    await made.plugin().provision(spec())
+    state = (made.folder / "terraform.tfstate").read_text()
+    assert json.dumps(INIT)[1:-1] in state
+
+
+async def test_many_machines_at_once_are_one_apply(made: Bench) -> None:
+    """infrakit-compat.md 5.3: InfraKit's applied without end, and lost machines whose names collided."""
+    plugin = made.plugin()
+    names = await asyncio.gather(*(plugin.provision(spec(str(number))) for number in range(12)))
+    assert len(set(names)) == 12
+    assert (made.calls("plan"), made.calls("apply")) == (1, 1)
+    assert {item.life for item in await plugin.describe({})} == {Life.RUNNING}
+
+
+async def test_logical_ids_are_read_back(made: Bench) -> None:
+    """infrakit-compat.md 5.3: InfraKit's never were, so that a group of two grew without bound."""
+    plugin = made.plugin()
+    await asyncio.gather(*(plugin.provision(spec(name, logical_id=name)) for name in ("a", "b")))
+    for reader in (plugin, made.plugin()):
+        assert sorted(str(item.logical_id) for item in await reader.describe({"infrakit.group": "g"})) == ["a", "b"]
+
+
+async def test_a_machine_that_fails_does_not_hold_up_the_others(made: Bench) -> None:
+    plugin = made.plugin()
+    wanted = [spec("good"), spec("faulty", FAULTY), spec("dies", provisioner("echo out of stock; exit 3"))]
+    answers = await asyncio.gather(*(plugin.provision(item) for item in wanted), return_exceptions=True)
+    good, faulty, dies = answers
+    assert (await only(plugin)).id == good
+    assert isinstance(faulty, RejectedError)
+    assert 'No argument or block type is named "inpt"' in str(faulty)
+    assert isinstance(dies, RejectedError)
+    assert "out of stock" in str(dies)
+    assert files(made) == [f"{good}.tf.json"]
+
+
+async def test_nothing_is_left_of_a_machine_that_was_made_halfway(made: Bench) -> None:
+    """Terraform keeps what it could not finish as tainted: it costs money, and nobody would know it."""
+    with pytest.raises(RejectedError):
+        await made.plugin().provision(spec("dies", provisioner("exit 1")))
+    again = made.plugin()
+    assert await again.describe({}) == []
+    await again.provision(spec("good"))
+    assert "exit 1" not in (made.folder / "terraform.tfstate").read_text()
+
+
+async def test_a_request_that_failed_can_be_repeated(made: Bench) -> None:
+    plugin = made.plugin()
+    flag = made.folder.parent / "flag"
+    wanted = spec("one", provisioner(f"test -e {flag}"))
+    with pytest.raises(RejectedError):
+        await plugin.provision(wanted)
+    flag.touch()
+    assert await plugin.provision(wanted) == (await only(plugin)).id
+
+
+async def test_an_error_tells_no_init(made: Bench) -> None:
+    """The provider's own words are told; the script, of which it may quote a part, is not."""
+    with pytest.raises(RejectedError) as caught:
+        await made.plugin().provision(spec("one", provisioner(f"echo bad token {SECRET}; exit 1")))
+    assert "bad token" in str(caught.value)
+    assert "topsecret" not in str(caught.value)
+
+
+async def test_a_file_that_is_shown_in_an_error_is_not_told(made: Bench) -> None:
+    """Terraform shows the lines of files that it can't read: others' Init stands there."""
+    plugin = made.plugin()
+    await plugin.provision(spec("one"))
+    (made.folder / "broken.tf.json").write_text('{"resource": "topsecret"')
+    with pytest.raises(UnavailableError) as caught:
+        await made.plugin().describe({})
+    assert "topsecret" not in str(caught.value)
+
+
+async def test_resources_of_the_user_are_left_alone(made: Bench) -> None:
+    plugin = made.plugin()
+    made.folder.mkdir()
+    (made.folder / "main.tf.json").write_text('{"resource":{"terraform_data":{"net":{"input":"n"}}}}')
+    name = await plugin.provision(spec("one"))
+    assert [item.id for item in await plugin.describe({})] == [name]
+    assert '"net"' not in (made.folder / "terraform.tfstate").read_text()
+
+
+async def test_a_machine_that_needs_what_the_user_has_not_applied_is_refused_alone(made: Bench) -> None:
+    plugin = made.plugin()
+    made.folder.mkdir()
+    (made.folder / "main.tf.json").write_text('{"resource":{"terraform_data":{"net":{"input":"n"}}}}')
+    needs = RawJson(b'{"type":"terraform_data","value":{"input":{"net":"${terraform_data.net.id}"}}}')
+    answers = await asyncio.gather(
+        *(plugin.provision(item) for item in (spec("a"), spec("b", needs), spec("c"))), return_exceptions=True
+    )
+    assert [isinstance(answer, str) for answer in answers] == [True, False, True]
+    assert isinstance(answers[1], RefusedError)
+    assert "terraform_data.net" in str(answers[1])
+    assert len(files(made)) == 2
+
+
+async def test_a_new_process_finds_the_machines_and_repeats_no_creation(made: Bench) -> None:
+    name = await made.plugin().provision(spec("one"))
+    again = made.plugin()
+    assert await again.provision(spec("one")) == name
+    assert (await only(again)).life is Life.RUNNING
+    assert made.calls("apply") == 1
+
+
+async def test_what_a_process_left_undone_is_finished_by_the_next(made: Bench) -> None:
+    """A file that is not in the state is a machine on the books: InfraKit's, or one that a crash cut short."""
+    made.folder.mkdir()
+    resource = {
+        "terraform_data": {"instance-1700000000": {"input": {"tags": {"LogicalID": "x", "infrakit.group": "g"}}}}
+    }
+    (made.folder / "instance-1700000000.tf.json").write_text(json.dumps({"resource": resource}))
+    plugin = made.plugin()
+    found = await only(plugin)
+    assert (found.id, found.life, found.logical_id) == ("instance-1700000000", Life.PENDING, "x")
+    finishing = asyncio.create_task(plugin.finish())
+    await until(lambda: life(plugin), Life.RUNNING)
+    finishing.cancel()
+
+
+async def life(plugin: TerraformInstances) -> Life:
+    return (await only(plugin)).life
+
+
+async def test_a_state_is_enough_to_find_machines(made: Bench) -> None:
+    """infrakit-compat.md 7, 20: the files lie on a host that failed, the state in a shared backend."""
+    name = await made.plugin().provision(spec("one", logical_id="pet"))
+    (made.folder / f"{name}.tf.json").unlink()
+    plugin = made.plugin()
+    found = await only(plugin)
+    assert (found.id, found.logical_id, found.tags) == (name, "pet", spec("one").tags)
+    await plugin.destroy(name)
+    assert await made.plugin().describe({}) == []
+
+
+async def test_a_backend_is_set_up_when_it_is_needed(made: Bench) -> None:
+    made.folder.mkdir()
+    backend = '{"terraform":{"backend":{"local":{"path":"elsewhere.tfstate"}}}}'
+    (made.folder / "backend.tf.json").write_text(backend)
+    plugin = made.plugin()
+    assert await plugin.describe({}) == []
+    await plugin.provision(spec("one"))
+    await plugin.provision(spec("two"))
+    assert len(await plugin.describe({})) == 2
+    assert (made.folder / "elsewhere.tfstate").exists()
+    assert made.calls("init") == 1
+
+
+async def test_a_provider_that_can_not_be_had_fails_its_machines_only(fake: Bench) -> None:
+    plugin = fake.plugin()
+    other = RawJson(b'{"type":"aws_instance","value":{"ami":"a"}}')
+    answers = await asyncio.gather(
+        plugin.provision(spec("a")), plugin.provision(spec("b", other)), return_exceptions=True
+    )
+    assert isinstance(answers[0], str)
+    assert "provider hashicorp/aws" in str(answers[1])
+    assert files(fake) == [f"{answers[0]}.tf.json"]
+
+
+async def test_a_machine_that_could_not_be_removed_stays_on_the_books_and_goes_later(fake: Bench) -> None:
+    plugin = fake.plugin()
+    name = await plugin.provision(spec("one"))
+    faults = fake.folder / "faults.json"
+    faults.write_text('{"destroy":"it is in use"}')
+    with pytest.raises(RejectedError, match=r"could not remove .*it is in use"):
+        await plugin.destroy(name)
+    found = await only(fake.plugin())
+    assert (found.id, found.life) == (name, Life.RUNNING)
+    faults.unlink()
+    await fake.plugin().destroy(name)
+    assert (await plugin.describe({}), files(fake)) == ([], [])
+
+
+async def test_a_removal_that_was_cut_short_is_finished_by_the_next_process(fake: Bench) -> None:
+    name = await fake.plugin().provision(spec("one"))
+    (fake.folder / f"{name}.tf.json").rename(fake.folder / f"{name}.tf.json.going")
+    plugin = fake.plugin()
+    assert (await only(plugin)).id == name
+    finishing = asyncio.create_task(plugin.finish())
+    await until(lambda: listed(plugin), 0)
+    finishing.cancel()
+
+
+async def listed(plugin: TerraformInstances) -> int:
+    return len(await plugin.describe({}))
+
+
+async def test_a_listing_waits_for_no_apply(made: Bench) -> None:
+    """infrakit-compat.md 7, 21."""
+    plugin = made.plugin()
+    go = made.folder.parent / "go"
+    making = asyncio.create_task(plugin.provision(spec("one", provisioner(f"until test -e {go}; do sleep 0.05; done"))))
+    await until(lambda: listed(plugin), 1)
+    assert (await only(plugin)).life is Life.PENDING
+    assert not making.done()
+    go.touch()
+    await making
+
+
+async def test_two_processes_work_in_a_folder_one_after_the_other(made: Bench) -> None:
+    plugins = [made.plugin() for _ in range(3)]
+    await asyncio.gather(*(plugin.provision(spec(str(number))) for number, plugin in enumerate(plugins)))
+    assert len(await plugins[0].describe({})) == 3
+
+
+async def test_an_idle_listing_runs_no_program(made: Bench) -> None:
+    plugin = made.plugin()
+    await plugin.provision(spec("one"))
+    await plugin.describe({})
+    before = made.calls("state")
+    for _ in range(5):
+        await plugin.describe({})
+    assert made.calls("state") == before
+
+
+async def test_a_program_that_crashes_is_told_in_its_words(fake: Bench) -> None:
+    plugin = fake.plugin()
+    fake.folder.mkdir()
+    (fake.folder / "faults.json").write_text('{"apply":1}')
+    with pytest.raises(RejectedError, match="panic: runtime error"):
+        await plugin.provision(spec("one"))
+    assert await plugin.describe({}) == []
+
+
+@pytest.mark.parametrize("name", ["../victim", "", "instance-1/../x", ".skep-terraform"])
+async def test_no_name_leads_out_of_the_folder(fake: Bench, name: str) -> None:
+    await fake.plugin().destroy(name)
+    assert fake.calls("plan") == 0
+
+
+async def test_files_of_other_users_are_not_run(fake: Bench) -> None:
+    """The default folder is /tmp, as InfraKit's: Terraform runs what it finds there."""
+    if os.geteuid() != 0:
+        return  # only root can give a file away
+    plugin = fake.plugin()
+    fake.folder.mkdir()
+    strange = fake.folder / "evil.tf"
+    strange.touch()
+    os.chown(strange, 12345, 12345)
+    with pytest.raises(RefusedError, match=r"evil\.tf.*--dir"):
+        await plugin.provision(spec("one"))
+
+
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        (NULL, "no-properties"),
+        (RawJson(b"{}"), "no-resource-type:{}"),
+        (RawJson(b'{"value":{"a":1}}'), 'no-resource-type:{"value":{"a":1}}'),
+        (RawJson(b'{"type":"aws_instance"}'), 'no-value:{"type":"aws_instance"}'),
+        (RawJson(b'{"type":"aws_instance","value":{}}'), 'no-value:{"type":"aws_instance","value":{}}'),
+        (RawJson(b'{"type":"a b","value":{"a":1}}'), "Type: must be a type of resource, such as aws_instance"),
+        (RawJson(b'{"type":"a","value":[1]}'), "Value: must be an object: the arguments of the resource"),
+    ],
+)
+async def test_missing_properties_are_told_in_infrakits_words(fake: Bench, properties: RawJson, text: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await fake.plugin().validate(properties)
+    assert str(caught.value) == text
+
+
+def test_the_first_program_that_is_there_is_taken(tmp_path: Path) -> None:
+    environ = {"PATH": str(tmp_path)}
+    with pytest.raises(NotFoundError, match="no terraform nor tofu on the PATH"):
+        find_program("", environ)
+    for name in ("tofu", "terraform"):
+        (tmp_path / name).touch(mode=0o700)
+        assert find_program("", environ) == str(tmp_path / name)
+    assert find_program("tofu", environ) == str(tmp_path / "tofu")
+    with pytest.raises(NotFoundError, match="found no other"):
+        find_program("other", environ)
+
+
+def test_a_configuration_file_that_is_not_there_is_not_named(tmp_path: Path) -> None:
+    there = tmp_path / "rc"
+    there.touch()
+    assert "TF_CLI_CONFIG_FILE" not in environment({"TF_CLI_CONFIG_FILE": str(tmp_path / "none")})
+    assert environment({"TF_CLI_CONFIG_FILE": str(there), "TF_LOG": "trace"}).keys() & {
+        "TF_CLI_CONFIG_FILE",
+        "TF_LOG",
+    } == {"TF_CLI_CONFIG_FILE"}
+
+
+def test_what_init_prints_is_told_without_the_lines_of_files() -> None:
+    """As Terraform 1.11 prints it."""
+    printed = (
+        "\x1b[31m╷\x1b[0m\n│ Error: Unclosed object\n│   on instance-8.tf.json line 1:\n"
+        '│    1: {"resource":"topsecret"\n│ \n│ No closing brace was found.\n╵\n'
+    ).encode()
+    assert outcome(1, b"", printed).text == "Error: Unclosed object No closing brace was found."
