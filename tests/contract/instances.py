@@ -7,8 +7,9 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngines
 from skep.adapters.node_image import EXAMPLE_IMAGE, build_example_image
+from skep.adapters.plugin_folder import PluginFolder
+from skep.model.errors import InvalidError, RejectedError
 from skep.model.json import NULL, RawJson
 from skep.plugins.docker import DockerInstances
 from skep.plugins.file import FileInstances
@@ -23,10 +26,13 @@ from skep.plugins.simulator import SimulatorInstances
 from skep.plugins.vagrant import VagrantInstances
 from skep.plugins.vagrant_process import Vagrant
 from skep.ports import Bootable, HoldsImages, Reachable, Startable, Watchable
+from skep.server.plugin_socket import answer_on, plugin_socket
+from skep.server.rpc import rpc_app
+from skep.server.rpc_services import instance_methods
 from tests.engines import newer
 from tests.engines.host import HostEngine
-from tests.plugins.terraform_programs import PLAIN, PROGRAMS, bench
 from tests.fakes.vagrant import FakeVagrant
+from tests.plugins.terraform_programs import PLAIN, PROGRAMS, bench
 
 FAULTY = RawJson(b'{"Nonsense":1}')
 ALL = frozenset({Bootable, HoldsImages, Reachable, Startable, Watchable})
@@ -38,7 +44,8 @@ class World:
     """A plugin and what a test needs to know and do beside it.
 
     init: a script that leaves a trace; `runs` counts the traces in a machine. stop: ends a machine from outside.
-    faulty: properties with a single fault, at `Nonsense`. images: names that this host holds.
+    faulty: properties with a single fault, at `Nonsense`. images: names that this host holds. refusal: what a machine
+    with such properties is refused with.
     """
 
     plugin: Any
@@ -48,6 +55,7 @@ class World:
     properties: RawJson = NULL
     faulty: RawJson = FAULTY
     images: Sequence[str] = ()
+    refusal: type[Exception] = InvalidError
 
 
 Check = Callable[[World], Awaitable[None]]
@@ -57,7 +65,8 @@ Check = Callable[[World], Awaitable[None]]
 class Kind:
     """`run` makes a world, runs a check in it and takes the world down. `fixtures` are handed to it by name.
 
-    `abilities` are the optional parts of the interface that the plugin claims to have.
+    `abilities` are the optional parts of the interface that the plugin claims to have. `remote`: it is called over a
+    socket.
     """
 
     name: str
@@ -65,6 +74,7 @@ class Kind:
     fixtures: Sequence[str] = ()
     marks: Sequence[pytest.MarkDecorator] = field(default=())
     abilities: frozenset[type] = ALL
+    remote: bool = False
 
 
 async def _in_docker(check: Check, host: HostEngine, image: str) -> None:
@@ -99,6 +109,23 @@ def _docker(check: Check, host_engine: HostEngine, node_image: str) -> None:
 
 def _docker_newer(check: Check, host_engine: HostEngine, newer_node_image: str) -> None:
     asyncio.run(_in_docker(check, host_engine, newer_node_image))
+
+
+def _over_a_socket(check: Check) -> Check:
+    """The same world, its plugin served on a socket and called through it."""
+
+    async def checked(world: World) -> None:
+        with TemporaryDirectory() as name, plugin_socket("p", Path(name)) as listener:
+            stop, plugins = asyncio.Event(), PluginFolder(Path(name), SystemClock())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(answer_on(listener, rpc_app(instance_methods(world.plugin)), stop))
+                try:
+                    await check(replace(world, plugin=plugins.instance("p"), refusal=RejectedError))
+                finally:
+                    await plugins.close()
+                    stop.set()
+
+    return checked
 
 
 async def _with_files(check: Check, folder: Path) -> None:
@@ -181,11 +208,21 @@ def _terraform(program: str) -> Callable[..., None]:
     return run
 
 
+def _file_over_a_socket(check: Check, tmp_path: Path) -> None:
+    _file(_over_a_socket(check), tmp_path)
+
+
+def _simulator_over_a_socket(check: Check) -> None:
+    _simulator(_over_a_socket(check))
+
+
 KINDS: list[Kind] = [
     Kind("file", _file, ("tmp_path",), abilities=frozenset({Watchable})),
     Kind("vagrant", _vagrant, ("tmp_path",), abilities=frozenset()),
     Kind("simulator", _simulator, abilities=frozenset({Bootable, Startable, Watchable})),
     *(Kind(f"terraform-{program}", _terraform(program), ("tmp_path",), abilities=frozenset()) for program in PROGRAMS),
+    Kind("file-over-a-socket", _file_over_a_socket, ("tmp_path",), abilities=frozenset(), remote=True),
+    Kind("simulator-over-a-socket", _simulator_over_a_socket, abilities=frozenset(), remote=True),
     Kind("docker", _docker, ("host_engine", "node_image"), (pytest.mark.docker,)),
 ]
 if newer.can_be_built():
