@@ -59,8 +59,8 @@ def _entries(groups: Mapping[str, StoredGroup]) -> RawJson:
 
 
 def _entry(stored: StoredGroup) -> RawJson:
-    if stored.written != NULL:
-        return stored.written
+    if stored.written:
+        return RawJson(stored.written)
     spec = _encoded({"ID": _encoded(stored.group.id), "Properties": stored.group.properties})
     return _encoded({"Plugin": _encoded(stored.plugin), "Properties": spec, **stored.other})
 

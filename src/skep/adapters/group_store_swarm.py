@@ -1,5 +1,6 @@
 """The document of a manager in a label of its Swarm, where InfraKit's managers look for it (infrakit-compat.md 3.9)."""
 
+import asyncio
 import base64
 import binascii
 import zlib
@@ -29,11 +30,16 @@ class SwarmGroupStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._writing = asyncio.Lock()
 
     async def load(self) -> GroupDocument:
         return _unpacked((await self._engine.swarm_labels()).labels.get(LABEL, ""))
 
     async def change(self, edit: Callable[[GroupDocument], GroupDocument]) -> GroupDocument:
+        async with self._writing:  # commits of many groups at once would only get into each other's way
+            return await self._change(edit)
+
+    async def _change(self, edit: Callable[[GroupDocument], GroupDocument]) -> GroupDocument:
         for _ in range(WRITES_MAX):
             found = await self._engine.swarm_labels()
             before = _unpacked(found.labels.get(LABEL, ""))

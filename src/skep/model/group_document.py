@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from skep.model.json import NULL, RawJson
+from skep.model.json import RawJson
 from skep.model.machine import CommittedGroup
 
 NO_KEYS: Mapping[str, RawJson] = MappingProxyType({})
@@ -23,13 +23,13 @@ class StoredGroup:
     """A group as it is remembered. `plugin` names the group plugin that it was committed to.
 
     `other` are keys that others wrote beside ours. `written` is the whole entry as it was read, and goes back as it
-    is; null for one that is new.
+    is; empty for one that is new.
     """
 
     group: CommittedGroup
     plugin: str = ""
     other: Mapping[str, RawJson] = field(default_factory=lambda: NO_KEYS)
-    written: RawJson = NULL
+    written: bytes = b""
 
 
 NO_GROUPS: Mapping[str, StoredGroup] = MappingProxyType({})
