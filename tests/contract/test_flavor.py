@@ -2,14 +2,17 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngines
+from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
 from skep.model.json import NULL, RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
@@ -17,7 +20,10 @@ from skep.model.spec import Allocation
 from skep.model.state import Health, Phase
 from skep.plugins.docker import DockerInstances
 from skep.plugins.flavor_swarm import SwarmFlavor
-from skep.ports import Clock, DrainRequest, Engine, Engines
+from skep.ports import Clock, DrainRequest, Engine, Engines, FlavorPlugin
+from skep.server.plugin_socket import answer_on, plugin_socket
+from skep.server.rpc import rpc_app
+from skep.server.rpc_services import flavor_methods
 from tests.conditions import until
 from tests.engines.host import HostEngine
 from tests.fakes.clusters import FakeClusters, Machines
@@ -30,7 +36,11 @@ WORKER = RawJson(b'{"Type": "worker", "EngineLabels": {"disk": "ssd"}}')
 
 @dataclass
 class Stage:
-    """A flavor, its cluster `m` of managers, and machines to be made with it. `phases` is what drains wrote down."""
+    """A flavor, its cluster `m` of managers, and machines to be made with it. `phases` is what drains wrote down.
+
+    remote: the flavor that is asked, where that is another one: over a socket. InfraKit's protocol (infrakit-compat.md
+    2.4) has no strays, no leader and no phases.
+    """
 
     machines: Machines
     engines: Engines
@@ -39,11 +49,20 @@ class Stage:
     properties: RawJson = NULL
     logical_ids: tuple[str, ...] = ("manager-1",)
     phases: list[Phase] = field(default_factory=list)
+    remote: FlavorPlugin | None = None
 
     def __post_init__(self) -> None:
         self.clusters = FakeClusters(self.machines, self.engines)
         self.clusters.expect("m", self.logical_ids[0])
-        self.flavor = SwarmFlavor(self.clusters, self.engines, self.clock, Random(1))
+        self.served = SwarmFlavor(self.clusters, self.engines, self.clock, Random(1))
+
+    @property
+    def flavor(self) -> FlavorPlugin:
+        return self.remote or self.served
+
+    def wrote(self, *phases: Phase) -> list[Phase]:
+        """What a drain that takes these steps can be seen to write down."""
+        return [] if self.remote else list(phases)
 
     def spec(self, request: str, logical_id: str | None) -> InstanceSpec:
         tags = {"infrakit.group": "m" if logical_id else "w", "skep.request": request}
@@ -66,7 +85,7 @@ class Stage:
         return answer.health
 
     async def strays(self, group: str, *instances: InstanceDescription) -> list[InstanceDescription]:
-        return list(await self.flavor.strays(WORKER if group == "w" else MANAGER, group, instances))
+        return list(await self.served.strays(WORKER if group == "w" else MANAGER, group, instances))
 
     async def drain(self, instance: InstanceDescription, request: DrainRequest | None = None) -> list[Phase]:
         """The phases that it went through."""
@@ -100,7 +119,7 @@ async def a_swarm_lives(stage: Stage) -> None:
     for worker in (first, second):
         await until(lambda worker=worker: stage.health(worker), Health.HEALTHY)  # type: ignore[misc]
     [leads, *_] = await stage.flavor.healthy(MANAGER, [manager])
-    assert leads.leader
+    assert leads.leader or stage.remote
     labels = [node.engine_labels for node in await (await stage.manager()).nodes({"label": ["disk=ssd"]})]
     assert [entry["skep.group"] for entry in labels] == ["w", "w"]
     assert {entry["swarm-association-id"] for entry in labels} == {
@@ -108,7 +127,7 @@ async def a_swarm_lives(stage: Stage) -> None:
     }
     assert await stage.strays("w", first, second) == []
 
-    assert await stage.drain(first) == [Phase.DRAIN, Phase.WAIT, Phase.REMOVED]
+    assert await stage.drain(first) == stage.wrote(Phase.DRAIN, Phase.WAIT, Phase.REMOVED)
     assert await stage.drain(first) == []
     assert await stage.health(first) is Health.UNKNOWN
     await stage.machines.destroy(first.id)
@@ -117,7 +136,7 @@ async def a_swarm_lives(stage: Stage) -> None:
     await until(lambda: stage.health(second), Health.UNHEALTHY, within_s=60)
     assert await stage.strays("w", second) == []
     [stray] = await stage.strays("w")
-    assert await stage.drain(stray) == [Phase.REMOVED]
+    assert await stage.drain(stray) == stage.wrote(Phase.REMOVED)
     assert await stage.drain(stray) == []
     await stage.machines.destroy(second.id)
     assert await stage.roles() == ["manager"]
@@ -150,6 +169,45 @@ async def _on_docker(host: HostEngine, image: str) -> None:
     finally:
         await machines.remove_everything()
         await engines.close()
+
+
+# --- over a socket ---------------------------------------------------------------------------------------------------
+
+HASTE = 50
+
+
+class HurriedClock:
+    """Real time, in which sockets live, and fifty times as much of it for machines."""
+
+    def monotonic_s(self) -> float:
+        return time.monotonic() * HASTE
+
+    def wall_s(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / HASTE)
+
+
+async def test_a_swarm_lives_over_a_socket(tmp_path: Path) -> None:
+    clock, stop = HurriedClock(), asyncio.Event()
+    world = World(clock, Random(1))
+
+    async def kill(instance: str) -> None:
+        world.stop(world.machines[instance])
+
+    stage = Stage(world.instances, world.engines, clock, kill)
+    plugins = PluginFolder(tmp_path, clock)
+    stage.remote = plugins.flavor("swarm")
+    with plugin_socket("swarm", tmp_path) as listener:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(answer_on(listener, rpc_app(flavor_methods(stage.served)), stop))
+            try:
+                await a_swarm_lives(stage)
+            finally:
+                await plugins.close()
+                stop.set()
+    assert world.violations == []
 
 
 # --- on simulated machines ------------------------------------------------------------------------------------------

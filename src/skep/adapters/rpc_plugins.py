@@ -182,6 +182,7 @@ class RemoteFlavor(_Remote):
         cluster is success, also where the plugin takes that for an error."""
         if request.cluster_ends:
             return
+        self._well.pop((properties, instance.id), None)
         try:
             await self._called("Drain", calls.member_params(properties, instance))
         except RejectedError as error:
