@@ -78,8 +78,10 @@ class Box:
         (root / "bin" / "docker").write_text(STUB)
         (root / "bin" / "docker").chmod(0o755)
 
-    def run(self, shell: Sequence[str], labels: dict[str, str], way: Way, refuses: str = "none") -> str:
-        script = init_script(labels, "swarm-association-id", f"touch {self.root}/reloaded", way)
+    def run(
+        self, shell: Sequence[str], labels: dict[str, str], way: Way, refuses: str = "none", restart: str = ""
+    ) -> str:
+        script = init_script(labels, "swarm-association-id", restart or f"touch {self.root}/reloaded", way)
         script = script.replace("/etc/docker", str(self.root / "etc")).replace("wait_for 120", "wait_for 5")
         path = f"{self.root}/bin:{os.environ['PATH']}"
         env = {"PATH": path, "STUB": str(self.root), "REFUSES": refuses}
@@ -144,6 +146,32 @@ def test_labels_are_not_written_again_once_the_engine_has_them(tmp_path: Path, s
     box.run(shell, LABELS, Way("10.20.0.10"))
     assert (tmp_path / "reloaded").read_text() == "once"
     assert len(box.calls("swarm init")) == 1
+
+
+RESTARTS = """#!/bin/sh
+# As `service docker restart` of a real machine may: it is back before the engine is.
+echo "service $*" >> "$STUB/calls"
+rm -f "$STUB/up"
+(sleep 0.5; touch "$STUB/reloaded" "$STUB/up") > /dev/null 2>&1 &
+"""
+
+
+def test_the_script_waits_for_an_engine_whose_restart_returns_early(tmp_path: Path, shell: list[str]) -> None:
+    """infrakit-compat.md 6: `DockerRestartCommand: service docker restart`, and at once a join, failed in InfraKit."""
+    box = Box(tmp_path)
+    (tmp_path / "up").touch()
+    (tmp_path / "bin" / "service").write_text(RESTARTS)
+    (tmp_path / "bin" / "service").chmod(0o755)
+    silent = '[ -e "$STUB/up" ] || { echo "docker was asked in vain" >> "$STUB/silence"; exit 1; }\n'
+    (tmp_path / "bin" / "docker").write_text(STUB.replace("\n", f"\n{silent}", 1))
+    box.run(shell, LABELS, Way(None, ("10.0.0.1:2377",), TOKEN), restart="service docker restart")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert (tmp_path / "silence").exists()
+    assert [call.split()[:2] for call in calls if "swarm" in call or "service" in call] == [
+        ["service", "docker"],
+        ["docker", "swarm"],
+    ]
+    assert (tmp_path / "state").read_text() == "active\n"
 
 
 def test_an_address_is_advertised_and_a_name_is_not(tmp_path: Path, shell: list[str]) -> None:

@@ -124,7 +124,7 @@ class HostCluster:
             with suppress(UnavailableError):
                 info = await engine.info()
                 if info.control:
-                    await self._learn(engine)
+                    await self._learn_at_times(engine)
                     return engine
                 found.append(f"{engine.endpoint}: {info.error or f'its Swarm is {info.swarm_state}'}")
         if not found:
@@ -142,6 +142,7 @@ class HostCluster:
         except NotReadyError:
             return False
         nodes = await manager.nodes()
+        self._learn(manager, nodes)
         own = {node.id for node in nodes_of(instance, nodes)}
         managers = {node.id for node in nodes if node.role == "manager"}
         if managers and managers <= own:
@@ -186,14 +187,15 @@ class HostCluster:
             raise silence[0]
         return answers[0]
 
-    async def _learn(self, engine: Engine) -> None:
+    async def _learn_at_times(self, engine: Engine) -> None:
+        if self._clock.monotonic_s() >= self._hosts.learned_at_s + LEARN_S:
+            self._learn(engine, await engine.nodes({"role": ["manager"]}))
+
+    def _learn(self, engine: Engine, nodes: Sequence[Node]) -> None:
         """Where the other managers' engines may be: at their addresses, reached as this one is."""
-        now_s = self._clock.monotonic_s()
-        if now_s < self._hosts.learned_at_s + LEARN_S or not urlsplit(engine.endpoint).port:
-            return
-        managers = await engine.nodes({"role": ["manager"]})
-        learned = (_at(engine.endpoint, node) for node in managers)
-        self._hosts.learned, self._hosts.learned_at_s = tuple(filter(None, learned)), now_s
+        managers = [node for node in nodes if node.role == "manager"] if urlsplit(engine.endpoint).port else []
+        self._hosts.learned = tuple(filter(None, (_at(engine.endpoint, node) for node in managers)))
+        self._hosts.learned_at_s = self._clock.monotonic_s()
 
     def _named(self) -> str:
         return " and ".join(self._hosts.given)
