@@ -21,7 +21,7 @@ class ForeignInstances:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.machines: dict[str, InstanceSpec] = {}
-        self.provision_s, self.destroy_s = 0.0, 0.0
+        self.provision_s, self.destroy_s, self.describe_s = 0.0, 0.0, 0.0
         self.refusal, self.silent, self.invalid = "", False, ""
         self.stuck: set[str] = set()
         self.counts: list[int] = [0]
@@ -62,6 +62,7 @@ class ForeignInstances:
         self.counts.append(len(self.machines))
 
     async def describe(self, tags: Mapping[str, str]) -> Sequence[InstanceDescription]:
+        await self._clock.sleep(self.describe_s)
         if self.silent:
             raise UnavailableError("no answer")
         return [

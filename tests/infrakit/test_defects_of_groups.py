@@ -114,7 +114,7 @@ def test_g04_logical_ids_can_be_changed() -> None:
 def test_g05_a_size_can_become_logical_ids_and_back() -> None:
     """G5: all members were killed, none was made, and the group said that it had converged.
 
-    Fails when surplus leaves without a look at what is left (`_may_go`).
+    Fails when surplus leaves without a look at what is left (`planner._may_go`, and the check of plans behind it).
     """
 
     async def body(site: Site) -> None:
@@ -331,7 +331,7 @@ async def until_count(site: Site, count: int) -> None:
 def test_g14_nothing_is_destroyed_for_an_update_that_can_not_fill_what_is_missing() -> None:
     """G14: a group of three with one loss and failing provisions fell to one.
 
-    Fails when `rollout.remove_old` does not ask how many can be spared.
+    Fails when `rollout.spare` is not asked, and the check of plans behind it is off.
     """
 
     async def body(site: Site) -> None:
@@ -401,7 +401,7 @@ def test_g17_of_many_commits_the_last_counts_and_converged_waits_for_it() -> Non
     """
 
     async def body(site: Site) -> None:
-        site.instances.provision_s = 2.0
+        site.instances.provision_s, site.instances.describe_s = 2.0, 0.3
         await site.commit(4)
         await site.converged()
         for number in range(5):
