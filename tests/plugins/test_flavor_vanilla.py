@@ -55,6 +55,66 @@ async def test_wrong_types_and_unknown_fields_are_refused(properties: bytes) -> 
         await FLAVOR.validate(RawJson(properties), Allocation(size=1))
 
 
+class Texts:
+    """ports.Fetch over a few texts."""
+
+    def __init__(self, **texts: str) -> None:
+        self._texts = texts
+
+    async def text(self, url: str) -> str:
+        name = url.rpartition("/")[2]
+        if name not in self._texts:
+            raise NotFoundError(f"could not fetch {url}")
+        return self._texts[name]
+
+
+TEMPLATED = VanillaFlavor(
+    Texts(
+        good="#!/bin/sh\nhostname {{ INSTANCE_LOGICAL_ID }}\n"
+        "echo {{ INDEX.Sequence }} of {{ ALLOCATIONS.LogicalIDs|length }} in {{ INDEX.Group }} {{ SPEC.Tags.tier }} {{ INSTANCE.Tags['infrakit.group'] }}\n",
+        bad="one\n{{ NOPE }}",
+    )
+)
+
+
+async def test_a_template_makes_the_script() -> None:
+    """infrakit-compat.md 4.2, master: InitScriptTemplateURL."""
+    properties = RawJson(b'{"InitScriptTemplateURL": "http://x/good", "Tags": {"tier": "web"}}')
+    spec = InstanceSpec(init="echo first", tags={"infrakit.group": "g"}, logical_id="two")
+    prepared = await TEMPLATED.prepare(properties, spec, Allocation(logical_ids=("one", "two")))
+    assert prepared.init == "echo first\n#!/bin/sh\nhostname two\necho 1 of 2 in g web g\n"
+    bare = await TEMPLATED.prepare(properties, InstanceSpec(tags={"infrakit.group": "g"}), Allocation(size=1))
+    assert bare.init == "#!/bin/sh\nhostname \necho 0 of 0 in g web g\n"
+
+
+@pytest.mark.parametrize(
+    ("properties", "says"),
+    [
+        (b'{"InitScriptTemplateURL": "http://x/bad"}', "InitScriptTemplateURL: http://x/bad:2: 'NOPE' is undefined"),
+        (b'{"InitScriptTemplateURL": "http://x/none"}', "InitScriptTemplateURL: could not fetch http://x/none"),
+        (
+            b'{"Init": ["a"], "InitScriptTemplateURL": "http://x/good"}',
+            "InitScriptTemplateURL: takes the place of Init: give one of them",
+        ),
+    ],
+)
+async def test_a_template_is_tried_before_anything_is_made(properties: bytes, says: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await TEMPLATED.validate(RawJson(properties), Allocation(size=1))
+    assert str(caught.value) == says
+
+
+async def test_read_leniently_unknown_fields_are_ignored_and_names_may_have_any_case() -> None:
+    """infrakit-compat.md 1.3."""
+    properties = RawJson(b'{"init": ["a"], "TAGS": {"a": "b"}, "Docker": {"x": 1}}')
+    flavor = VanillaFlavor(lenient=True)
+    await flavor.validate(properties, Allocation(size=1))
+    prepared = await flavor.prepare(properties, InstanceSpec(), Allocation(size=1))
+    assert (prepared.init, prepared.tags) == ("a", {"a": "b"})
+    with pytest.raises(InvalidError):
+        await FLAVOR.validate(properties, Allocation(size=1))
+
+
 async def test_every_machine_is_healthy() -> None:
     instances = [InstanceDescription("a"), InstanceDescription("b")]
     assert [health.health for health in await FLAVOR.healthy(RawJson(b"{}"), instances)] == [Health.HEALTHY] * 2
