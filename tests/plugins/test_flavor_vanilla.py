@@ -71,7 +71,8 @@ class Texts:
 TEMPLATED = VanillaFlavor(
     Texts(
         good="#!/bin/sh\nhostname {{ INSTANCE_LOGICAL_ID }}\n"
-        "echo {{ INDEX.Sequence }} of {{ ALLOCATIONS.LogicalIDs|length }} in {{ INDEX.Group }} {{ SPEC.Tags.tier }} {{ INSTANCE.Tags['infrakit.group'] }}\n",
+        "echo {{ INDEX.Sequence }} of {{ ALLOCATIONS.LogicalIDs|length }} "
+        "in {{ INDEX.Group }} {{ SPEC.Tags.tier }} {{ INSTANCE.Tags['infrakit.group'] }}\n",
         bad="one\n{{ NOPE }}",
     )
 )
