@@ -61,7 +61,7 @@ def _for_terminals(level: int, message: str) -> str:
     name = NAMES[level][:4].upper()
     if not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         name = f"\x1b[{COLOURS[level]}m{name}\x1b[0m"
-    shown = "".join(one if one.isprintable() else " " for one in message)
+    shown = "".join(one if one.isprintable() or one == "\n" else " " for one in message)
     return f"{name}[0000] {shown:<44} \n"
 
 
