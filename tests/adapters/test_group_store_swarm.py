@@ -13,6 +13,7 @@ import pytest
 from skep.adapters.group_store_swarm import LABEL, LABEL_BYTES_MAX, SwarmGroupStore
 from skep.adapters.leader_swarm import SwarmLeadership
 from skep.adapters.node_image import EXAMPLE_IMAGE
+from skep.model.engine import SwarmLabels
 from skep.model.errors import InvalidError, RefusedError, UnavailableError
 from skep.model.group_document import GroupDocument, LeaderStatus
 from skep.model.json import RawJson
@@ -93,6 +94,28 @@ def test_many_commits_of_one_manager_do_not_get_into_each_others_way() -> None:
             *(store.change(lambda document, n=n: document.committed(group(f"g{n}"), "g")) for n in range(40))  # type: ignore[misc]
         )
         assert len((await store.load()).groups) == 40
+
+    on_swarm(check)
+
+
+class Interrupted(FakeEngine):
+    """Somebody else commits a group after each of the first two readings."""
+
+    others = 0
+
+    async def swarm_labels(self) -> SwarmLabels:
+        found = await super().swarm_labels()
+        if self.others < 2:
+            self.others += 1
+            await _put(FakeEngine(self._net, self.endpoint), f"theirs{self.others}")
+        return found
+
+
+def test_what_others_stored_meanwhile_stays() -> None:
+    async def check(bed: Bed) -> None:
+        assert isinstance(bed.manager, FakeEngine)
+        await _put(Interrupted(bed.manager._net, bed.manager.endpoint), "ours")
+        assert set((await SwarmGroupStore(bed.manager).load()).groups) == {"theirs1", "theirs2", "ours"}
 
     on_swarm(check)
 

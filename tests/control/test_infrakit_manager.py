@@ -228,6 +228,37 @@ def test_a_commit_that_a_plugin_loses_after_the_pretence_is_tried_again() -> Non
     run(main)
 
 
+def test_a_change_that_a_plugin_loses_after_the_pretence_is_tried_again() -> None:
+    async def main() -> None:
+        site = Site(FakeGroupStore().store(group("a", 1)))
+        async with site.manager() as manager:
+            await site.until_watched("a")
+            site.backend().refuse["commit a"] = UnavailableError("flavor-vanilla does not answer")
+            with pytest.raises(UnavailableError):
+                await manager.commit(group("a", 2), pretend=False)
+            site.backend().refuse.clear()
+            await asyncio.sleep(SOON_S)
+            assert site.backend().watched["a"] == group("a", 2)
+
+    run(main)
+
+
+def test_what_another_leader_changed_is_taken_over_by_a_plugin_that_could_not_be_told_to_forget() -> None:
+    async def main() -> None:
+        site = Site(FakeGroupStore().store(group("a", 1)))
+        site.backend("alpha").refuse["free a"] = UnavailableError("busy")
+        async with site.manager("alpha"), site.manager("bravo") as bravo:
+            await site.until_watched("a", by="alpha")
+            site.throne.leader = "bravo"
+            await site.until_watched("a", by="bravo")
+            await bravo.commit(group("a", 2), pretend=False)
+            site.throne.leader = "alpha"
+            await asyncio.sleep(SOON_S)
+            assert site.backend("alpha").watched["a"] == group("a", 2)
+
+    run(main)
+
+
 def test_an_unknown_group_is_not_being_watched() -> None:
     """infrakit-compat.md 3.8."""
 
