@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ def implements(*names: str, version: str = "0.1.0") -> Answer:
 class PluginDouble:
     """`answers` by method; a method that is not among them is unknown. `calls` is what was asked, in order."""
 
-    answers: Mapping[str, Answer]
+    answers: dict[str, Answer]
     calls: list[tuple[str, Any]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)

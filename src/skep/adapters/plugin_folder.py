@@ -2,12 +2,13 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
-from skep.adapters.rpc import Address, RpcClient
+from skep.adapters.rpc import DEADLINES, Address, Deadline, RpcClient
 from skep.adapters.rpc_handshake import Peer
 from skep.adapters.rpc_plugins import RemoteFlavor, RemoteGroup, RemoteInstance
 from skep.model.errors import NotFoundError
@@ -29,9 +30,11 @@ class PluginFolder:
     objects that a plugin of a later generation has. A plugin may come, go and come back at any time.
     """
 
-    def __init__(self, folder: Path, clock: Clock, hint: str = "") -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, hint: str = "", deadlines: Mapping[str, Deadline] = DEADLINES
+    ) -> None:
         """`hint` follows InfraKit's words for a plugin that is not there."""
-        self._folder, self._clock, self._hint = folder, clock, hint
+        self._folder, self._clock, self._hint, self._deadlines = folder, clock, hint, deadlines
         self._clients: dict[str, RpcClient] = {}
         self._peers: dict[str, Peer] = {}
         self._flavors: dict[str, RemoteFlavor] = {}
@@ -58,7 +61,7 @@ class PluginFolder:
         if name not in self._peers:
             lookup, _, kind = name.partition("/")
             if lookup not in self._clients:
-                self._clients[lookup] = RpcClient(lookup, lambda: self._address(lookup))
+                self._clients[lookup] = RpcClient(lookup, lambda: self._address(lookup), self._deadlines)
             self._peers[name] = Peer(self._clients[lookup], kind)
         return self._peers[name]
 

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -102,8 +102,8 @@ class RpcClient:
     one end with the calls that they carry.
     """
 
-    def __init__(self, name: str, locate: Callable[[], Address]) -> None:
-        self.name, self._locate = name, locate
+    def __init__(self, name: str, locate: Callable[[], Address], deadlines: Mapping[str, Deadline] = DEADLINES) -> None:
+        self.name, self._locate, self._deadlines = name, locate, deadlines
         self._line: _Line | None = None
         self._ids = itertools.count(1)
         self._places = {True: asyncio.Semaphore(ACTS_MAX), False: asyncio.Semaphore(READS_MAX)}
@@ -118,13 +118,12 @@ class RpcClient:
         if line is not None:
             await line.session.close()
 
-    async def call(self, method: str, params: RawJson, within_s: float | None = None) -> RawJson:
+    async def call(self, method: str, params: RawJson) -> RawJson:
         """The result. RpcError: the plugin's own word; UnavailableError: there was none within the method's time."""
-        deadline = DEADLINES[method]
-        seconds = deadline.seconds if within_s is None else within_s
+        deadline = self._deadlines[method]
         body = encode_request(method, params, next(self._ids))
         async with self._places[deadline.act]:
-            return decoded(self.name, method, await self._posted(method, body, seconds))
+            return decoded(self.name, method, await self._posted(method, body, deadline.seconds))
 
     async def _posted(self, method: str, body: bytes, seconds: float) -> bytes:
         address = self._locate()

@@ -47,10 +47,10 @@ class Peer:
     async def call(self, interface: str, method: str, params: RawJson) -> RawJson:
         """The result. NotFoundError: it is another kind of plugin. RpcError, UnavailableError: as RpcClient."""
         greeting = await self._greeted()
-        self._check(greeting.interfaces, interface)
         try:
+            self._check(greeting.interfaces, interface)
             return await self.client.call(f"{interface}.{method}", params)
-        except UnavailableError:
+        except (NotFoundError, UnavailableError):
             if self._greeting is greeting:
                 self._greeting = None
             raise
