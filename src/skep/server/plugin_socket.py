@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from skep.model.errors import RefusedError, UnavailableError
+from skep.server.errors import Problem
 from skep.server.listen import listen_unix
 from skep.server.patient import Patience
 from skep.server.serving import PeerProtocol, removed_at_exit, serve_on
@@ -23,6 +24,16 @@ class PluginProtocol(PeerProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._stop_clock()
+
+    def on_headers_complete(self) -> None:
+        """An upgrade is refused: the parser takes what follows for another protocol, and the body would be lost."""
+        upgrade = self.parser.should_upgrade()
+        if upgrade:
+            words = "this server speaks HTTP/1.1 alone: leave the header upgrade out"
+            self.scope["state"]["refused"] = (501, Problem(words, "Invalid"))
+        super().on_headers_complete()
+        if upgrade:
+            self.cycle.keep_alive = False
 
 
 @contextmanager

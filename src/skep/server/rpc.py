@@ -14,7 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skep.model.errors import InvalidError, SkepError
-from skep.model.json import RawJson
+from skep.model.json import NULL, RawJson
 from skep.server.rpc_body import Bodies, BodyRefusedError
 from skep.wire.calls import Interface, hello_result, implements_result, read_nothing, types_result
 from skep.wire.envelope import INVALID_REQUEST, SERVER_ERROR, Refusal, Request, decode_request, error, result
@@ -113,37 +113,50 @@ class _App:
         return b"" if request.id is None else answer
 
     async def _outcome(self, request: Request, id: bytes, who: str) -> bytes:
-        method = self._found(request.service_method)
-        if isinstance(method, str):
-            return error(id, SERVER_ERROR, method)
+        name = request.service_method
         try:
-            params = _read(method, request.params)
-        except GoDecodeError as fault:
-            return error(id, INVALID_REQUEST, str(fault), written(request.params))
-        try:
-            return result(id, await method.answer(params, who))
+            method = self._found(name)
+            return result(id, await method.answer(_read(method, request.params), who))
+        except _RefusedError as fault:
+            return error(id, fault.code, str(fault), fault.data)
         except SkepError as fault:
-            log.debug("a call failed", method=request.service_method, error=type(fault).__name__)
+            log.debug("a call failed", method=name, error=type(fault).__name__)
             return error(id, SERVER_ERROR, _words(fault))
-        except Exception as fault:  # the outermost seam: logged with its traceback, never shown
-            return error(id, SERVER_ERROR, _incident(fault, request.service_method))
         except asyncio.CancelledError:  # only the server's end does this, and all that is left to do is to say so
             return error(id, SERVER_ERROR, STOPPING)
+        except Exception as fault:  # the outermost seam: logged with its traceback, never shown
+            return error(id, SERVER_ERROR, _incident(fault, name))
 
-    def _found(self, name: str) -> AnyMethod | str:
-        """The method, or in gorilla/rpc's words why there is none."""
+    def _found(self, name: str) -> AnyMethod:
+        """_RefusedError has gorilla/rpc's words for what is not there."""
         service, _, method = name.partition(".")
         if name.count(".") != 1:
-            return f"rpc: service/method request ill-formed: {quoted(name)}"
+            raise _RefusedError(SERVER_ERROR, f"rpc: service/method request ill-formed: {quoted(name)}")
         if service not in self._services:
-            return f"rpc: can't find service {quoted(name)}"
-        return self._services[service].get(method) or f"rpc: can't find method {quoted(name)}"
+            raise _RefusedError(SERVER_ERROR, f"rpc: can't find service {quoted(name)}")
+        if method not in self._services[service]:
+            raise _RefusedError(SERVER_ERROR, f"rpc: can't find method {quoted(name)}")
+        return self._services[service][method]
+
+
+class _RefusedError(Exception):
+    def __init__(self, code: int, words: str, data: RawJson = NULL) -> None:
+        self.code, self.data = code, data
+        super().__init__(words)
 
 
 def _read(method: Method[T], params: RawJson) -> T:
-    """An object, or a list of which the first is one. GoDecodeError has the words of Go's second try."""
+    """What the parameters say; _RefusedError has Go's words for what they can't be."""
+    try:
+        return _read_either(method, params)
+    except GoDecodeError as fault:
+        raise _RefusedError(INVALID_REQUEST, str(fault), written(params)) from fault
+
+
+def _read_either(method: Method[T], params: RawJson) -> T:
+    """An object, or a list of which the first is one: where that fails, the words are those of Go's second try."""
     if kind_of(params) == "array":
-        (first, *_) = (*items(params, "", "[1]interface {}"), RawJson(b"null"))
+        (first, *_) = (*items(params, "", "[1]interface {}"), NULL)
         return method.read(first)
     try:
         return method.read(params)

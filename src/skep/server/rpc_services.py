@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skep.model.errors import Fault, InvalidError
+from skep.model.errors import BugError, Fault, InvalidError
 from skep.model.json import NULL, RawJson
 from skep.model.machine import CommittedGroup, InstanceDescription, InstanceSpec
 from skep.model.spec import Allocation
@@ -22,7 +22,10 @@ def instance_methods(plugin: InstancePlugin) -> Service:
         return calls.OK
 
     async def provision(spec: InstanceSpec, who: str) -> RawJson:
-        return calls.id_object(await plugin.provision(spec))
+        instance = await plugin.provision(spec)
+        if not instance:  # InfraKit's group plugin dies of it (G3)
+            raise BugError("the plugin made a machine and gave no ID for it")
+        return calls.id_object(instance)
 
     async def destroy(instance: str, who: str) -> RawJson:
         await plugin.destroy(instance)
