@@ -20,6 +20,7 @@ from skep.adapters.node_image import EXAMPLE_IMAGE, build_example_image
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import InvalidError, RejectedError
 from skep.model.json import NULL, RawJson
+from skep.plugins.cloud import CloudInstances
 from skep.plugins.docker import DockerInstances
 from skep.plugins.file import FileInstances
 from skep.plugins.simulator import SimulatorInstances
@@ -31,6 +32,7 @@ from skep.server.rpc import rpc_app
 from skep.server.rpc_services import instance_methods
 from tests.engines import newer
 from tests.engines.host import HostEngine
+from tests.fakes.cloud import Cloud
 from tests.fakes.vagrant import FakeVagrant
 from tests.plugins.terraform_programs import PLAIN, PROGRAMS, bench
 
@@ -199,6 +201,29 @@ async def _with_resources(check: Check, program: str, folder: Path) -> None:
 
     faulty = RawJson(b'{"type":"terraform_data","value":{"input":{}},"Nonsense":1}')
     await check(World(made.plugin(), "echo ran", runs, stop, PLAIN, faulty))
+
+
+async def _in_a_cloud(check: Check) -> None:
+    """Init is not run: that it was handed over as it is is its trace."""
+    cloud, clock = Cloud(), SystemClock()
+    account = cloud.account(clock)
+
+    async def runs(instance: str) -> int:
+        return cloud.inits(instance)
+
+    async def stop(instance: str) -> None:
+        raise AssertionError("the plugin can't start machines")
+
+    properties = RawJson(b'{"Provider":"dummy","Size":"1","Image":"any"}')
+    faulty = RawJson(b'{"Provider":"dummy","Size":"1","Image":"any","Nonsense":1}')
+    try:
+        await check(World(CloudInstances({"dummy": account}, clock), "echo ran", runs, stop, properties, faulty))
+    finally:
+        account.close()
+
+
+def _cloud(check: Check) -> None:
+    asyncio.run(_in_a_cloud(check))
 
 
 def _terraform(program: str) -> Callable[..., None]:
