@@ -52,11 +52,11 @@ class PluginServer:
     def start(self) -> None:
         self._thread.start()
         deadline_s = time.monotonic() + DEADLINE_S
-        while not self._listens() and self._thread.is_alive():
+        while not self.listens() and self._thread.is_alive():
             assert time.monotonic() < deadline_s
             time.sleep(0.005)
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.path)) == 0
 

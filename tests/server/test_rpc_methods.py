@@ -1,4 +1,4 @@
-"""Methods and handshakes of plugins over a real socket: infrakit-compat.md 2.3, 2.4 and 2.6, captured calls included."""
+"""Methods and handshakes of plugins over a real socket: infrakit-compat.md 2.3, 2.4, 2.6, and captured calls."""
 
 import os
 from collections.abc import Iterator
