@@ -54,9 +54,10 @@ class Site:
         )
         return core, CommittedGroups(core, self._plugins, self.clock)
 
-    def serve(self, instance: str, flavor: str) -> None:
-        """The same plugins under other names, too."""
-        self._plugins.add(instance, self.instances, flavor, self.flavor)
+    def serve_as(self, group: CommittedGroup) -> None:
+        """The same plugins under the names that a group gives them, too."""
+        asked = json.loads(group.properties)
+        self._plugins.add(asked["Instance"]["Plugin"], self.instances, asked["Flavor"]["Plugin"], self.flavor)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,6 +83,20 @@ class Site:
 
     async def converged(self, within_s: float = 300.0) -> None:
         await until(self.is_converged, True, within_s=within_s)
+
+    def fewest(self, since: int) -> int:
+        """The fewest machines that there were at any moment since a count of changes."""
+        return min(self.instances.counts[since:])
+
+    def hash_of(self, index: int) -> str:
+        """The hash that the machine made first (0), or last (-1), bears."""
+        return list(self.instances.machines.values())[index].tags["infrakit.config_sha"]
+
+    async def until_count(self, count: int) -> None:
+        async def machines() -> int:
+            return len(self.instances.machines)
+
+        await until(machines, count, within_s=300.0)
 
 
 def group(allocation: Allocation, note: object = 1, **more: object) -> CommittedGroup:

@@ -7,7 +7,7 @@ import click
 from skep.specs.scalars import duration_s
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds of `10s`, `1m30s`, `500ms`; at least 10 ms, so that nothing runs without a pause."""
 
     name = "duration"
