@@ -3,8 +3,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,31 @@ Backing = Callable[[AsyncExitStack], tuple[Leadership, GroupStore]]
 """Builds what a mode brings; what must be closed goes onto the stack."""
 
 
+@contextmanager
+def _mistakes_end_with_1() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.__dict__["exit_code"] = 1
+        raise
+
+
+class _Manager(ProgramGroup):
+    """A program with modes: an unknown one is a mistake of usage too."""
+
+    def resolve_command(self, *args: Any) -> Any:
+        """As Click's own."""
+        with _mistakes_end_with_1():
+            return super().resolve_command(*args)
+
+
 class _Mode(click.Command):
     """One whose mistakes of usage end with 1, as its program's."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """As Click's own."""
-        try:
+        with _mistakes_end_with_1():
             return super().make_context(*args, **options)
-        except click.ClickException as error:
-            error.__dict__["exit_code"] = 1
-            raise
 
 
 def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +90,7 @@ def _poll_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group(
-    cls=ProgramGroup,
+    cls=_Manager,
     name="infrakit-manager",
     help="Group plugin that remembers what was committed to another one, and lets it act where this one leads.",
     context_settings={"max_content_width": 100},
