@@ -276,7 +276,8 @@ async def test_a_machine_that_neither_came_up_nor_went_stays_on_the_books(
     assert len(await lives(plugin)) == len(vagrant.machines()) == 1
     vagrant.mend("up")
     vagrant.mend("destroy")
-    assert await lives(plugin) == {await plugin.provision(spec("one")): Life.RUNNING}
+    name = await plugin.provision(spec("one"))
+    assert await lives(plugin) == {name: Life.RUNNING}
     assert len(vagrant.machines()) == 1
 
 
@@ -355,15 +356,28 @@ async def test_a_repeated_request_finishes_what_a_process_that_died_had_begun(
     assert len(vagrant.calls()) == 3
 
 
-async def test_what_was_begun_for_nobody_is_removed(
-    plugin: VagrantInstances, vagrant: FakeVagrant, restart: Restart
+@pytest.mark.parametrize("request_id", ["", "one"])
+async def test_what_nobody_finishes_is_removed(
+    plugin: VagrantInstances, vagrant: FakeVagrant, restart: Restart, request_id: str
 ) -> None:
-    """A group plugin of InfraKit gives no request: it would take half a machine for a whole one."""
-    name = await cut_off(plugin, vagrant, "")
+    """A group plugin of InfraKit gives no request, and one that forgot everything repeats none: half a machine would
+    be taken for a whole one. Until it is gone it is listed, for it may hold its logical ID's address."""
+    name = await cut_off(plugin, vagrant, request_id)
     plugin = await restart()
     assert await lives(plugin) == {name: Life.PENDING}
     await until(lambda: lives(plugin), {})
     assert vagrant.calls() == [f"{name} up", f"{name} destroy -f"]
+
+
+async def test_a_machine_is_listed_when_it_is_up(plugin: VagrantInstances, vagrant: FakeVagrant) -> None:
+    """G10, G14: InfraKit's wire knows no life, so what is listed is there, and a roll goes on."""
+    vagrant.hang()
+    task = asyncio.create_task(plugin.provision(spec("one")))
+    await until(lambda: asyncio.to_thread(lambda: len(vagrant.course())), 1)
+    assert await lives(plugin) == {}
+    vagrant.go_on()
+    name = await task
+    assert await lives(plugin) == {name: Life.RUNNING}
 
 
 async def test_a_new_process_goes_on_with_a_removal(

@@ -1,8 +1,8 @@
 """Instance plugin `vagrant`: machines that Vagrant brings up, in InfraKit's folders (infrakit-compat.md 5.1).
 
 All that is needed to find and remove a machine is on disk before Vagrant makes it, and stays until Vagrant has removed
-it. What a process that died had begun is finished by the request that is repeated; what nobody will ask for again, and
-what could not be removed, is removed here, as often as it takes.
+it. What a process that died had begun is no machine that anybody can use, and nobody knows how far its script had come:
+it is removed, and a repeated request makes it anew. What could not be removed is tried again, as often as it takes.
 """
 
 import asyncio
@@ -56,6 +56,7 @@ class VagrantInstances:
         self._vagrant = vagrant or Vagrant()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Of machines that somebody is at work on, or waits for."""
+        self._rising: set[str] = set()
         self._failures: dict[str, str] = {}
         """Why a machine that shall go is still there."""
         self._removals: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +80,7 @@ class VagrantInstances:
         return {BOOT: spec.init, VAGRANTFILE: text, TAGS: encoded_tags(spec.tags)} | address
 
     async def _made(self, name: str, machine: Machine, files: Mapping[str, str]) -> None:
-        """Done is done. What was only begun is made anew: nobody knows how far its script had come."""
+        """Done is done, and what was only begun is made anew."""
         found = self._folders.find(name)
         if found is not None and found.stage is Stage.DONE:
             return
@@ -90,9 +91,12 @@ class VagrantInstances:
         log.info("a machine is being made", machine=name, log=str(path / LOG))
         try:
             with self._folders.claimed(name):
+                self._rising.add(name)
                 await self._vagrant.up(path, machine.provider, files[BOOT])
         except SkepError as error:
             raise await self._undone(name, error) from error
+        finally:
+            self._rising.discard(name)
         self._folders.finish(name)
         log.info("a machine is up", machine=name)
 
@@ -129,13 +133,11 @@ class VagrantInstances:
         log.info("a machine is gone", machine=name)
 
     async def describe(self, tags: Mapping[str, str]) -> Sequence[InstanceDescription]:
-        """In the order of the names. Folders that are no machines are passed over."""
+        """In the order of the names. Folders that are no machines are passed over, and so are those that are coming
+        up: who waits for one would hear over InfraKit's wire that it serves."""
         with self._disk("list the machines"):
-            found = [
-                folder
-                for name in self._folders.names(self._clock.wall_s())
-                if (folder := self._found(name)) is not None
-            ]
+            names = self._folders.names(self._clock.wall_s())
+            found = [folder for name in names if (folder := self._found(name)) and name not in self._rising]
         for folder in found:
             self._remove_what_is_nobodys(folder)
         return [self._description(folder) for folder in found if tags.items() <= folder.tags.items()]
@@ -153,9 +155,8 @@ class VagrantInstances:
         return InstanceDescription(folder.name, folder.logical_id, folder.tags, life, folder.created_s, detail)
 
     def _remove_what_is_nobodys(self, folder: Folder) -> None:
-        """A removal that an earlier process did not end, and what was begun for a request that can't be repeated."""
-        orphan = folder.stage is Stage.BEGUN and REQUEST_TAG not in folder.tags
-        if (orphan or folder.stage is Stage.LEAVING) and folder.name not in self._turns:
+        """What an earlier process, or a caller that gave up, did not end: to make a machine, or to remove it."""
+        if folder.stage is not Stage.DONE and folder.name not in self._turns:
             self._remove_later(folder.name, (0.0, *PAUSES_S))
 
     def _remove_later(self, name: str, pauses_s: Sequence[float]) -> None:
