@@ -1,6 +1,7 @@
 """InfraKit's programs, installed under their names, as processes in a home of their own."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,21 +29,27 @@ class Programs:
     def plugins(self) -> Path:
         return self.home / ".infrakit" / "plugins"
 
-    def start(self, line: str, socket: str) -> None:
-        """Start a program, and wait until its socket is there."""
+    @staticmethod
+    def command(line: str) -> list[str]:
         words = line.split()
-        log = self.stack.enter_context((self.home / f"{socket}.log").open("ab"))
-        command = [str(PROGRAMS / words[0]), *words[1:]]
-        program = subprocess.Popen(command, stdout=log, stderr=log, env=self.environ(), cwd=ROOT)
+        return [str(PROGRAMS / words[0]), *words[1:]]
+
+    def start(self, line: str, name: str) -> None:
+        """Start a program, and wait until it listens under its name."""
+        log = self.stack.enter_context((self.home / f"{name}.log").open("ab"))
+        program = subprocess.Popen(self.command(line), stdout=log, stderr=log, env=self.environ(), cwd=ROOT)
         self.started.append(program)
-        eventually(lambda: (program.poll(), (self.plugins / socket).is_socket()), (None, True), poll_s=0.02)
+        eventually(lambda: (program.poll(), self._answers(name)), (None, True), poll_s=0.02)
+
+    def _answers(self, name: str) -> bool:
+        """A socket file may be that of a program which is no more."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.plugins / name)) == 0
 
     def run(self, line: str) -> str:
         """What a command printed; it has to succeed."""
-        words = line.split()
-        command = [str(PROGRAMS / words[0]), *words[1:]]
         done = subprocess.run(
-            command, capture_output=True, text=True, env=self.environ(), cwd=ROOT, timeout=120, check=False
+            self.command(line), capture_output=True, text=True, env=self.environ(), cwd=ROOT, timeout=120, check=False
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}\n{self.logs()}"
         assert done.stderr == ""
@@ -63,7 +70,8 @@ class Programs:
     def stop(self) -> list[int]:
         """End all with SIGTERM, the last first; their exit codes."""
         for program in reversed(self.started):
-            program.terminate()
+            if program.poll() is None:
+                program.terminate()
         return [program.wait(ENDED_S) for program in self.started]
 
 
