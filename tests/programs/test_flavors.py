@@ -1,5 +1,6 @@
 """The four flavor programs, as processes that are asked over their sockets (infrakit-compat.md 1.1, 2.4)."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.adapters.wire_server import say, serving_tcp
+from tests.engines.certificates import Authority
 from tests.programs.running import Bench, bench
 
 IDS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
@@ -128,6 +131,29 @@ def test_swarm_without_its_engine_says_so_and_goes_on(programs: Bench) -> None:
     assert list(founder["Tags"]) == ["swarm-association-id"]
     asked = {"Properties": {"Type": "boss"}, "Allocation": {"Size": 1, "LogicalIDs": None}}
     assert ask(programs, "flavor-swarm", "Flavor.Validate", asked)["error"]["message"] == "Unrecognized node Type"
+
+
+async def test_swarm_verifies_its_engine_unless_told_not_to(programs: Bench, tmp_path: Path) -> None:
+    """infrakit-compat.md 1.1, 4.1: InfraKit's verified nothing, and spoke plain TCP where no CA was given."""
+    authority = Authority(tmp_path / "ca")
+    client = authority.issue("client", "ann")
+    own = ["--tlscert", client.cert, "--tlskey", client.key]
+
+    async def answer(head: str, writer: asyncio.StreamWriter) -> None:
+        await say(writer, b'{"ID": "x", "Name": "n", "Swarm": {"LocalNodeState": "inactive"}}')
+
+    async def told(name: str, *flags: str) -> str:
+        host = ["--host", f"tcp://127.0.0.1:{port}", *own, *flags]
+        await asyncio.to_thread(programs.start, "flavor_swarm", name, *host)
+        asked = {"Properties": {"Type": "worker"}, "Spec": SPEC, "Allocation": {"Size": 1, "LogicalIDs": None}}
+        answer = await asyncio.to_thread(ask, programs, name, "Flavor.Prepare", asked)
+        return str(answer["error"]["message"])
+
+    async with serving_tcp(answer, authority.server("other.example.com")) as port:
+        assert "its certificate is for another name" in await told("a", "--tlscacert", client.ca)
+        assert "its certificate is for another name" in await told("b", "--tlscacert", client.ca, "--tlsverify")
+        assert "is not signed by" in await told("c")
+        assert "its Swarm is inactive" in await told("d", "--tlsverify=false")
 
 
 @pytest.mark.parametrize(
