@@ -5,7 +5,15 @@ import json
 
 import pytest
 
-from skep.model.errors import ConflictError, InvalidError, NotFoundError, RefusedError, SkepError, UnavailableError
+from skep.model.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    RefusedError,
+    RejectedError,
+    SkepError,
+    UnavailableError,
+)
 from skep.model.json import NULL, RawJson
 from skep.model.machine import CommittedGroup
 from tests.conditions import until
@@ -193,6 +201,21 @@ def test_a_flavor_that_is_not_ready_is_asked_once_for_all() -> None:
         assert (await site.describe()).converged is False
         site.flavor.not_ready = ""
         await site.converged(within_s=5.0)
+
+    simulated(body)
+
+
+@pytest.mark.parametrize("error", [UnavailableError("connection reset"), RejectedError("it gave no ID")])
+@pytest.mark.parametrize("allocation", [3, ["a", "b", "c"]])
+def test_a_machine_whose_answer_was_lost_is_made_once(error: SkepError, allocation: int | list[str]) -> None:
+    """Plugins that know nothing of requests would make another one (infrakit-compat.md 7, row 16)."""
+
+    async def body(site: Site) -> None:
+        site.instances.lost = error
+        await site.commit(allocation)
+        await site.converged()
+        await site.clock.sleep(600.0)
+        assert site.instances.counts == [0, 1, 2, 3]
 
     simulated(body)
 

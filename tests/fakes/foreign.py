@@ -15,7 +15,7 @@ class ForeignInstances:
     """Machines in memory, `i-001` and so on. The attributes are what befalls them.
 
     counts: how many there were after each change. destroyed: every destroy that was asked for, in order. busy: most
-    provisions at once. `stuck` are machines that can't be destroyed.
+    provisions at once. `stuck` are machines that can't be destroyed. `lost` is raised instead of the ID of a new one.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -23,6 +23,7 @@ class ForeignInstances:
         self.machines: dict[str, InstanceSpec] = {}
         self.provision_s, self.destroy_s, self.describe_s = 0.0, 0.0, 0.0
         self.refusal, self.silent, self.invalid = "", False, ""
+        self.lost: Exception | None = None
         self.stuck: set[str] = set()
         self.counts: list[int] = [0]
         self.destroyed: list[str] = []
@@ -43,7 +44,10 @@ class ForeignInstances:
             self._provisioning -= 1
         if self.refusal:
             raise RejectedError(self.refusal)
-        return self.add(spec)
+        made = self.add(spec)
+        if self.lost is not None:
+            raise self.lost
+        return made
 
     def add(self, spec: InstanceSpec) -> str:
         """A machine that is there, whoever made it."""

@@ -240,8 +240,14 @@ class GroupActuator:
         return tuple(f"image {image}" for image in outdated)
 
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:
-        """Boot the machine while its cluster is made, load its images, then let it join."""
+        """Boot the machine while its cluster is made, load its images, then let it join.
+
+        A plugin that can't boot ahead may not know of requests: once its listing has what an earlier try made, it is
+        not asked again.
+        """
         group = self._group
+        if not can(group.instance, Bootable) and self._is_made(entry):
+            return
         if group.place.role is Role.MANAGER and entry.slot:
             await self._clusters.claim_bootstrap(group.place.cluster, entry.slot)
         spec = groups.instance_spec(group.spec, entry)
@@ -254,6 +260,11 @@ class GroupActuator:
         prepared = await self._prepared(group, spec)
         await advance(Phase.PROVISION)
         await group.instance.provision(prepared)
+
+    def _is_made(self, entry: Entry) -> bool:
+        """Our own plugins list a machine as running when there is nothing left to be done for its request."""
+        of_request = [d for d in self._seen.values() if d.tags.get(groups.REQUEST_TAG) == entry.request]
+        return any(d.life is Life.RUNNING for d in of_request)
 
     async def _boot(self, group: Group, instance: Bootable, spec: InstanceSpec, advance: Advance) -> None:
         machine = await instance.boot(spec)
