@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,26 +26,19 @@ def test_every_command_and_flag_is_described() -> None:
             assert f"`--{flag.name}" in row or f"`-{flag.short}`" in row
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "group_default",
-        "manager",
-        "flavor_swarm",
-        "flavor_vanilla",
-        "instance_file",
-        "instance_vagrant",
-        "instance_terraform",
-    ],
-)
-def test_every_flag_of_a_program_is_described(module: str) -> None:
-    code = (
-        f"from skep.programs.{module} import main as m; c = [m, *m.commands.values()]; "
-        "print(*(o for x in c for p in x.params for o in p.opts))"
-    )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    row = _row(f"infrakit-{module.replace('_', '-')}")
-    assert {flag for flag in told if f"`{flag}" not in row} <= {"--name", "--log"}
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+TOLD = """
+from {module} import main
+programs = [main, *main.commands.values()]
+print(*(flag for program in programs for one in program.params for flag in one.opts))
+"""
+
+
+@pytest.mark.parametrize("program", sorted(name for name in SCRIPTS if name.startswith("infrakit-")))
+def test_every_program_and_every_flag_of_it_is_described(program: str) -> None:
+    code = TOLD.format(module=SCRIPTS[program].partition(":")[0])
+    flags = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {flag for flag in flags if f"`{flag}" not in _row(program)} <= {"--name", "--log"}
 
 
 @pytest.mark.parametrize("defect", [*(f"G{number}" for number in range(1, 22)), "M1", "M2", "M3", "M4"])
