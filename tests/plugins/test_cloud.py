@@ -321,5 +321,8 @@ async def test_an_account_is_opened_by_libclouds_name(clock: HandClock) -> None:
     given = {"key": "k", "secret": "a-secret", "ex_force_auth_url": "http://keystone.example"}
     opened = open_accounts({"openstack": given}, clock)["openstack"]
     assert await opened.call("ask", type) is OpenStack_2_NodeDriver
+    opened = open_accounts({"digitalocean": {"key": "k", "hots": "h"}}, clock)["digitalocean"]
+    with pytest.raises(RejectedError, match="takes other arguments"):
+        await opened.nodes()
     with pytest.raises(NotFoundError, match="no provider nimbus; there are azure_arm, digitalocean"):
         open_accounts({"nimbus": {"key": "k"}}, clock)

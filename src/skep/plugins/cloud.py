@@ -74,8 +74,9 @@ class _News:
 class CloudInstances:
     """Implements ports.InstancePlugin over one account for each provider."""
 
-    def __init__(self, accounts: Mapping[str, Account], clock: Clock) -> None:
-        self._accounts, self._clock = accounts, clock
+    def __init__(self, accounts: Mapping[str, Account], clock: Clock, *, lenient: bool = False) -> None:
+        """lenient: unknown properties are ignored, as over InfraKit's wire."""
+        self._accounts, self._clock, self._lenient = accounts, clock, lenient
         self._news: dict[str, _News] = {}
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -161,7 +162,7 @@ class CloudInstances:
 
     def _wanted(self, properties: RawJson) -> _Wanted:
         """InvalidError lists every fault."""
-        parsed = read(properties, CloudProperties)
+        parsed = read(properties, CloudProperties, lenient=self._lenient)
         faults = []
         if parsed.provider not in self._accounts:
             known = ", ".join(sorted(self._accounts)) or "none"

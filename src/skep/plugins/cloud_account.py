@@ -178,11 +178,19 @@ class Account:
         try:
             driver = self._idle.pop()
         except IndexError:
-            driver = self._make()
+            driver = self._opened()
         try:
             return act(driver)
         finally:
             self._idle.append(driver)
+
+    def _opened(self) -> Driver:
+        """RejectedError for arguments that the driver does not take: their values are not told."""
+        try:
+            return self._make()
+        except TypeError as error:
+            text = f"libcloud's driver for {self.provider} takes other arguments than the credentials give: {error}"
+            raise RejectedError(redacted(text, (), self._secrets)) from None
 
     def _told(self, what: str, error: Exception, init: str) -> SkepError:
         words = str(getattr(error, "value", None) or getattr(error, "message", None) or error) or type(error).__name__

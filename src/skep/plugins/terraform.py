@@ -56,9 +56,12 @@ class _Asked:
 class TerraformInstances:
     """Implements ports.InstancePlugin. One worker carries out what is asked for, as much as there is at once."""
 
-    def __init__(self, folder: Path, program: str, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, program: str, environ: Mapping[str, str], clock: Clock, *, lenient: bool = False
+    ) -> None:
         """program: the path of terraform or tofu. The folder is a root module, and may hold files of the user's:
-        providers, a backend, networks."""
+        providers, a backend, networks. lenient: unknown properties are ignored, as over InfraKit's wire."""
+        self._lenient = lenient
         self._folder, self._clock = TerraformFolder(folder, clock), clock
         commands = TerraformProgram(program, folder, environ)
         self._state = TerraformState(commands, self._folder, clock)
@@ -69,11 +72,11 @@ class TerraformInstances:
         self._failures: dict[str, str] = {}
 
     async def validate(self, properties: RawJson) -> None:
-        wanted_of(properties)
+        wanted_of(properties, lenient=self._lenient)
 
     async def provision(self, spec: InstanceSpec) -> str:
         """Returns when the resource is in the state. RejectedError has the end of what Terraform said."""
-        wanted = wanted_of(spec.properties)
+        wanted = wanted_of(spec.properties, lenient=self._lenient)
         name = _name(spec.tags.get(REQUEST_TAG, ""))
         await self._ask(Job(Act.MAKE, name, wanted, spec))
         return name
@@ -172,11 +175,11 @@ class TerraformInstances:
             asked.done.set_exception(error)
 
 
-def wanted_of(properties: RawJson) -> Wanted:
+def wanted_of(properties: RawJson, *, lenient: bool = False) -> Wanted:
     """InvalidError in InfraKit's words: `no-properties`, `no-resource-type:…`, `no-value:…`."""
     if properties.strip() == NULL:
         raise InvalidError([Fault("no-properties")])
-    given = read(properties, _Terraform)
+    given = read(properties, _Terraform, lenient=lenient)
     text = properties.decode()
     if not given.type:
         raise InvalidError([Fault(f"no-resource-type:{text}")])

@@ -37,7 +37,7 @@ def main(name: str, log: int, folder: Path, program: str) -> None:
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         path = find_program(program, os.environ)
-        plugin = TerraformInstances(place, path, os.environ, SystemClock())
+        plugin = TerraformInstances(place, path, os.environ, SystemClock(), lenient=True)
         finishing = asyncio.create_task(plugin.finish(), name="finish")
         stack.push_async_callback(_ended, finishing)
         return rpc_app(instance_methods(plugin))

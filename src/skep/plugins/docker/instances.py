@@ -59,11 +59,15 @@ class DockerInstances:
         node_image: Callable[[], Awaitable[str]],
         clock: Clock,
         routes: Callable[[], Sequence[Route]] = host_routes,
+        *,
+        lenient: bool = False,
     ) -> None:
         """engine: this host's own. node_image: gives the name of an image that it has, making it if need be.
 
         state_dir: machines' private folders are under `m` in it. routes: those of the host, to be kept clear of.
+        lenient: unknown properties are ignored, as over InfraKit's wire.
         """
+        self._lenient = lenient
         self._engine = engine
         self._engines = engines
         self._controller = controller
@@ -80,7 +84,7 @@ class DockerInstances:
             raise InvalidError(faults)
 
     def _wanted(self, properties: RawJson) -> Wanted:
-        return wanted(properties, default_network=f"skep-{self._controller}")
+        return wanted(properties, default_network=f"skep-{self._controller}", lenient=self._lenient)
 
     async def boot(self, spec: InstanceSpec) -> str:
         name = name_of(self._controller, spec.tags.get(REQUEST_TAG) or uuid.uuid4().hex)

@@ -63,9 +63,9 @@ class Wanted:
     cpus: float
 
 
-def wanted(properties: RawJson, default_network: str) -> Wanted:
-    """InvalidError lists every fault."""
-    parsed = read(properties, _Docker)
+def wanted(properties: RawJson, default_network: str, *, lenient: bool = False) -> Wanted:
+    """InvalidError lists every fault. `lenient` ignores unknown fields."""
+    parsed = read(properties, _Docker, lenient=lenient)
     subnet = IPv4Network(parsed.network.subnet) if parsed.network.subnet else None
     network = WantedNetwork(parsed.network.name or default_network, subnet)
     return Wanted(parsed.image or "", network, parsed.memory, parsed.cpus)
