@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,22 @@ class ProgramGroup(click.Group):
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """As Click's own."""
-        try:
+        with _ending_with_one():
             return super().make_context(*args, **options)
-        except click.ClickException as error:
-            error.__dict__["exit_code"] = 1
-            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As Click's own, which reads the flags of subcommands here."""
+        with _ending_with_one():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _ending_with_one() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.__dict__["exit_code"] = 1
+        raise
 
 
 def name_option(default: str) -> Callable[[Main], Main]:
