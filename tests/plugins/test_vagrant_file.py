@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skep.model.errors import InvalidError
@@ -111,6 +111,7 @@ def test_values_are_written_for_ruby(value: object, wanted: str) -> None:
 
 
 @pytest.mark.docker
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(), min_size=20, max_size=40))
 def test_ruby_reads_every_text_as_it_was(texts: list[str]) -> None:
     """One Ruby for many texts: it comes with Vagrant, and takes its time to start."""
