@@ -17,9 +17,11 @@ from skep.control.hub import Hub
 from skep.model.cluster import StaticCluster
 from skep.model.errors import StaleTermError
 from skep.model.view import KeyView
+from skep.plugins.flavor_combo import ComboFlavor
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
 from skep.plugins.registry import PluginRegistry
+from skep.ports import FlavorPlugin
 from skep.specs.source import SourceFile
 from tests.fakes.kernel import Faults
 from tests.sim.faults import Gate, GatedClock, GatedEngines, GatedStore, gated_instances
@@ -89,11 +91,12 @@ class Simulation:
         engines, machines = GatedEngines(self.world, gate), gated_instances(self.world, gate)
         static = EngineBook(self.static, engines, clock, hub.cluster_changed)
         clusters = ClusterBook(store, engines, self.clock, hub.cluster_changed, static)
-        flavors = {
+        flavors: dict[str, FlavorPlugin] = {
             "flavor-swarm": SwarmFlavor(clusters, engines, clock, self.random),
             "flavor-vanilla": VanillaFlavor(),
         }
         instances = {"instance-sim": machines}
+        flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors))
         ports = Ports(
             store=store,
             clock=clock,
