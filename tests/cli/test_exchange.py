@@ -3,9 +3,12 @@
 import io
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from http.client import HTTPResponse
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from skep.cli.exchange import AnswerError, quoted, read_answer, write_request
 from skep.cli.json_text import read_json, write_json
 
+SRC = str(Path(__file__).parents[2] / "src")
 HEADS = (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n", b"HTTP/1.0 404 Not Found\r\n", b"HTTP/1.1 503\r\n")
 
 
@@ -131,6 +135,15 @@ def test_json_is_written_as_the_standard_library_writes_it(value: Any) -> None:
 def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError):
         read_json(text)
+
+
+def test_what_is_no_json_is_told_also_while_the_module_json_is_not_loaded() -> None:
+    """As in a command: there the scanner in C has no error of its own to raise."""
+    said = f"import sys; sys.path.insert(0, {SRC!r}); from skep.cli.json_text import read_json"
+    said += "; assert 'json' not in sys.modules"
+    tried = "\ntry: read_json(b'{\"a\" 1}')\nexcept ValueError: print('no JSON')"
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", said + tried], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("no JSON\n", "")
 
 
 def test_a_python_that_lacks_the_parts_in_c_does_it_with_the_library() -> None:

@@ -57,7 +57,7 @@ def read_json(text: bytes, scanner: Callable[[], Scan | None] = _scanner) -> Any
     whole = text.decode().strip(" \t\r\n")
     try:
         value, end = scan(whole, 0)
-    except StopIteration as error:
+    except (StopIteration, SystemError) as error:  # the scanner's own error is in `json`, which is not loaded
         raise ValueError("it is no JSON") from error
     if end != len(whole):
         raise ValueError("something stands behind the JSON")
