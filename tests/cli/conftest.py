@@ -10,10 +10,11 @@ from tests.server.running import Running, running
 
 
 @pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _utc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in ("SKEP_SOCKET", "SKEP_STATE_DIR", "SKEP_CONFIG", "SKEP_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "")  # set, so that it is as before afterwards, whatever --no-color makes of it
+    monkeypatch.setenv("INFRAKIT_PLUGINS_DIR", str(tmp_path / "no-plugins"))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield

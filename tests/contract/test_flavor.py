@@ -2,17 +2,14 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngines
-from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
 from skep.model.json import NULL, RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
@@ -21,9 +18,6 @@ from skep.model.state import Health, Phase
 from skep.plugins.docker import DockerInstances
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.ports import Clock, DrainRequest, Engine, Engines, FlavorPlugin
-from skep.server.plugin_socket import answer_on, plugin_socket
-from skep.server.rpc import rpc_app
-from skep.server.rpc_services import flavor_methods
 from tests.conditions import until
 from tests.engines.host import HostEngine
 from tests.fakes.clusters import FakeClusters, Machines
@@ -169,45 +163,6 @@ async def _on_docker(host: HostEngine, image: str) -> None:
     finally:
         await machines.remove_everything()
         await engines.close()
-
-
-# --- over a socket ---------------------------------------------------------------------------------------------------
-
-HASTE = 50
-
-
-class HurriedClock:
-    """Real time, in which sockets live, and fifty times as much of it for machines."""
-
-    def monotonic_s(self) -> float:
-        return time.monotonic() * HASTE
-
-    def wall_s(self) -> float:
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / HASTE)
-
-
-async def test_a_swarm_lives_over_a_socket(tmp_path: Path) -> None:
-    clock, stop = HurriedClock(), asyncio.Event()
-    world = World(clock, Random(1))
-
-    async def kill(instance: str) -> None:
-        world.stop(world.machines[instance])
-
-    stage = Stage(world.instances, world.engines, clock, kill)
-    plugins = PluginFolder(tmp_path, clock)
-    stage.remote = plugins.flavor("swarm")
-    with plugin_socket("swarm", tmp_path) as listener:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(answer_on(listener, rpc_app(flavor_methods(stage.served)), stop))
-            try:
-                await a_swarm_lives(stage)
-            finally:
-                await plugins.close()
-                stop.set()
-    assert world.violations == []
 
 
 # --- on simulated machines ------------------------------------------------------------------------------------------

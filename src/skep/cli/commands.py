@@ -63,6 +63,7 @@ SINCE = Parameter(
     default=(0, 0.0),
     help="Only those after this. [default: 0]",
 )
+PLUGINS = Parameter("names", metavar="NAME…", many=True)
 COUNT = Parameter("count", metavar="COUNT", convert=count)
 FILE = Parameter("file", metavar="FILE")
 PRETEND = Parameter("pretend", "--pretend", switch=True, help="Only show what it would do.")
@@ -128,6 +129,9 @@ COMMANDS = (
     *_of_keys("workload", "NAME", "rm"),
     Command("cluster ls", "clusters:listed", PRINTS),
     Command("cluster describe", "clusters:described", Parameter("name", metavar="NAME", completes="cluster"), PRINTS),
+    Command("plugin ls", "plugins:listed", PRINTS, client=False),
+    Command("plugin start", "plugins:started", PLUGINS, client=False),
+    Command("plugin stop", "plugins:stopped", PLUGINS, client=False),
     Command("config check", "config:check", FILES_IF_ANY, PRINTS_WIDE, client=False, settings=True),
     Command("image", "status:image", Parameter("which", choices=("node", "example")), PRINTS),
     Command("serve", "serve:serve", client=False, settings=True),
@@ -141,6 +145,7 @@ SECTIONS = {
     "group": "Look at groups of machines; commit, scale and remove them.",
     "workload": "Look at workloads; submit, scale and remove them.",
     "cluster": "Look at the clusters that workloads run on.",
+    "plugin": "Look at plugins that are programs of their own; start and stop them.",
     "config": "Look at the settings.",
 }
 """What stands before a second word, and what its help says."""

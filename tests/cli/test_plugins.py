@@ -1,0 +1,144 @@
+"""`skep plugin`: real programs on real sockets, and what else may lie among them."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import PROGRAM, Result
+from tests.cli.test_process import ALWAYS, START
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The plugins' folder, in which nothing is left running."""
+    yield tmp_path / "plugins"
+    for one in _listed(tmp_path / "plugins"):
+        with suppress(ProcessLookupError):
+            if one["pid"] not in (0, os.getpid()):
+                os.kill(one["pid"], 9)
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    return os.environ | {"INFRAKIT_PLUGINS_DIR": str(folder), "HOME": str(folder.parent), "TMPDIR": str(folder.parent)}
+
+
+def skep(folder: Path, *words: str) -> Result:
+    command = [*PROGRAM, "plugin", *words]
+    run = subprocess.run(command, capture_output=True, env=_environ(folder), timeout=60, check=False)
+    return Result(run.returncode, run.stdout.decode(), run.stderr.decode())
+
+
+def _listed(folder: Path) -> list[Any]:
+    found: list[Any] = json.loads(skep(folder, "ls", "-o", "json").out)
+    return found
+
+
+@contextmanager
+def listening(path: Path, backlog: int = 8) -> Iterator[socket.socket]:
+    """Somebody who takes connections and says nothing."""
+    path.parent.mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(backlog)
+        yield listener
+
+
+def test_programs_are_started_listed_and_stopped(folder: Path) -> None:
+    first = skep(folder, "start", "flavor-vanilla", "instance-file", "group")
+    assert (first.code, first.err) == (0, "")
+    found = {one["name"]: one for one in _listed(folder)}
+    assert {name: (one["state"], one["kinds"]) for name, one in found.items()} == {
+        "flavor-vanilla": ("answering", ["Flavor 0.1.0"]),
+        "group": ("answering", ["Group 0.1.0"]),
+        "instance-file": ("answering", ["Instance 0.1.0"]),
+    }
+    again = skep(folder, "start", "group")
+    assert again.out == f"group answers already, as process {found['group']['pid']}\n"
+    log = folder / "logs" / "group.log"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, log.parent, log)] == [0o700, 0o700, 0o600]
+    stopped = skep(folder, "stop", "flavor-vanilla", "group")
+    assert (stopped.code, stopped.err) == (0, "")
+    assert stopped.out.splitlines()[1] == f"stopped group, process {found['group']['pid']}"
+    assert [one["name"] for one in _listed(folder)] == ["instance-file"]
+    assert not (folder / "group").exists()
+
+
+def test_a_program_that_ends_at_once_is_told_with_what_it_said(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "group").write_text("no socket")
+    result = skep(folder, "start", "group", "flavor-vanilla")
+    assert result.code == 1
+    assert result.err.startswith("skep: group ended before it answered:\ninfrakit-group-default: ")
+    assert str(folder / "group") in result.err
+    assert result.out.startswith("started flavor-vanilla as process ")
+
+
+@pytest.mark.parametrize("name", ["nope", "../group", "logs", ".", "-"])
+def test_what_is_no_program_is_not_started(folder: Path, name: str) -> None:
+    result = skep(folder, "start", name)
+    assert (result.code, result.out) == (1, "")
+    assert ("there is no program infrakit-nope" if name == "nope" else "can't be the name") in result.err
+
+
+def test_what_is_not_there_is_not_stopped(folder: Path) -> None:
+    with listening(folder / "other"):
+        result = skep(folder, "stop", "nope")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"skep: there is no plugin nope in {folder}; there are: other\n"
+
+
+def test_a_socket_on_which_nobody_listens_is_stale_and_removed_when_it_is_stopped(folder: Path) -> None:
+    with listening(folder / "old"):
+        pass
+    [found] = _listed(folder)
+    assert (found["name"], found["state"], found["pid"]) == ("old", "stale", 0)
+    assert skep(folder, "stop", "old").out == "removed the socket of old, on which nobody listened\n"
+    assert not (folder / "old").exists()
+
+
+def test_who_says_nothing_is_silent_and_named(folder: Path) -> None:
+    with listening(folder / "mute"):
+        [found] = _listed(folder)
+    assert (found["state"], found["pid"], found["detail"]) == ("silent", os.getpid(), "no answer within 2 s")
+
+
+def test_a_plugin_whose_backlog_is_full_is_not_taken_for_a_stale_one(folder: Path) -> None:
+    with listening(folder / "busy", 0), socket.socket(socket.AF_UNIX) as waits:
+        waits.connect(str(folder / "busy"))
+        [found] = _listed(folder)
+        assert found["state"] == "silent"
+        assert skep(folder, "stop", "busy").code == 1
+        assert (folder / "busy").exists()
+
+
+def test_plugins_of_other_hosts_are_listed_and_what_is_no_plugin_is_passed_over(folder: Path) -> None:
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    (folder / "far.listen").write_text(f"tcp://127.0.0.1:{port}\n")
+    (folder / "note").write_text("nothing")
+    (folder / "more").mkdir()
+    [found] = _listed(folder)
+    assert (found["name"], found["state"], found["listen"]) == ("far", "stale", f"tcp://127.0.0.1:{port}")
+    assert skep(folder, "stop", "far").code == 1
+
+
+def test_an_empty_folder_is_told(folder: Path) -> None:
+    assert skep(folder, "ls").out == f"There are no plugins in {folder}.\n"
+
+
+def test_a_listing_imports_only_its_own(folder: Path) -> None:
+    """Of the standard library only what is written in C."""
+    command = [sys.executable, "-c", START, "plugin", "ls"]
+    run = subprocess.run(command, capture_output=True, env=_environ(folder), timeout=30, check=True)
+    brought = set(run.stderr.decode().split())
+    assert brought - ALWAYS - {"skep.cli.plugins", "skep.cli.plugin_sockets"} == set()
