@@ -8,9 +8,10 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from functools import wraps
 from itertools import chain
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
@@ -26,17 +27,19 @@ STEPS_MAX = 100_000
 """Turns of loops and calls in one rendering: a tenth of a second."""
 
 METHODS = frozenset(
-    {"endswith", "get", "items", "join", "keys", "lower", "lstrip", "rstrip", "split", "splitlines", "startswith"}
+    {"endswith", "get", "items", "keys", "lower", "lstrip", "rstrip", "split", "splitlines", "startswith"}
     | {"strip", "title", "upper", "values"}
 )
 """Methods of strings and maps that a template may call: none makes much of little."""
 
 _FILTERS = frozenset(
     {"abs", "capitalize", "d", "default", "dictsort", "first", "float", "int", "items", "last", "length", "list"}
-    | {"lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort"}
-    | {"string", "sum", "title", "trim", "unique", "upper"}
+    | {"lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "string"}
+    | {"title", "trim", "unique", "upper"}
 )
 """Those of Jinja2 that make no more than they are given."""
+
+Value = TypeVar("Value")
 
 _TOKEN = re.compile(r"SWMTKN-[\w-]+")
 _PLACE = "<template>"
@@ -82,14 +85,14 @@ class _Environment(SandboxedEnvironment):
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, finalize=self._written)
         self._steps = 0
         self._characters = 0
-        self.filters = {name: FILTERS[name] for name in _FILTERS} | {
-            "counted": self._counted,
-            "concatenated": self._concatenated,
+        filters = {name: FILTERS[name] for name in _FILTERS} | {
             "join": _join,
             "replace": _replace,
             "quote": lambda value: shlex.quote(str(value)),
             "tojson": lambda value: json.dumps(value, ensure_ascii=False),
         }
+        own = {"counted": self._counted, "concatenated": self._concatenated}
+        self.filters = {name: _bounded(filter) for name, filter in filters.items()} | own
         self.globals = {"range": self._range}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -134,11 +137,11 @@ class _Environment(SandboxedEnvironment):
         return numbers
 
     def _concatenated(self, parts: Iterable[object]) -> str:
-        return _limited(list(map(str, parts)))
+        return _limited([str(_light(part)) for part in parts])
 
     def _written(self, value: object) -> object:
         """Every value on its way out, also out of a macro or into a `set` block."""
-        self._characters += len(value if isinstance(value, str) else str(value))
+        self._characters += len(value if isinstance(value, str) else str(_light(value)))
         if self._characters > TEXT_MAX:
             raise SecurityError(f"it makes more than {TEXT_MAX} characters")
         return value
@@ -148,6 +151,42 @@ def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(cast("nodes.Expr", node), name, [], [], None, None, lineno=node.lineno)
 
 
+def _weight(value: object) -> int:
+    """About as many as its text has characters; what goes beyond TEXT_MAX is not counted."""
+    if isinstance(value, str):
+        return len(value)
+    parts: Iterable[object] = ()
+    if isinstance(value, dict):
+        parts = chain.from_iterable(value.items())
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = value
+    weight = 1
+    for part in parts:
+        weight += _weight(part)
+        if weight > TEXT_MAX:
+            break
+    return weight
+
+
+def _light(value: Value) -> Value:
+    """The value itself; a list may hold the same long text many times."""
+    if _weight(value) > TEXT_MAX:
+        raise SecurityError(f"a value has at most {TEXT_MAX} characters")
+    return value
+
+
+def _bounded(filter: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, which may make a text of whatever it is given."""
+
+    @wraps(filter)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        for arg in (*args, *kwargs.values()):
+            _light(arg)
+        return filter(*args, **kwargs)
+
+    return bounded
+
+
 def _limited(parts: list[str]) -> str:
     if sum(map(len, parts)) > TEXT_MAX:
         raise SecurityError(f"a text has at most {TEXT_MAX} characters")
@@ -155,7 +194,7 @@ def _limited(parts: list[str]) -> str:
 
 
 def _join(items: Iterable[object], separator: str = "") -> str:
-    texts = [str(item) for item in items]
+    texts = [str(_light(item)) for item in items]
     return _limited([*chain.from_iterable((separator, text) for text in texts)][1:])
 
 
@@ -170,7 +209,7 @@ def _check_operation(operator: str, left: object, right: object) -> None:
     if operator == "%" and isinstance(left, str):
         raise SecurityError("% does not format texts here: put the value in with ~")
     if operator == "+" and isinstance(left, Sized) and isinstance(right, Sized):
-        size = len(left) + len(right)
+        size = _weight(left) + _weight(right)
     elif operator == "*" and (isinstance(left, Sized) or isinstance(right, Sized)):
         size = _product(left, right)
     elif operator in ("*", "**"):
@@ -183,7 +222,7 @@ def _check_operation(operator: str, left: object, right: object) -> None:
 
 def _product(left: object, right: object) -> int:
     count = next((item for item in (left, right) if isinstance(item, int)), 0)
-    return count * next(len(item) for item in (left, right) if isinstance(item, Sized))
+    return count * next(_weight(item) for item in (left, right) if isinstance(item, Sized))
 
 
 def _digits(operator: str, left: object, right: object) -> int:
