@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from _signal import SIGTERM
 
 from skep.cli.failures import Failure
 from skep.cli.output import Table, emit, say, show
@@ -198,6 +197,8 @@ def _stop(folder: str, name: str) -> str:
         return f"removed the socket of {name}, on which nobody listened"
     if found.pid <= 0:
         raise Failure(f"who listens on {found.address} is hidden from here: stop it where it runs")
+    from signal import SIGTERM  # noqa: PLC0415 - brings much, and a listing needs none of it
+
     try:
         os.kill(found.pid, SIGTERM)
     except ProcessLookupError:
