@@ -213,6 +213,15 @@ async def test_a_backend_is_set_up_when_it_is_needed(made: Bench) -> None:
     assert made.calls("init") == 1
 
 
+async def test_a_listing_and_a_creation_may_set_up_a_backend_at_once(made: Bench) -> None:
+    made.folder.mkdir()
+    (made.folder / "backend.tf.json").write_text('{"terraform":{"backend":{"local":{"path":"elsewhere.tfstate"}}}}')
+    plugin = made.plugin()
+    async with asyncio.timeout(60):
+        await asyncio.gather(plugin.describe({}), plugin.provision(spec("one")), made.plugin().describe({}))
+    assert len(await plugin.describe({})) == 1
+
+
 async def test_a_provider_that_can_not_be_had_fails_its_machines_only(fake: Bench) -> None:
     plugin = fake.plugin()
     other = RawJson(b'{"type":"aws_instance","value":{"ami":"a"}}')

@@ -1,8 +1,10 @@
 """The instance programs for Terraform, clouds and Docker, as processes that are asked over their sockets
 (infrakit-compat.md 1.1, 2.4)."""
 
+import asyncio
+import json
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import InvalidError, UnavailableError
 from skep.model.json import RawJson
 from skep.model.machine import InstanceSpec
+from tests.conditions import until
 from tests.engines.host import HostEngine
 from tests.plugins.terraform_programs import PROGRAMS
 from tests.plugins.terraform_programs import bench as terraform_bench
@@ -53,6 +56,37 @@ async def test_terraform_makes_describes_and_removes_a_machine(
     await plugin.destroy(instance)
     assert await plugin.describe({}) == []
     assert await programs.stop("tf") == 0
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_terraform_finishes_what_a_plugin_that_was_killed_had_begun(
+    programs: Bench, plugins: PluginFolder, program: str
+) -> None:
+    """The apply goes on without the plugin, and the next one waits for it: nothing is made twice or lost."""
+    made, go = terraform_bench(program, programs.home), programs.home / "go"
+    flags = ("--dir", str(made.folder), "--program", str(made.program))
+    command = f"echo begun >>{programs.home}/begun; until test -e {go}; do sleep 0.05; done"
+    value = {"input": {}, "provisioner": [{"local-exec": {"command": command}}]}
+    slow = RawJson(json.dumps({"type": "terraform_data", "value": value}).encode())
+    tags = {**TAGS, "skep.request": "one"}
+    programs.start("instance_terraform", "tf", *flags)
+    making = asyncio.create_task(plugins.instance("tf").provision(InstanceSpec(slow, tags)))
+    await until(async_exists(programs.home / "begun"), True)
+    programs.kill("tf")
+    await asyncio.gather(making, return_exceptions=True)
+    programs.start("instance_terraform", "tf", *flags)
+    [found] = await plugins.instance("tf").describe({})
+    go.touch()
+    assert await plugins.instance("tf").provision(InstanceSpec(slow, tags)) == found.id
+    assert len(await plugins.instance("tf").describe({})) == 1
+    assert (programs.home / "begun").read_text() == "begun\n"
+
+
+def async_exists(path: Path) -> Callable[[], Awaitable[bool]]:
+    async def read() -> bool:
+        return await asyncio.to_thread(path.exists)
+
+    return read
 
 
 async def test_terraform_tells_faults_in_infrakits_words(programs: Bench, plugins: PluginFolder) -> None:

@@ -54,7 +54,7 @@ class Batches:
         async with self._folder.locked() as lock:
             self._folder.make_ready()
             self._state.forget()
-            before = await self._state.read()
+            before = await self._state.read(locked=True)
             answers: Answers = {}
             work: dict[str, Job] = {}
             for job in jobs:
@@ -73,7 +73,7 @@ class Batches:
 
     def _prepared(self, job: Job, before: States) -> str:
         """Bring the machine's file to where it belongs; what Terraform has to look at, empty for nothing."""
-        kept = self._folder.machines().get(job.name)
+        kept = self._folder.find(job.name)
         if job.wanted is not None:
             address = f"{job.wanted.type}.{job.name}"
             is_there = address in before and not before[address].is_tainted
@@ -158,7 +158,7 @@ class _Round:
 
     async def _settled(self, work: Work, applied: Outcome) -> Answers:
         """By what is in the state. What was made halfway is removed again."""
-        after = await self.state.read()
+        after = await self.state.read(locked=True)
         there = {a for a in work if a in after and not after[a].is_tainted}
         answers: Answers = {}
         halfway: dict[str, Job] = {}
@@ -175,7 +175,7 @@ class _Round:
 
     def _is_wanted(self, job: Job) -> bool:
         """Whether it shall be there in the end."""
-        kept = self.folder.machines().get(job.name)
+        kept = self.folder.find(job.name)
         return job.act is not Act.REMOVE and kept is not None and not kept.going
 
     def _withdrawn(self, work: Work, outcome: Outcome, inits: Sequence[str], there: Collection[str]) -> Answers:

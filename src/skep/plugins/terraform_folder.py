@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -68,26 +69,33 @@ class TerraformFolder:
             name = entry.name.removesuffix(_GOING).removesuffix(_SUFFIX)
             if entry.name != name and NAME.fullmatch(name):
                 with suppress(FileNotFoundError):  # removed meanwhile
-                    self._known[entry.name] = self._current(name, entry, before.get(entry.name))
+                    self._known[entry.name] = self._current(name, Path(entry.path), before.get(entry.name))
         found = [(file, known.kept) for file, known in self._known.items() if known.kept is not None]
         return {kept.machine.name: kept for _, kept in sorted(found, key=lambda item: not item[1].going)}
 
-    def _current(self, name: str, entry: os.DirEntry[str], known: _Known | None) -> _Known:
-        status = entry.stat(follow_symlinks=False)
+    def find(self, name: str) -> Kept | None:
+        """One machine, as its file says now."""
+        for suffix in (_SUFFIX, _GOING):
+            file = f"{name}{suffix}"
+            with suppress(FileNotFoundError):
+                known = self._known[file] = self._current(name, self.path / file, self._known.get(file))
+                if known.kept is not None:
+                    return known.kept
+        return None
+
+    def _current(self, name: str, file: Path, known: _Known | None) -> _Known:
+        status = file.lstat()
         mark = status.st_ino, status.st_size, status.st_mtime_ns
         if known is not None and known.mark == mark:
             return known
         try:
-            if not entry.is_file(follow_symlinks=False):
+            if not stat.S_ISREG(status.st_mode):
                 raise ValueError("it is no plain file")
-            machine = decoded(name, Path(entry.path).read_bytes())
-        except ValueError as error:
-            log.warning("a file is no machine", file=entry.path, error=str(error))
+            machine = decoded(name, file.read_bytes())
+        except (ValueError, PermissionError) as error:
+            log.warning("a file is no machine", file=str(file), error=str(error))
             return _Known(mark, None)
-        except PermissionError as error:
-            log.warning("a file is no machine", file=entry.path, error=error.strerror)
-            return _Known(mark, None)
-        return _Known(mark, Kept(machine, status.st_mtime, entry.name.endswith(_GOING)))
+        return _Known(mark, Kept(machine, status.st_mtime, file.name.endswith(_GOING)))
 
     def write(self, name: str, text: bytes) -> None:
         """The file of a machine that shall be."""

@@ -133,7 +133,7 @@ class TerraformProgram:
     def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
         self._program, self._folder, self._environ = program, folder, environment(environ)
 
-    async def init(self, lock: int = -1) -> Outcome:
+    async def init(self, lock: int) -> Outcome:
         """Fetch the providers that the files ask for, and set up the backend."""
         return await self._told(["init", "-input=false", "-no-color"], PLAN_TIMEOUT_S, lock)
 

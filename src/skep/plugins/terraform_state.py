@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +70,34 @@ class TerraformState:
         self._mark: Mark | None = None
         self._seen_s = 0.0
 
-    async def read(self) -> States:
-        """As it is; the same reading for all who ask at once. UnavailableError while it can't be read."""
+    async def read(self, *, locked: bool = False) -> States:
+        """As it is; the same reading for all who ask at once. UnavailableError while it can't be read.
+
+        locked: the caller has the folder's lock. Others take it for an `init`, and for nothing else.
+        """
+        try:
+            return await self._current()
+        except NotInitialisedError:
+            async with nullcontext(-1) if locked else self._folder.locked() as lock:
+                return await self._initialised(lock)
+
+    async def _current(self) -> States:
         async with self._reading:
             if not self._is_current():
                 mark, now_s = _mark(self._folder.path), self._clock.monotonic_s()
                 self._seen = await self._pulled()
                 self._mark, self._seen_s = mark, now_s
         return self._seen
+
+    async def _initialised(self, lock: int) -> States:
+        """Who had the lock before may have done it."""
+        with suppress(NotInitialisedError):
+            return await self._current()
+        self._folder.make_ready()
+        outcome = await self._program.init(lock)
+        if not outcome.ok:
+            raise UnavailableError(f"could not set up Terraform in {self._folder.path}: {outcome.text}")
+        return await self._current()
 
     def forget(self) -> None:
         """It has changed."""
@@ -93,17 +114,8 @@ class TerraformState:
             return {}
         try:
             return parsed(await self._program.state())
-        except NotInitialisedError:
-            return parsed(await self._after_init())
         except msgspec.DecodeError as error:
             raise UnavailableError(f"could not read Terraform's state in {self._folder.path}: {error}") from error
-
-    async def _after_init(self) -> bytes:
-        self._folder.make_ready()
-        outcome = await self._program.init()
-        if not outcome.ok:
-            raise UnavailableError(f"could not set up Terraform in {self._folder.path}: {outcome.text}")
-        return await self._program.state()
 
 
 def _mark(folder: Path) -> Mark:
