@@ -1,8 +1,10 @@
-"""Sum up JUnit reports: test_report.py REPORT.xml… prints counts for each, the slowest tests and what was skipped.
+"""Sum up JUnit reports: test_report.py REPORT.xml… prints counts for each, the slowest tests, what was skipped, and
+which programs that no package brings were there to be tried.
 
 Each report is named after what ran. Exits 1 when a test failed or was skipped, or when a report holds no test.
 """
 
+import re
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from pathlib import Path
 
 SLOWEST = 15
 BAD = ("failure", "error", "skipped")
+REAL = re.compile(r"real-(terraform|tofu)")
+"""In the names of tests that ran a real program, and not the fake that stands in for it everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ def report(runs: dict[str, list[Case]]) -> tuple[list[str], bool]:
         counts = {kind: sum(case.outcome == kind for case in run) for kind in ("passed", *BAD)}
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count or kind == "passed")
         lines.append(f"{name}: {told} in {sum(case.seconds for case in run):.0f} s of tests")
+    real = sorted({found[1] for case in cases if (found := REAL.search(case.name))})
+    lines.append(f"Terraform or OpenTofu: {' and '.join(real) or 'none was found: only the fake'} ran.")
     lines.append(f"Interpreters that ran: {', '.join(sorted({name.split()[0] for name in runs}))}.")
     return lines, not bad and bool(runs) and all(runs.values())
 

@@ -156,6 +156,18 @@ def test_a_report_without_faults_is_well(tmp_path: Path) -> None:
     assert "Interpreters that ran: python3.11." in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["test_a[fake]"], "none was found: only the fake ran."),
+        (["test_a[fake]", "test_a[real-terraform]", "test_b-terraform-real-tofu"], "terraform and tofu ran."),
+    ],
+)
+def test_a_report_tells_whether_terraform_ran(tmp_path: Path, names: list[str], told: str) -> None:
+    cases = "".join(f'<testcase classname="tests.a" name="{name}" time="1"/>' for name in names)
+    assert f"Terraform or OpenTofu: {told}" in _report(tmp_path, cases).stdout
+
+
 @pytest.mark.parametrize("kind", ["skipped", "failure", "error"])
 def test_a_report_with_a_test_that_did_not_pass_is_not_well(tmp_path: Path, kind: str) -> None:
     bad = f'<testcase classname="tests.b" name="test_b" time="0"><{kind} message="because"/></testcase>'
