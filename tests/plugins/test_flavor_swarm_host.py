@@ -199,6 +199,36 @@ def test_a_swarm_that_was_there_is_never_founded_a_second_time(tmp_path: Path) -
     simulated(tmp_path, check)
 
 
+@pytest.mark.parametrize("where", ["state", "state/swarm"])
+def test_a_swarm_that_could_not_be_remembered_is_not_founded(tmp_path: Path, where: str) -> None:
+    """N9."""
+    if where == "state":
+        (tmp_path / where).symlink_to("/proc/self/fdinfo/none")
+    else:
+        (tmp_path / where).mkdir(parents=True)
+
+    async def check(stage: Stage) -> None:
+        with pytest.raises(UnavailableError, match="which Swarm "):
+            await stage.prepare(MANAGER, MANAGERS[0])
+
+    simulated(tmp_path, check)
+
+
+def test_a_dead_host_is_not_asked_again_and_again(tmp_path: Path) -> None:
+    async def check(stage: Stage) -> None:
+        managers = [await stage.make(MANAGER, logical_id) for logical_id in MANAGERS]
+        await stage.world.kernel.clock.sleep(60)
+        await stage.health(MANAGER, managers[0])
+        stage.world.cut(stage.world.machines[managers[0].id], 10_000)
+        await stage.health(MANAGER, managers[1])
+        begun_s = stage.world.kernel.now_s()
+        for _ in range(10):
+            assert await stage.health(MANAGER, managers[1]) is Health.HEALTHY
+        assert stage.world.kernel.now_s() < begun_s + 5
+
+    simulated(tmp_path, check)
+
+
 def test_the_swarm_is_found_again_through_its_other_managers(tmp_path: Path) -> None:
     """N8: the given host may be the one that leaves."""
 

@@ -56,14 +56,19 @@ class SeenSwarmFile:
             return self._path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return ""
+        except OSError as error:
+            raise UnavailableError(f"can't read which Swarm was here: {self._path}: {error.strerror}") from error
 
     def write(self, cluster_id: str) -> None:
-        if cluster_id == self.read():
+        if cluster_id == self.read() and (cluster_id or self._path.exists()):
             return
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        fresh.write_text(f"{cluster_id}\n", encoding="utf-8")
-        fresh.replace(self._path)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh.write_text(f"{cluster_id}\n", encoding="utf-8")
+            fresh.replace(self._path)
+        except OSError as error:
+            raise UnavailableError(f"can't write down which Swarm is here: {self._path}: {error.strerror}") from error
 
 
 @dataclass
@@ -72,11 +77,12 @@ class Hosts:
 
     given: tuple[str, ...]
     learned: tuple[str, ...] = ()
+    last: str = ""
     learned_at_s: float = float("-inf")
 
     def all(self) -> tuple[str, ...]:
-        """Each once, the given ones first."""
-        return tuple(dict.fromkeys((*self.given, *self.learned)))
+        """Each once: the one that last answered as a manager, then the given ones. A dead one costs its time limit."""
+        return tuple(filter(None, dict.fromkeys((self.last, *self.given, *self.learned))))
 
 
 class HostCluster:
@@ -116,6 +122,8 @@ class HostCluster:
                 f"the Swarm {seen} was here, and {self._named()} is in none now: bring its managers back. If it is "
                 f"lost for good, remove {self._seen}, and another one is founded"
             )
+        elif self._bootstrap:
+            self._seen.write("")  # before one is founded: who can't remember it may not
         return ClusterState(name, id=id, bootstrap=self._bootstrap)
 
     async def manager(self, name: str) -> Engine:
@@ -124,6 +132,7 @@ class HostCluster:
             with suppress(UnavailableError):
                 info = await engine.info()
                 if info.control:
+                    self._hosts.last = engine.endpoint
                     await self._learn_at_times(engine)
                     return engine
                 found.append(f"{engine.endpoint}: {info.error or f'its Swarm is {info.swarm_state}'}")
