@@ -20,7 +20,8 @@ WITHIN_S = 30
 def environment(state: Path) -> dict[str, str]:
     """A host without an engine: the chosen docker context does not exist."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SKEP_", "DOCKER_"))}
-    return inherited | {"SKEP_STATE_DIR": str(state), "DOCKER_CONTEXT": "nowhere", "DOCKER_CONFIG": str(state)}
+    own = {"SKEP_STATE_DIR": str(state), "INFRAKIT_PLUGINS_DIR": str(state / "plugins")}
+    return inherited | own | {"DOCKER_CONTEXT": "nowhere", "DOCKER_CONFIG": str(state)}
 
 
 class Served:
@@ -126,6 +127,28 @@ def test_machines_that_need_no_engine_are_made(tmp_path: Path, dead_port: int, p
         assert code == 0, said
         files = list((tmp_path / "instances").glob("instance-*"))
         assert len(files) == (3 if plugin == "instance-file" else 0)
+
+
+def test_plugins_with_a_socket_are_found_beside_those_that_are_built_in(tmp_path: Path) -> None:
+    """A program that comes later is found as well; a name that nobody has is told with what there is."""
+    machines = tmp_path / "machines"
+    with served(tmp_path, "--cluster", "lab=tcp://127.0.0.1:1") as server:
+        code, said = server.run("apply", "-f", "-", document=group("elsewhere", 2))
+        assert code == 1
+        assert "Properties.Instance.Plugin: Plugin not found: elsewhere; built in are flavor-combo, " in said
+        words = [SKEP.with_name("infrakit-instance-file"), "--name", "elsewhere", "--dir", machines]
+        program = subprocess.Popen(words, env=server.environ, stderr=subprocess.DEVNULL)
+        try:
+            deadline_s = time.monotonic() + WITHIN_S
+            while not (tmp_path / "plugins" / "elsewhere").exists():
+                assert time.monotonic() < deadline_s
+                time.sleep(0.02)
+            code, said = server.run("apply", "-f", "-", "--wait", "--timeout", "20s", document=group("elsewhere", 2))
+            assert code == 0, said
+            assert len(list(machines.glob("instance-*"))) == 2
+        finally:
+            program.terminate()
+            program.wait(WITHIN_S)
 
 
 def test_down_tells_which_files_it_removed_and_leaves_those_of_others(tmp_path: Path) -> None:
