@@ -220,6 +220,46 @@ def test_a_machine_whose_answer_was_lost_is_made_once(error: SkepError, allocati
     simulated(body)
 
 
+def test_a_commit_of_the_same_spec_tries_again_what_failed() -> None:
+    """infrakit-compat.md 3.6: recommitting resumes. Without a failure nothing is new."""
+
+    async def body(site: Site) -> None:
+        site.instances.refusal = "quota exceeded"
+        await site.commit(2)
+        await site.clock.sleep(2000.0)
+        site.instances.refusal = ""
+        assert await site.commit(2) == "Noop"
+        await site.converged(within_s=5.0)
+        tries = len(site.instances.attempts)
+        assert await site.commit(2) == "Noop"
+        await site.clock.sleep(60.0)
+        assert len(site.instances.attempts) == tries
+
+    simulated(body)
+
+
+def test_a_plugin_that_hangs_keeps_only_its_own_group_waiting() -> None:
+    """infrakit-compat.md 3.10: G7, as far as the core goes."""
+
+    async def body(site: Site) -> None:
+        await site.commit(2)
+        await site.converged()
+        site.others.describe_s = site.others.provision_s = 3600.0
+        slow = CommittedGroup("slow", changed(Instance={"Plugin": "others"}))
+        waiting = [asyncio.create_task(site.groups.commit(slow, pretend=False)) for _ in range(3)]
+        await site.clock.sleep(1.0)
+        async with asyncio.timeout(0.01):
+            await site.commit(3)
+            assert [g.id for g in await site.groups.inspect()] == ["g"]
+        async with asyncio.timeout(5.0):
+            await site.converged()
+            await site.groups.destroy("g")
+        for task in waiting:
+            task.cancel()
+
+    simulated(body)
+
+
 def test_healths_are_asked_for_as_often_as_they_are_worth() -> None:
     """A call for each machine is what it costs."""
 

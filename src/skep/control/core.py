@@ -227,11 +227,15 @@ class Core:
         return await self._intake.remove(key, who, cascade, again=again)
 
     async def take(self, spec: GroupSpec, who: str, *, pretend: bool) -> None:
-        """Accept a group whose plugins have been asked already; if it is pretended, only say what forbids it."""
+        """Accept a group whose plugins have been asked already; if it is pretended, only say what forbids it.
+
+        What failed is tried at once, also when the spec is the one that failed (semantics.md W38, F5).
+        """
         if pretend:
             await self._intake.refuse_harm([spec])
             return
-        await self._intake.take(spec, who)
+        has_failed = any(failure.count for failure in (await self._record(spec.key)).ledger.failures)
+        await self._intake.take(spec, who, again=has_failed)
         await self._journal.flush()
 
     async def document(self, key: Key) -> SpecDocument | None:

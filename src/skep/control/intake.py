@@ -77,10 +77,11 @@ class Intake:
         parsed = await self.read(files, kind)
         return tuple([await self._accept(p.spec, who, adopt) for p in parsed])
 
-    async def take(self, spec: Spec, who: str) -> ChangeView:
-        """Accept one spec whose plugins have been asked already."""
+    async def take(self, spec: Spec, who: str, *, again: bool) -> ChangeView:
+        """Accept one spec whose plugins have been asked already. `again`: what is wanted already is a new generation,
+        too."""
         await self.refuse_harm([spec])
-        return await self._accept(spec, who)
+        return await self._accept(spec, who, again=again)
 
     async def _accept(self, spec: Spec, who: str, adopt: bool = False, *, again: bool = False) -> ChangeView:
         author, text, again = Author(who, self._clock.wall_s()), to_json(spec), again or self._has_failed(spec.key)
