@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _socket import AF_INET, AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, getaddrinfo, socket
+from _socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, getaddrinfo, socket
 from stat import S_ISSOCK
 
 from skep.cli.exchange import AnswerError, read_answer, write_request
@@ -73,18 +73,23 @@ class Plugin:
         self.detail = "what answers is no plugin"
 
     def _connected(self) -> socket:
-        host, _, port = self.address.rpartition("/")[2].rpartition(":")
-        connection = socket(AF_UNIX if self.is_local else AF_INET, SOCK_STREAM)
+        family, where = self._where()
+        connection = socket(family, SOCK_STREAM)
         try:
             connection.settimeout(ASK_S)
-            if self.is_local:
-                connection.connect(self.address)
-            else:
-                connection.connect(getaddrinfo(host, port, AF_INET, SOCK_STREAM)[0][4])
+            connection.connect(where)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _where(self) -> tuple[int, Any]:
+        """Family and address, of a name the first that it stands for."""
+        if self.is_local:
+            return AF_UNIX, self.address
+        host, _, port = self.address.rpartition("/")[2].rpartition(":")
+        found = getaddrinfo(host.strip("[]"), port, 0, SOCK_STREAM)[0]
+        return found[0], found[4]
 
 
 def _peer(connection: socket) -> int:
