@@ -134,6 +134,18 @@ async def test_only_so_many_machines_come_up_at_once(vagrant: FakeVagrant, folde
     assert (peak, len(vagrant.machines())) == (2, 5)
 
 
+async def test_a_request_that_is_asked_twice_at_once_is_one_machine(
+    plugin: VagrantInstances, vagrant: FakeVagrant
+) -> None:
+    vagrant.hang()
+    tasks = [asyncio.create_task(plugin.provision(spec("one"))) for _ in range(2)]
+    await coming_up(vagrant, 1)
+    vagrant.go_on()
+    first, second = await asyncio.gather(*tasks)
+    assert first == second
+    assert vagrant.calls() == [f"{first} up"]
+
+
 async def test_where_there_is_no_vagrant_it_is_said(folder: Path, clock: HandClock) -> None:
     plugin = VagrantInstances(folder, clock, None, Vagrant("/nowhere/vagrant"))
     with pytest.raises(RejectedError, match="install Vagrant"):
