@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from libcloud.common.exceptions import BaseHTTPError, RateLimitReachedError
-from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.base import Node, NodeAuthSSHKey, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.drivers.dummy import DummyNodeDriver
 from libcloud.compute.types import NodeState
 
-from skep.plugins.cloud_account import Account
+from skep.plugins.cloud_account import CALL_TIMEOUT_S, Account
 from skep.plugins.cloud_dialects import Dialect, Request
 from skep.ports import Clock
 
@@ -28,7 +28,7 @@ class Cloud:
 
     throttled: so many calls of a kind are refused. unseen: machines that listings lack for so many listings.
     lost: so many creations are done, and their answer lost. undying: removed machines stay listed.
-    together: how many calls ran at the same moment at most.
+    hung: calls wait for it. together: how many calls ran at the same moment at most.
     """
 
     nodes: list[Node] = field(default_factory=list)
@@ -39,13 +39,15 @@ class Cloud:
     undying: bool = False
     refused: str = ""
     away: bool = False
+    hung: threading.Event | None = None
     together: int = 0
     running: int = 0
     numbers: Any = field(default_factory=lambda: itertools.count(100))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def account(self, clock: Clock, provider: str = "dummy", dialect: Dialect = DIALECT) -> Account:
-        return Account(provider, lambda: CloudDriver(self), dialect, clock, {"account-secret"})
+        timeout_s = 0.1 if self.hung else CALL_TIMEOUT_S
+        return Account(provider, lambda: CloudDriver(self), dialect, clock, {"account-secret"}, timeout_s)
 
     def begin(self, call: str) -> None:
         with self.lock:
@@ -55,6 +57,8 @@ class Cloud:
             if self.throttled[call]:
                 self.throttled[call] -= 1
                 raise RateLimitReachedError(headers={"retry-after": "7"})
+        if self.hung is not None:
+            self.hung.wait(30)
         if self.away:
             raise ConnectionError("connection refused")
 
@@ -93,7 +97,8 @@ class CloudDriver(DummyNodeDriver):  # type: ignore[misc]
         name: str,
         size: NodeSize,
         image: NodeImage,
-        location: NodeLocation | None = None,
+        location: NodeLocation | str | None = None,
+        auth: NodeAuthSSHKey | None = None,
         ex_metadata: dict[str, str] | None = None,
         ex_userdata: str = "",
         ex_note: str = "",
@@ -106,7 +111,7 @@ class CloudDriver(DummyNodeDriver):  # type: ignore[misc]
             node.id, node.name = str(next(self.cloud.numbers)), name
             node.created_at = datetime.now(UTC)
             node.extra = {"metadata": ex_metadata, "userdata": ex_userdata, "note": ex_note}
-            node.extra["location"] = location.name if location else ""
+            node.extra |= {"location": getattr(location, "name", location), "key": auth.pubkey if auth else ""}
             self.cloud.nodes.append(node)
             if self.cloud.lost:
                 self.cloud.lost -= 1

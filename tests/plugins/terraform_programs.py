@@ -10,6 +10,7 @@ from pathlib import Path
 from skep.adapters.clock import SystemClock
 from skep.model.json import RawJson
 from skep.plugins.terraform import TerraformInstances
+from skep.plugins.terraform_program import DEFAULT_TIMEOUTS, Timeouts
 
 FAKE = Path(__file__).parent.parent / "fakes" / "terraform.py"
 REAL = tuple(name for name in ("terraform", "tofu") if shutil.which(name))
@@ -26,8 +27,8 @@ class Bench:
     folder: Path
     program: Path
 
-    def plugin(self, **environ: str) -> TerraformInstances:
-        return TerraformInstances(self.folder, str(self.program), {**os.environ, **environ}, SystemClock())
+    def plugin(self, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> TerraformInstances:
+        return TerraformInstances(self.folder, str(self.program), os.environ, SystemClock(), timeouts=timeouts)
 
     def calls(self, verb: str) -> int:
         """How often a command ran."""

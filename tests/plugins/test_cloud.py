@@ -3,7 +3,9 @@
 import asyncio
 import inspect
 import json
+import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from skep.model.state import Life
 from skep.plugins.cloud import LAG_S, CloudInstances
 from skep.plugins.cloud_account import CALLS_MAX, TRIES_MAX, credentials, open_accounts
 from skep.plugins.cloud_dialects import DIALECTS, merged
-from tests.fakes.cloud import EXAMPLE, Cloud, node
+from tests.fakes.cloud import DIALECT, EXAMPLE, Cloud, node
 
 PROPERTIES = {"Provider": "dummy", "Size": "2", "Image": "img-1", "Location": "London Loft"}
 
@@ -82,6 +84,25 @@ async def test_a_machine_is_made_of_what_the_properties_name(plugin: CloudInstan
     assert made.name.startswith("web-")
     assert made.extra["location"] == "London Loft"
     assert (made.extra["note"], made.extra["metadata"]["own"]) == ("mine", "1")
+
+
+async def test_a_key_is_handed_over(plugin: CloudInstances, cloud: Cloud) -> None:
+    await plugin.provision(spec(AuthorizedKey="ssh-ed25519 AAAA"))
+    assert cloud.nodes[0].extra["key"] == "ssh-ed25519 AAAA"
+
+
+async def test_a_cloud_that_goes_by_names_is_asked_for_no_choices(cloud: Cloud, clock: HandClock) -> None:
+    account = cloud.account(clock, dialect=replace(DIALECT, by_name=True))
+    await CloudInstances({"dummy": account}, clock).provision(spec(Size="tiny", Location="europe-west1-b"))
+    assert cloud.nodes[0].extra["location"] == "europe-west1-b"
+
+
+async def test_a_call_that_hangs_is_given_up(clock: HandClock) -> None:
+    cloud = Cloud(hung=threading.Event())
+    with pytest.raises(UnavailableError, match=r"no answer within 0\.1 s"):
+        await another(cloud, clock).describe({})
+    assert cloud.hung is not None
+    cloud.hung.set()
 
 
 async def test_tags_and_logical_id_are_read_back_by_whoever_asks(

@@ -15,7 +15,7 @@ from skep.model.json import NULL, RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
 from skep.plugins.terraform import TerraformInstances
-from skep.plugins.terraform_program import environment, find_program, outcome
+from skep.plugins.terraform_program import Timeouts, environment, find_program, outcome
 from tests.conditions import until
 from tests.plugins.terraform_programs import PLAIN, PROGRAMS, Bench, bench
 
@@ -296,6 +296,64 @@ async def test_a_program_that_crashes_is_told_in_its_words(fake: Bench) -> None:
     with pytest.raises(RejectedError, match="panic: runtime error"):
         await plugin.provision(spec("one"))
     assert await plugin.describe({}) == []
+
+
+async def test_an_apply_that_takes_too_long_is_interrupted_and_leaves_nothing(made: Bench) -> None:
+    plugin = made.plugin(Timeouts(apply_s=0.5))
+    with pytest.raises(RejectedError, match=r"apply did not end within 0\.5 s and was interrupted"):
+        await plugin.provision(spec("one", provisioner("sleep 30")))
+    assert await made.plugin().describe({}) == []
+
+
+async def test_a_program_that_hangs_is_ended(fake: Bench) -> None:
+    fake.program.write_text("#!/bin/sh\ntrap '' INT\nsleep 30\nsleep 30\n")
+    fake.folder.mkdir()
+    with pytest.raises(UnavailableError, match=r"state did not end within 0\.1 s"):
+        await fake.plugin(Timeouts(read_s=0.1, end_s=0.1)).describe({})
+
+
+async def test_a_program_that_is_gone_is_told(fake: Bench) -> None:
+    plugin = fake.plugin()
+    fake.program.unlink()
+    with pytest.raises(UnavailableError, match=r"could not run .*terraform"):
+        await plugin.provision(spec("one"))
+
+
+async def test_what_can_not_be_finished_is_tried_again(fake: Bench) -> None:
+    """Ever less often, and it stays listed with the reason."""
+    name = await fake.plugin().provision(spec("one"))
+    (fake.folder / f"{name}.tf.json").rename(fake.folder / f"{name}.tf.json.going")
+    (fake.folder / "faults.json").write_text('{"destroy":"it is in use"}')
+    clock = HandClock()
+    plugin = TerraformInstances(fake.folder, str(fake.program), os.environ, clock)
+    finishing = asyncio.create_task(plugin.finish())
+    await until(lambda: enough(clock), True)
+    finishing.cancel()
+    assert [pause for pause in clock.slept if pause > 1][:3] == [120, 240, 480]
+    assert "it is in use" in (await only(plugin)).detail
+
+
+class HandClock:
+    """Time passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept: list[float] = []
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+    def wall_s(self) -> float:
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+        await asyncio.sleep(0)
+
+
+async def enough(clock: HandClock) -> bool:
+    return len([pause for pause in clock.slept if pause > 1]) >= 3
 
 
 @pytest.mark.parametrize("name", ["../victim", "", "instance-1/../x", ".skep-terraform"])

@@ -115,9 +115,16 @@ class Account:
     """Drivers are used by one thread at a time: libcloud's keep the state of a request in themselves."""
 
     def __init__(
-        self, provider: str, make: Callable[[], Driver], dialect: Dialect, clock: Clock, secrets: Collection[str] = ()
+        self,
+        provider: str,
+        make: Callable[[], Driver],
+        dialect: Dialect,
+        clock: Clock,
+        secrets: Collection[str] = (),
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
-        """make: opens a driver. secrets: what errors never tell."""
+        """make: opens a driver. secrets: what errors never tell. timeout_s: of a call and its wait."""
+        self._timeout_s = timeout_s
         self.provider, self.dialect = provider, dialect
         self._make, self._clock, self._secrets = make, clock, secrets
         self._threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix=provider)
@@ -159,7 +166,7 @@ class Account:
             except SkepError:
                 raise
             except TimeoutError as error:
-                text = f"could not {what} on {self.provider}: no answer within {CALL_TIMEOUT_S:g} s"
+                text = f"could not {what} on {self.provider}: no answer within {self._timeout_s:g} s"
                 raise UnavailableError(text) from error
             except Exception as error:  # libcloud's drivers raise what they like
                 if not (left and _is_throttled(error)):
@@ -171,7 +178,7 @@ class Account:
         raise AssertionError("the last try returns or raises")
 
     async def _in_thread(self, act: Callable[[Driver], T]) -> T:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
+        async with asyncio.timeout(self._timeout_s):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._used, act)
 
     def _used(self, act: Callable[[Driver], T]) -> T:

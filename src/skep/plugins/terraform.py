@@ -21,7 +21,7 @@ from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
 from skep.plugins.terraform_batch import Act, Batches, Job
 from skep.plugins.terraform_folder import NAME, Kept, TerraformFolder
-from skep.plugins.terraform_program import TerraformProgram
+from skep.plugins.terraform_program import DEFAULT_TIMEOUTS, TerraformProgram, Timeouts
 from skep.plugins.terraform_resource import Wanted
 from skep.plugins.terraform_state import InState, States, TerraformState
 from skep.ports import Clock
@@ -57,13 +57,20 @@ class TerraformInstances:
     """Implements ports.InstancePlugin. One worker carries out what is asked for, as much as there is at once."""
 
     def __init__(
-        self, folder: Path, program: str, environ: Mapping[str, str], clock: Clock, *, lenient: bool = False
+        self,
+        folder: Path,
+        program: str,
+        environ: Mapping[str, str],
+        clock: Clock,
+        *,
+        lenient: bool = False,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         """program: the path of terraform or tofu. The folder is a root module, and may hold files of the user's:
         providers, a backend, networks. lenient: unknown properties are ignored, as over InfraKit's wire."""
         self._lenient = lenient
         self._folder, self._clock = TerraformFolder(folder, clock), clock
-        commands = TerraformProgram(program, folder, environ)
+        commands = TerraformProgram(program, folder, environ, timeouts)
         self._state = TerraformState(commands, self._folder, clock)
         self._batches = Batches(self._folder, commands, self._state)
         self._waiting: list[_Asked] = []

@@ -22,14 +22,23 @@ from skep.model.errors import NotFoundError, UnavailableError
 
 PROGRAMS = ("terraform", "tofu")
 
-READ_TIMEOUT_S = 60.0
-"""The state of a remote backend comes in seconds."""
-PLAN_TIMEOUT_S = 600.0
-"""A plan asks the cloud for each machine; init downloads providers of some hundred megabytes."""
-APPLY_TIMEOUT_S = 3600.0
-"""Clouds take minutes for a machine, and an apply makes ten at once."""
-END_TIMEOUT_S = 60.0
-"""After an interrupt Terraform waits for what it has begun and writes its state."""
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long commands may take.
+
+    read_s: the state of a remote backend comes in seconds. plan_s: a plan asks the cloud for each machine, and init
+    downloads providers of some hundred megabytes. apply_s: clouds take minutes for a machine, and ten are made at once.
+    end_s: after an interrupt Terraform waits for what it has begun, and writes its state.
+    """
+
+    read_s: float = 60.0
+    plan_s: float = 600.0
+    apply_s: float = 3600.0
+    end_s: float = 60.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
 STATE_LOCK_WAIT = "-lock-timeout=60s"
 """A user's own apply in the same folder is waited for."""
 
@@ -130,22 +139,23 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 class TerraformProgram:
     """The commands of one folder. What they write is for its owner alone: the state holds what machines were given."""
 
-    def __init__(self, program: str, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, program: str, folder: Path, environ: Mapping[str, str], timeouts: Timeouts) -> None:
         self._program, self._folder, self._environ = program, folder, environment(environ)
+        self._timeouts = timeouts
 
     async def init(self, lock: int) -> Outcome:
         """Fetch the providers that the files ask for, and set up the backend."""
-        return await self._told(["init", "-input=false", "-no-color"], PLAN_TIMEOUT_S, lock)
+        return await self._told(["init", "-input=false", "-no-color"], self._timeouts.plan_s, lock)
 
     async def plan(self, targets: Sequence[str], file: Path, lock: int) -> Outcome:
         """What has to be done for these resources, into a file that `apply` takes."""
         options = ["-input=false", "-no-color", "-json", STATE_LOCK_WAIT, f"-out={file}"]
-        return await self._told(["plan", *options, *(f"-target={t}" for t in targets)], PLAN_TIMEOUT_S, lock)
+        return await self._told(["plan", *options, *(f"-target={t}" for t in targets)], self._timeouts.plan_s, lock)
 
     async def apply(self, file: Path, lock: int) -> Outcome:
         """Do what was planned. It goes on, and holds the lock, when this process ends before it."""
         options = ["-input=false", "-no-color", "-json", STATE_LOCK_WAIT]
-        return await self._told(["apply", *options, str(file)], APPLY_TIMEOUT_S, lock)
+        return await self._told(["apply", *options, str(file)], self._timeouts.apply_s, lock)
 
     async def state(self) -> bytes:
         """The state as JSON, empty where there is none yet. Takes no lock, so that no apply holds it up.
@@ -153,7 +163,7 @@ class TerraformProgram:
         NotInitialisedError where `init` is missing. Unlike `show -json` this needs no provider, of which loading the
         large ones takes seconds, and which may be the very thing that is missing.
         """
-        code, out, err = await self._run(["state", "pull"], READ_TIMEOUT_S)
+        code, out, err = await self._run(["state", "pull"], self._timeouts.read_s)
         if code:
             text = f"could not read Terraform's state in {self._folder}: {_plain(err)}"
             raise NotInitialisedError(text) if _NEEDS_INIT.search(text) else UnavailableError(text)
@@ -171,7 +181,7 @@ class TerraformProgram:
                 async with asyncio.timeout(timeout_s):
                     code = await _ended(process)
             except TimeoutError as error:
-                await _interrupted(process)
+                await _interrupted(process, self._timeouts.end_s)
                 raise UnavailableError(
                     f"{Path(self._program).name} {arguments[0]} did not end within {timeout_s:g} s and was interrupted"
                 ) from error
@@ -241,12 +251,12 @@ async def _ended(process: "subprocess.Popen[bytes]") -> int:
     return process.wait()
 
 
-async def _interrupted(process: "subprocess.Popen[bytes]") -> None:
+async def _interrupted(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
     """Ask it to end as a user does at the keyboard, and make it end if it does not."""
     process.send_signal(signal.SIGINT)
     try:
-        async with asyncio.timeout(END_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await _ended(process)
     except TimeoutError:
-        process.kill()
-        process.wait()
+        os.killpg(process.pid, signal.SIGKILL)  # with what it has started
+        await _ended(process)
