@@ -124,6 +124,19 @@ async def test_who_gives_up_stops_vagrant(plugin: VagrantInstances, vagrant: Fak
     assert vagrant.course() == [f"up {name}", f"interrupted {name}"]
 
 
+async def test_who_is_in_a_hurry_lets_vagrant_end_its_step(plugin: VagrantInstances, vagrant: FakeVagrant) -> None:
+    """A program that ends cancels all that is left: without `close` that would kill Vagrant at once."""
+    vagrant.hang()
+    task = asyncio.create_task(plugin.provision(spec("one")))
+    await coming_up(vagrant, 1)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(task, return_exceptions=True)
+    await plugin.close()
+    assert [line.split()[0] for line in vagrant.course()] == ["up", "interrupted"]
+
+
 async def test_a_repeated_request_finishes_what_a_process_that_died_had_begun(
     plugin: VagrantInstances, vagrant: FakeVagrant, restart: Restart
 ) -> None:

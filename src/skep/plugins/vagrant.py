@@ -197,3 +197,4 @@ class VagrantInstances:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._vagrant.close()

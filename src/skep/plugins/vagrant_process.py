@@ -40,6 +40,7 @@ class Vagrant:
     def __init__(self, program: str = "vagrant", simultaneous: int = SIMULTANEOUS) -> None:
         self._program = program
         self._rising, self._falling = asyncio.Semaphore(simultaneous), asyncio.Semaphore(simultaneous)
+        self._stops: set[asyncio.Task[None]] = set()
 
     async def up(self, folder: Path, provider: str, script: str) -> None:
         """`vagrant up`, with the folder's Vagrantfile. RejectedError has the end of what Vagrant said, and nothing of
@@ -60,14 +61,25 @@ class Vagrant:
             async with asyncio.timeout(limit_s):
                 status = await process.wait()
         except TimeoutError as error:
-            await _stop(process)
+            await self._stop(process)
             raise UnavailableError(f"{said} took more than {limit_s:.0f} s{_quoted(folder / LOG, script)}") from error
         except BaseException:
-            await _stop(process)
+            await self._stop(process)
             raise
         if status != 0:
             ended = f"exit status {status}" if status > 0 else signal.Signals(-status).name
             raise RejectedError(f"{said} failed: {ended}{_quoted(folder / LOG, script)}")
+
+    async def _stop(self, process: asyncio.subprocess.Process) -> None:
+        """Who is cancelled once more does not wait for it, but `close` does."""
+        task = asyncio.create_task(_stop(process))
+        self._stops.add(task)
+        task.add_done_callback(self._stops.discard)
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Return when every Vagrant that was told to stop has ended."""
+        await asyncio.gather(*self._stops, return_exceptions=True)
 
     async def _started(self, arguments: Sequence[str], folder: Path) -> asyncio.subprocess.Process:
         """In a session of its own, so that an interrupt in the terminal is first of all ours. It writes into a file:
