@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from skep.model.errors import (
     ConflictError,
@@ -196,7 +197,9 @@ def test_a_flavor_that_is_not_ready_is_asked_once_for_all() -> None:
     async def body(site: Site) -> None:
         site.flavor.not_ready, site.flavor.prepare_s = "no swarm yet", 0.1
         assert await site.commit(100) == "Managing 100 instances"
-        await site.clock.sleep(60.0)
+        with capture_logs() as said:
+            await site.clock.sleep(60.0)
+        assert [line["reason"] for line in said if line["log_level"] == "warning"] == ["no swarm yet"]
         assert site.flavor.prepared <= 100 + 60
         assert (await site.describe()).converged is False
         site.flavor.not_ready = ""

@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from skep.model.errors import NotReadyError
 from skep.model.json import NULL, RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
+from skep.model.spec import Key
 from skep.model.state import Health
 from skep.ports import Clock, FlavorPlugin
+
+log = structlog.get_logger()
 
 TRUST_S = 5.0
 """How long a machine counts as healthy after its flavor said so. InfraKit's flavors are asked for one machine at a
@@ -25,9 +30,9 @@ after a second (control.ledger.NOT_READY_RETRY_S), all at the same time."""
 class Memory:
     """Of one group whose machines join no Swarm that we know."""
 
-    def __init__(self, clock: Clock, poll_s: float) -> None:
+    def __init__(self, key: Key, clock: Clock, poll_s: float) -> None:
         """Nothing is trusted for longer than `poll_s`, within which the group is looked at anyway."""
-        self._clock, self._poll_s = clock, poll_s
+        self._key, self._clock, self._poll_s = key, clock, poll_s
         self._properties = NULL
         self._healths: dict[str, tuple[float, MemberHealth]] = {}
         self._not_ready, self._refused_s = "", 0.0
@@ -73,7 +78,11 @@ class Memory:
         try:
             spec = await ask()
         except NotReadyError as error:
-            self._not_ready, self._refused_s = str(error) or "not ready", self._clock.monotonic_s()
+            told = str(error) or "its flavor is not ready"
+            if told != self._not_ready:
+                # InfraKit's users have no other place to look for what their machines wait for.
+                log.warning("machines are waiting", key=str(self._key), reason=told)
+            self._not_ready, self._refused_s = told, self._clock.monotonic_s()
             raise
         self._not_ready = ""
         return spec

@@ -102,7 +102,7 @@ class Machines:
             hold_removal=_removed_first(group.place, places) if document.removed else "",
             limits=self._limits_of(group),
         )
-        memory = self._memories.setdefault(document.key, Memory(self._clock, self._poll_s))
+        memory = self._memories.setdefault(document.key, Memory(document.key, self._clock, self._poll_s))
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s, memory)
         poll_s = None if can(group.instance, Watchable) else self._poll_s
         return Resolved(desired, record, actuator, group.place.cluster, poll_s)
@@ -165,7 +165,7 @@ class GroupActuator:
     ) -> None:
         """`memory`: what was heard of the group's machines before."""
         self._group, self._clusters, self._clock, self._drain_wait_s = group, clusters, clock, drain_wait_s
-        self._memory = memory or Memory(clock, 0.0)
+        self._memory = memory or Memory(group.spec.key, clock, 0.0)
         self._seen: dict[str, InstanceDescription] = {}
 
     async def observe(self, desired: Desired) -> Observed:
