@@ -35,6 +35,16 @@ class PluginProtocol(PeerProtocol):
         if upgrade:
             self.cycle.keep_alive = False
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whoever has said all and listens still gets the answer; half a request is told to be one."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not self._in_body:
+            cycle.keep_alive = False
+            return True
+        if self._deadline is not None:
+            self._refuse(400, Problem("the request ended before it was whole", "Invalid"))
+        return False
+
 
 @contextmanager
 def plugin_socket(name: str, folder: Path) -> Iterator[socket.socket]:

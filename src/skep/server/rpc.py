@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skep.model.errors import InvalidError, SkepError
@@ -93,8 +94,10 @@ class _App:
         self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = _refused(scope)
-        await _send(send, refused or await self._answered(scope, receive))
+        try:
+            await _send(send, _refused(scope) or await self._answered(scope, receive))
+        except ClientDisconnect:  # its body did not come whole: nothing was done, and nobody is left to be told
+            return
 
     async def _answered(self, scope: Scope, receive: Receive) -> _Answer:
         try:
