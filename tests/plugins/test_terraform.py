@@ -298,6 +298,18 @@ async def test_a_program_that_crashes_is_told_in_its_words(fake: Bench) -> None:
     assert await plugin.describe({}) == []
 
 
+async def test_a_machine_whose_init_would_be_lost_is_refused_before_anything_runs(fake: Bench) -> None:
+    with pytest.raises(RejectedError, match="resource type vsphere_virtual_machine: its Init can't be handed over"):
+        await fake.plugin().provision(spec("one", RawJson(b'{"type":"vsphere_virtual_machine","value":{"a":1}}')))
+    assert (fake.calls("plan"), files(fake)) == (0, [])
+
+
+async def test_a_folder_that_can_not_be_made_is_named(fake: Bench) -> None:
+    fake.folder.write_text("a file")
+    with pytest.raises(UnavailableError, match=f"could not make the folder {fake.folder}"):
+        await fake.plugin().provision(spec("one"))
+
+
 async def test_an_apply_that_takes_too_long_is_interrupted_and_leaves_nothing(made: Bench) -> None:
     plugin = made.plugin(Timeouts(apply_s=0.5))
     with pytest.raises(RejectedError, match=r"apply did not end within 0\.5 s and was interrupted"):
@@ -371,8 +383,10 @@ async def test_files_of_other_users_are_not_run(fake: Bench) -> None:
     strange = fake.folder / "evil.tf"
     strange.touch()
     os.chown(strange, 12345, 12345)
-    with pytest.raises(RefusedError, match=r"evil\.tf.*--dir"):
-        await plugin.provision(spec("one"))
+    for act in (plugin.provision(spec("one")), plugin.describe({})):
+        with pytest.raises(RefusedError, match=r"evil\.tf.*--dir"):
+            await act
+    assert fake.calls("state") == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import InvalidError, UnavailableError
 from skep.model.json import RawJson
-from skep.model.machine import InstanceSpec
+from skep.model.machine import CommittedGroup, InstanceSpec
+from skep.ports import GroupPlugin
 from tests.conditions import until
 from tests.engines.host import HostEngine
 from tests.plugins.terraform_programs import PROGRAMS
@@ -87,6 +88,37 @@ def async_exists(path: Path) -> Callable[[], Awaitable[bool]]:
         return await asyncio.to_thread(path.exists)
 
     return read
+
+
+async def test_a_group_of_logical_ids_never_doubles(programs: Bench, plugins: PluginFolder) -> None:
+    """infrakit-compat.md 5.3: with InfraKit's, two wanted became nine within 8 s."""
+    made = terraform_bench("fake", programs.home)
+    programs.begin("group_default", "group", "--poll-interval", "100ms")
+    programs.begin("flavor_vanilla", "flavor-vanilla")
+    programs.start("instance_terraform", "tf", "--dir", str(made.folder), "--program", str(made.program))
+    for name in ("group", "flavor-vanilla"):
+        programs.wait(name)
+    properties = {
+        "Allocation": {"LogicalIDs": ["a", "b"]},
+        "Instance": {"Plugin": "tf", "Properties": {"type": "terraform_data", "value": {"input": {"size": 1}}}},
+        "Flavor": {"Plugin": "flavor-vanilla", "Properties": {"Init": ["echo hello"]}},
+    }
+    group = plugins.group("group")
+    committed = CommittedGroup("pets", RawJson(json.dumps(properties).encode()))
+    await group.commit(committed, pretend=False)
+    await until(lambda: is_converged(group), True)
+    assert sorted(str(item.logical_id) for item in (await group.describe("pets")).instances) == ["a", "b"]
+    programs.kill("group")
+    programs.start("group_default", "group", "--poll-interval", "100ms")
+    await until(lambda: is_converged(group), True)
+    assert len(list(made.folder.glob("instance-*"))) == 2
+    await group.destroy("pets")
+    assert list(made.folder.glob("instance-*")) == []
+    assert made.calls("apply") == 2
+
+
+async def is_converged(group: GroupPlugin) -> bool:
+    return (await group.describe("pets")).converged
 
 
 async def test_terraform_tells_faults_in_infrakits_words(programs: Bench, plugins: PluginFolder) -> None:

@@ -127,10 +127,13 @@ class TerraformFolder:
         return f"{name}{_SUFFIX}"
 
     def make_ready(self) -> None:
-        """So that Terraform can plan in it.
+        """So that Terraform can plan in it; RefusedError as `check_owners`."""
+        self.check_owners()
+        if not (self.path / _BASE).exists():
+            self._write(_BASE, _BASE_TEXT)
 
-        RefusedError where it would run what another user has put there: the default folder is everybody's.
-        """
+    def check_owners(self) -> None:
+        """RefusedError where Terraform would run what another user has put there: the default folder is everybody's."""
         trusted = {0, os.geteuid()}
         entries = [entry for entry in os.scandir(self.path) if _READ.fullmatch(entry.name)]
         strange = sorted(e.name for e in entries if e.stat(follow_symlinks=False).st_uid not in trusted)
@@ -139,8 +142,6 @@ class TerraformFolder:
                 f"{self.path} holds files of another user, which Terraform would run: {', '.join(strange)}; "
                 "choose a folder of your own with --dir"
             )
-        if not (self.path / _BASE).exists():
-            self._write(_BASE, _BASE_TEXT)
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[int]:

@@ -112,6 +112,7 @@ class TerraformState:
     async def _pulled(self) -> dict[str, InState]:
         if not self._folder.path.is_dir():
             return {}
+        self._folder.check_owners()
         try:
             return parsed(await self._program.state())
         except msgspec.DecodeError as error:
