@@ -13,6 +13,7 @@ from skep.model.errors import InvalidError
 from skep.model.group_document import GroupDocument
 from skep.model.json import NULL, RawJson
 from skep.model.machine import CommittedGroup
+from skep.wire.go_decode import written
 
 CATTLE = b"""{
     "Groups": {
@@ -139,9 +140,9 @@ def _others(*ours: str) -> st.SearchStrategy[dict[str, Any]]:
 def test_what_is_read_and_not_changed_is_written_as_it_was(
     other: dict[str, Any], groups: dict[str, Any], new: str, properties: Any
 ) -> None:
-    written = {**other, "Groups": groups}
-    document = read_document(json.dumps(written).encode(), "x")
-    assert json.loads(written_document(document)) == written
+    sent = {**other, "Groups": groups}
+    document = read_document(json.dumps(sent).encode(), "x")
+    assert json.loads(written_document(document)) == sent
     after = document.committed(CommittedGroup(new, RawJson(json.dumps(properties).encode())), "g")
     read = json.loads(written_document(after))
     assert {key: value for key, value in read.items() if key != "Groups"} == other
@@ -151,3 +152,5 @@ def test_what_is_read_and_not_changed_is_written_as_it_was(
     assert read["Groups"][new]["Properties"] == {"ID": new, "Properties": properties}
     again = read_document(written_document(after), "x")
     assert json.loads(again.groups[new].group.properties) == properties
+    # What a manager compares, to see whether what is stored is what it committed.
+    assert written(again.groups[new].group.properties) == written(after.groups[new].group.properties)

@@ -144,6 +144,50 @@ def test_a_group_plugin_that_was_restarted_is_told_its_groups_again() -> None:
     run(main)
 
 
+def test_a_group_that_somebody_else_changed_behind_the_manager_becomes_what_is_stored() -> None:
+    """A commit of a manager that was killed may end after that of its successor."""
+
+    async def main() -> None:
+        site = Site(FakeGroupStore().store(group("a", 3)))
+        async with site.manager():
+            await asyncio.sleep(SOON_S)
+            await site.backend().commit(group("a", 7), pretend=False)
+            await asyncio.sleep(SOON_S)
+            assert site.backend().watched["a"] == group("a", 3)
+
+    run(main)
+
+
+def test_a_commit_from_before_leadership_went_and_came_back_does_not_pass_for_what_is_stored() -> None:
+    async def main() -> None:
+        site = Site()
+        site.backend("alpha").slow_s["commit a"] = 4 * POLL_S
+        async with site.manager("alpha") as alpha, site.manager("bravo") as bravo:
+            outdated = asyncio.create_task(alpha.commit(group("a", 7), pretend=False))
+            await asyncio.sleep(POLL_S / 2)
+            site.throne.leader = "bravo"
+            await asyncio.sleep(POLL_S)
+            await bravo.commit(group("a", 3), pretend=False)
+            site.throne.leader = "alpha"
+            await outdated
+            await asyncio.sleep(6 * POLL_S)
+            assert site.backend("alpha").watched["a"] == group("a", 3)
+
+    run(main)
+
+
+def test_what_another_manager_stored_between_two_polls_is_committed() -> None:
+    async def main() -> None:
+        site = Site(FakeGroupStore().store(group("a", 1)))
+        async with site.manager():
+            await site.until_watched("a")
+            site.store.store(group("a", 2))
+            await asyncio.sleep(SOON_S)
+            assert site.backend().watched["a"] == group("a", 2)
+
+    run(main)
+
+
 def test_a_group_plugin_may_come_later() -> None:
     async def main() -> None:
         site = Site(FakeGroupStore().store(group("a")))

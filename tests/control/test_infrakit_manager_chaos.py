@@ -39,9 +39,9 @@ class Storm:
         self.managers[host] = await self.stacks[host].enter_async_context(self.site.manager(host))
 
     async def restart(self, host: str) -> None:
+        """The whole host: what its plugin was asked for and has not done is not done."""
+        self.site.groups.pop(host).away = True
         await self.stacks[host].aclose()
-        if self.random.random() < 0.5:
-            self.site.backend(host).watched.clear()
         await self.start(host)
 
     async def weather(self) -> None:

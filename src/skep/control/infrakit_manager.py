@@ -9,6 +9,7 @@ looked after at every poll, so that nothing depends on what an earlier turn, or 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import structlog
@@ -23,9 +24,11 @@ from skep.model.errors import (
     SkepError,
     UnavailableError,
 )
-from skep.model.group_document import GroupDocument, LeaderStatus
+from skep.model.group_document import GroupDocument, LeaderStatus, StoredGroup
+from skep.model.json import RawJson
 from skep.model.machine import CommittedGroup, GroupDescription
 from skep.ports import Clock, GroupPlugin, GroupStore, Leadership
+from skep.wire.go_decode import written
 
 STATUS_TIMEOUT_S = 10.0
 """An engine that lost its quorum takes up to 20 s to say so; somebody else may lead long before."""
@@ -33,6 +36,19 @@ WHO = "infrakit-manager"
 """Who asks for what nobody asked for just now, in the group plugin's history."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A group as the backend took it: what was committed, and what the backend showed of it at the last poll."""
+
+    committed: RawJson
+    shown: RawJson | None = None
+
+    def is_still(self, stored: StoredGroup | None, shown: RawJson) -> bool:
+        """The backend writes a group in its own way, so that what it shows is compared with what it showed."""
+        is_stored = stored is not None and written(stored.group.properties) == self.committed
+        return is_stored and self.shown in (None, shown)
 
 
 class Manager:
@@ -54,11 +70,12 @@ class Manager:
         self._backend, self._plugin, self._leadership, self._store = backend, plugin, leadership, store
         self._clock, self._poll_interval_s = clock, poll_interval_s
         self._leads: bool | None = None
+        self._term = 0
         self._turn: asyncio.Task[None] | None = None
         self._turn_failure = ""
         self._settling: dict[str, asyncio.Task[SkepError | None]] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._settled: set[str] = set()  # what the backend has taken as it is stored since this manager leads
+        self._settled: dict[str, _Taken] = {}  # by group, since this manager leads
         self._failures: dict[str, str] = {}  # why not, by group
         self._gone: set[str] = set()  # destroyed, and their mark in the document could not be removed yet
 
@@ -86,7 +103,7 @@ class Manager:
             await self._backend.commit(group, pretend=True, who=who)
             await self._require_lead(what)  # asking the plugins may have taken minutes
             await self._store.change(lambda document: self._committed(document, group))
-            self._settled.discard(group.id)
+            self._settled.pop(group.id, None)
             try:
                 return await self._commit_stored(group, who)
             except SkepError as error:
@@ -175,7 +192,7 @@ class Manager:
     def _heed(self, leads: bool, reason: str) -> None:
         if leads == self._leads:
             return
-        self._leads = leads
+        self._leads, self._term = leads, self._term + 1
         log.info("this manager leads" if leads else "this manager does not lead", leader=reason)
         self._drop_work()
         self._settled.clear()
@@ -203,11 +220,17 @@ class Manager:
         self._turn_failure = failure
 
     async def _lead(self) -> None:
-        """A backend that was restarted watches nothing: what it lacks is committed again."""
+        """A backend that was restarted watches nothing, another manager may have led between two polls, and a call of a
+        process that died may come through late: what is not, or no longer, as it is stored is committed again."""
         document = await self._store.load()
-        watched = {group.id for group in await self._backend.inspect()}
-        self._settled &= watched
-        missing, extra = document.groups.keys() - self._settled, watched - document.groups.keys()
+        watched = {group.id: group.properties for group in await self._backend.inspect()}
+        self._settled = {
+            id: replace(taken, shown=watched[id])
+            for id, taken in self._settled.items()
+            if id in watched and taken.is_still(document.groups.get(id), watched[id])
+        }
+        missing = document.groups.keys() - self._settled.keys()
+        extra = watched.keys() - document.groups.keys()
         for group in missing | extra | document.destroying.keys():
             self._settle_soon(group, WHO)
 
@@ -281,9 +304,12 @@ class Manager:
             log.info("committed a stored group", group=group, details=details)
 
     async def _commit_stored(self, group: CommittedGroup, who: str) -> str:
+        """What was begun before leadership went and came back may be outdated: it is not taken for settled."""
+        term = self._term
         details = await self._backend.commit(group, pretend=False, who=who)
-        self._settled.add(group.id)
-        self._failures.pop(group.id, None)
+        if term == self._term:
+            self._settled[group.id] = _Taken(written(group.properties))
+            self._failures.pop(group.id, None)
         return details
 
     async def _destroy_stored(self, group: CommittedGroup, who: str) -> None:
@@ -315,7 +341,7 @@ class Manager:
 
     def _forget(self, group: str) -> None:
         self._gone.discard(group)
-        self._settled.discard(group)
+        self._settled.pop(group, None)
         self._failures.pop(group, None)
 
     def _committed(self, document: GroupDocument, group: CommittedGroup) -> GroupDocument:
