@@ -140,6 +140,41 @@ def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
     )
 
 
+ENDING = """
+from skep.model.errors import RefusedError, UnavailableError
+from skep.programs.program import run
+
+async def serve(stack, stop):
+    raise {error}
+
+run("x", {level}, serve)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        ("RefusedError('taken')", ["-c: taken"]),
+        (
+            "ExceptionGroup('', [RefusedError('one'), ExceptionGroup('', [UnavailableError('two')])])",
+            ["-c: one", "-c: two"],
+        ),
+        ("RuntimeError('x')", ["-c: internal error (RuntimeError): a bug in skep; --log 5 shows where"]),
+    ],
+)
+def test_what_ends_it_is_told_without_a_traceback(tmp_path: Path, error: str, lines: list[str]) -> None:
+    code = ENDING.format(error=error, level=4)
+    ended = _run(tmp_path, program=(sys.executable, "-c", code))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines() == lines
+    assert [*(tmp_path / ".infrakit" / "plugins").iterdir()] == []
+
+
+def test_the_log_at_five_tells_the_place_of_a_bug(tmp_path: Path) -> None:
+    code = ENDING.format(error="RuntimeError('x')", level=5)
+    assert "Traceback" in _run(tmp_path, program=(sys.executable, "-c", code)).stderr
+
+
 # --- flags ----------------------------------------------------------------------------------------------------------
 
 

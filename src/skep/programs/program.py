@@ -116,19 +116,22 @@ def run(name: str, level: int, serve: Serve) -> None:
     configure(LEVELS[level], "console")
     try:
         asyncio.run(_run(name, serve))
-    except* SkepError as group:
-        for text in _texts(group):
+    except Exception as error:  # the outermost seam: told in a line each, with the place at --log 5 alone
+        log.debug("ended", exc_info=error)
+        for text in _texts(error):
             click.echo(f"{Path(sys.argv[0]).name}: {text}", err=True)
         raise SystemExit(1) from None
     # All is closed. Without this the interpreter searches everything for garbage on its way out.
     gc.freeze()
 
 
-def _texts(group: BaseExceptionGroup[SkepError]) -> list[str]:
-    found: list[str] = []
-    for error in group.exceptions:
-        found += _texts(error) if isinstance(error, BaseExceptionGroup) else [str(error)]
-    return found
+def _texts(error: BaseException) -> list[str]:
+    """What ended it, for a group all of it."""
+    if isinstance(error, BaseExceptionGroup):
+        return [text for one in error.exceptions for text in _texts(one)]
+    if isinstance(error, SkepError):
+        return [str(error)]
+    return [f"internal error ({type(error).__name__}): a bug in skep; --log 5 shows where"]
 
 
 async def _run(name: str, serve: Serve) -> None:

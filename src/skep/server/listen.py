@@ -6,7 +6,7 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from skep.model.errors import RefusedError, UnavailableError
@@ -44,13 +44,13 @@ def listen_unix(path: Path, flag: str = "--socket") -> socket.socket:
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Of two that find the same dead socket, the second would remove the first one's living one. The folder itself is
-    locked, so that no file is left among the sockets."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    locked, so that no file is left among the sockets; where it can't be (NFS, not readable), it is left to luck."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _clear(path: Path, flag: str) -> None:
