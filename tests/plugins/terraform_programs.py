@@ -1,5 +1,6 @@
 """The programs that the plugin `terraform` is tried with: a fake everywhere, the real ones where they are found."""
 
+import json
 import os
 import shutil
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from skep.adapters.clock import SystemClock
 from skep.model.json import RawJson
+from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.plugins.terraform import TerraformInstances
 from skep.plugins.terraform_program import DEFAULT_TIMEOUTS, Timeouts
 
@@ -18,6 +20,10 @@ PROGRAMS = ("fake", *(f"real-{name}" for name in REAL))
 """By how tests are called: the summary tells from it which real ones ran."""
 
 PLAIN = RawJson(b'{"type":"terraform_data","value":{"input":{"size":"small"}}}')
+
+
+SECRET = "SWMTKN-1-topsecret-abc"
+INIT = f"#!/bin/sh\ndocker swarm join --token {SECRET} ${{HOST}} %{{x}}"
 
 
 @dataclass(frozen=True)
@@ -45,3 +51,18 @@ def bench(program: str, folder: Path) -> Bench:
     script.write_text(f'#!/bin/sh\necho "$@" >>{script.parent}/calls\nexec {command} "$@"\n')
     script.chmod(stat.S_IRWXU)
     return Bench(folder / "machines", script)
+
+
+def spec(request: str = "", properties: RawJson = PLAIN, logical_id: str | None = None) -> InstanceSpec:
+    tags = {"infrakit.group": "g", "infrakit.config_sha": "aB/c="} | ({"skep.request": request} if request else {})
+    return InstanceSpec(properties, tags, INIT, logical_id)
+
+
+def provisioner(command: str) -> RawJson:
+    value = {"input": {}, "provisioner": [{"local-exec": {"command": command}}]}
+    return RawJson(json.dumps({"type": "terraform_data", "value": value}).encode())
+
+
+async def only(plugin: TerraformInstances) -> InstanceDescription:
+    [found] = await plugin.describe({})
+    return found
