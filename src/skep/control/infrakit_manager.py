@@ -45,10 +45,12 @@ class _Taken:
     committed: RawJson
     shown: RawJson | None = None
 
-    def is_still(self, stored: StoredGroup | None, shown: RawJson) -> bool:
-        """The backend writes a group in its own way, so that what it shows is compared with what it showed."""
-        is_stored = stored is not None and written(stored.group.properties) == self.committed
-        return is_stored and self.shown in (None, shown)
+    def is_stored(self, stored: StoredGroup | None) -> bool:
+        return stored is not None and written(stored.group.properties) == self.committed
+
+    def is_shown(self, shown: RawJson) -> bool:
+        """The backend writes a group in its own way: what it shows is compared with what it showed."""
+        return self.shown in (None, shown)
 
 
 class Manager:
@@ -70,7 +72,6 @@ class Manager:
         self._backend, self._plugin, self._leadership, self._store = backend, plugin, leadership, store
         self._clock, self._poll_interval_s = clock, poll_interval_s
         self._leads: bool | None = None
-        self._term = 0
         self._turn: asyncio.Task[None] | None = None
         self._turn_failure = ""
         self._settling: dict[str, asyncio.Task[SkepError | None]] = {}
@@ -103,7 +104,6 @@ class Manager:
             await self._backend.commit(group, pretend=True, who=who)
             await self._require_lead(what)  # asking the plugins may have taken minutes
             await self._store.change(lambda document: self._committed(document, group))
-            self._settled.pop(group.id, None)
             try:
                 return await self._commit_stored(group, who)
             except SkepError as error:
@@ -192,7 +192,7 @@ class Manager:
     def _heed(self, leads: bool, reason: str) -> None:
         if leads == self._leads:
             return
-        self._leads, self._term = leads, self._term + 1
+        self._leads = leads
         log.info("this manager leads" if leads else "this manager does not lead", leader=reason)
         self._drop_work()
         self._settled.clear()
@@ -227,7 +227,7 @@ class Manager:
         self._settled = {
             id: replace(taken, shown=watched[id])
             for id, taken in self._settled.items()
-            if id in watched and taken.is_still(document.groups.get(id), watched[id])
+            if id in watched and taken.is_shown(watched[id]) and taken.is_stored(document.groups.get(id))
         }
         missing = document.groups.keys() - self._settled.keys()
         extra = watched.keys() - document.groups.keys()
@@ -299,17 +299,18 @@ class Manager:
             await self._destroy_stored(document.destroying[group].group, who)
         elif group not in document.groups:
             await self._release(group, who, known=True)
-        elif group not in self._settled:  # else somebody was faster
+        elif not self._is_settled(document.groups[group]):  # else somebody was faster
             details = await self._commit_stored(document.groups[group].group, who)
             log.info("committed a stored group", group=group, details=details)
 
+    def _is_settled(self, stored: StoredGroup) -> bool:
+        taken = self._settled.get(stored.group.id)
+        return taken is not None and taken.is_stored(stored)
+
     async def _commit_stored(self, group: CommittedGroup, who: str) -> str:
-        """What was begun before leadership went and came back may be outdated: it is not taken for settled."""
-        term = self._term
         details = await self._backend.commit(group, pretend=False, who=who)
-        if term == self._term:
-            self._settled[group.id] = _Taken(written(group.properties))
-            self._failures.pop(group.id, None)
+        self._settled[group.id] = _Taken(written(group.properties))
+        self._failures.pop(group.id, None)
         return details
 
     async def _destroy_stored(self, group: CommittedGroup, who: str) -> None:
