@@ -68,17 +68,19 @@ def _checked(answer: Answer) -> Any:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_as_a_body(server: PluginServer, body: bytes) -> None:
     _checked(server.post(body))
 
 
 @given(JSON_VALUES)
+@settings(deadline=None)
 def test_any_json_as_a_body(server: PluginServer, value: object) -> None:
     _checked(server.post(json.dumps(value).encode()))
 
 
 @given(st.sampled_from(METHODS) | st.text(max_size=12), PARAMS, IDS)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_any_parameters_to_any_method(server: PluginServer, method: str, params: object, id: bytes) -> None:
     head = json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode()
     answer = server.post(head[:-1] + b',"id":' + id + b"}")
@@ -87,11 +89,13 @@ def test_any_parameters_to_any_method(server: PluginServer, method: str, params:
 
 
 @given(st.dictionaries(st.sampled_from(["jsonrpc", "method", "params", "id", "ID", "x"]), JSON_VALUES))
+@settings(deadline=None)
 def test_any_envelope(server: PluginServer, envelope: dict[str, object]) -> None:
     _checked(server.post(json.dumps(envelope).encode()))
 
 
 @given(st.lists(st.sampled_from(METHODS), max_size=3))
+@settings(deadline=None)
 def test_any_batch_gets_an_empty_body(server: PluginServer, methods: list[str]) -> None:
     calls = [{"jsonrpc": "2.0", "method": method, "params": {}, "id": 1} for method in methods]
     assert _checked(server.post(json.dumps(calls).encode())) is None
@@ -140,6 +144,7 @@ def test_half_a_request_and_silence_is_ended_in_words(length: int, tmp_path: Pat
 
 
 @given(st.binary(min_size=1, max_size=200))
+@settings(deadline=None)
 def test_any_bytes_instead_of_http(server: PluginServer, said: bytes) -> None:
     with server.connect() as connection:
         connection.sendall(said)
@@ -164,6 +169,7 @@ HEADERS = (
 
 
 @given(st.lists(st.sampled_from(HEADERS), max_size=4))
+@settings(deadline=None)
 def test_any_headers(server: PluginServer, headers: list[str]) -> None:
     """Those that contradict each other included."""
     with server.connect() as connection:

@@ -78,10 +78,10 @@ def test_what_is_just_large_enough_is_a_call_and_one_byte_more_is_told(plugin: R
 
 
 def test_large_bodies_all_at_once_are_taken_in_turns(plugin: Running) -> None:
-    """Forty times 15 MiB, each but for its last byte: those beyond 64 MiB are told, the others are carried out."""
+    """Twelve times 15 MiB, each but for its last byte: those beyond 64 MiB are told, the others are carried out."""
     request = request_of(_provision(15 * MIB))
     before = _forget_peak(plugin)
-    connections = [_connect(plugin) for _ in range(40)]
+    connections = [_connect(plugin) for _ in range(12)]
     for connection in connections:
         connection.sendall(request[:-1])
     for connection in connections:
