@@ -213,6 +213,7 @@ async def test_a_machine_that_could_not_be_removed_stays_on_the_books_and_goes_l
         await plugin.destroy(name)
     found = await only(fake.plugin())
     assert (found.id, found.life) == (name, Life.RUNNING)
+    assert files(fake) == [f"{name}.tf.json.going"]  # kinds whose tags are not in the state are known by it alone
     faults.unlink()
     await fake.plugin().destroy(name)
     assert (await plugin.describe({}), files(fake)) == ([], [])
