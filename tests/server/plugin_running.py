@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
@@ -64,6 +64,10 @@ class PluginServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self.join()
+
+    def soon(self, act: Callable[[], object]) -> None:
+        """On its loop."""
+        self._loop.call_soon_threadsafe(act)
 
     def join(self) -> None:
         self._thread.join(DEADLINE_S)

@@ -279,7 +279,7 @@ def test_what_is_under_way_is_finished_before_the_end(plugin: PluginServer, inst
         while plugin.listens():
             assert time.monotonic() < deadline_s
             time.sleep(0.005)
-        plugin._loop.call_soon_threadsafe(may_end.set)
+        plugin.soon(may_end.set)
         assert waiting.result(10).body == DONE
         stopped.result(10)
     assert not plugin.path.exists()

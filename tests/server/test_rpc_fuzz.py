@@ -1,6 +1,7 @@
 """Whatever is said to a plugin's socket gets a clear error or the documented empty body (infrakit-compat.md 2.2):
 never a closed connection without an answer, never a crash, never more memory than there is."""
 
+import asyncio
 import json
 import re
 import socket
@@ -127,10 +128,20 @@ def test_half_a_request_is_told_so_at_its_end(server: PluginServer, length: int)
     assert json.loads(answer.body)["error"] != ""
 
 
-def test_who_has_said_all_may_close_that_side(server: PluginServer) -> None:
-    with server.connect() as connection:
+def test_who_has_said_all_may_close_that_side(tmp_path: Path) -> None:
+    """The answer comes long after that."""
+    said_all = asyncio.Event()
+
+    async def later(instance: str) -> None:
+        await said_all.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    app = rpc_app(instance_methods(InstancesDouble(destroy=later)))
+    with plugin_running(app, tmp_path) as server, server.connect() as connection:
         connection.sendall(WHOLE)
         connection.shutdown(socket.SHUT_WR)
+        server.soon(said_all.set)
         assert _checked(answer_of(connection))["result"] == {"OK": True}
         assert connection.recv(1) == b""
 
