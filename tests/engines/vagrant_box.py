@@ -65,12 +65,16 @@ _VAGRANTFILE = f"""Vagrant.configure("2") do |config|
 end
 """
 
+# The engine inside has networks that none outside has: Vagrant connects the machine to its private network while that
+# engine starts, and fails if it took the same addresses.
+_ADDRESSES = "--bip=10.254.0.1/24 --default-address-pool=base=10.253.0.0/16,size=24"
 # The lines of ulimit are not permitted in a container, and Vagrant looks for folders to mount in fstab.
 _HOOKS = (
     'install -d -m 700 "$1/root/.ssh"',
     'install -m 600 "{folder}/key" "$1/root/.ssh/authorized_keys"',
     'install -m 755 "{folder}/start" "$1/sbin/start"',
     'touch "$1/etc/fstab"',
+    f'echo "DOCKER_OPTS=\\"{_ADDRESSES}\\"" >>"$1/etc/default/docker"',
     's=$(printf "\\t"); sed -i "s/^\\([ $s]*\\)ulimit .*/\\1true/" "$1/etc/init.d/docker"',
 )
 _LEFT_OUT = ("doc", "man", "locale")
