@@ -18,11 +18,10 @@ from skep.adapters.fetch import UrlFetch
 from skep.model.cluster import TlsFiles
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_swarm_host import HostCluster, SeenSwarmFile
+from skep.programs.engine_options import DEFAULT_HOST, tls_files, tls_options
 from skep.programs.program import plugin_command, run
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import flavor_methods
-
-DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
 class OneForAll(Mapping[str, TlsFiles]):
@@ -54,20 +53,7 @@ def _state_dir(name: str, given: Path | None) -> Path:
     show_default=DEFAULT_HOST,
     help="Engine of a manager; may be given for several. The others are found where they listen on the same TCP port.",
 )
-@click.option(
-    "--tlscacert", default="", help="Trust engines whose certificate this CA signed. Any of these asks for TLS."
-)
-@click.option("--tlscert", default="", help="Client's certificate.")
-@click.option("--tlskey", default="", help="Its key.")
-@click.option(
-    "--tlsverify",
-    type=bool,
-    is_flag=False,
-    flag_value=True,
-    default=True,
-    show_default="true",
-    help="True to verify the engine's certificate; --tlsverify=false to take any.",
-)
+@tls_options
 @click.option(
     "--bootstrap",
     default="",
@@ -91,8 +77,8 @@ def main(
     state_dir: Path | None,
 ) -> None:
     """Serve it until stopped."""
-    files = TlsFiles(tlscacert, tlscert, tlskey, tlsverify)
-    tls = OneForAll(files) if tlscacert or tlscert or tlskey else {}
+    files = tls_files(tlscacert, tlscert, tlskey, tlsverify)
+    tls = OneForAll(files) if files else {}
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         clock = SystemClock()
