@@ -18,7 +18,6 @@ from pathlib import Path
 import structlog
 
 from bench.group import told, until
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.json import RawJson
 from skep.model.machine import CommittedGroup, InstanceSpec
@@ -73,7 +72,7 @@ async def running(*names: str) -> AsyncIterator[Place]:
             one: await asyncio.create_subprocess_exec(programs / PROGRAMS[one], QUIET, *more.get(one, ()), env=environ)
             for one in names
         }
-        plugins = PluginFolder(folder, SystemClock())
+        plugins = PluginFolder(folder)
         try:
             await until(lambda: _all_there(folder, names), "sockets of all programs")
             yield Place(plugins, machines, {one: process.pid for one, process in processes.items()})

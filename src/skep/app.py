@@ -142,7 +142,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         "instance-simulator": SimulatorInstances(clock),
     }
     flavors = _flavors(clusters, engines, clock)
-    elsewhere = _elsewhere(clock, [*instances, *flavors, "flavor-combo"])
+    elsewhere = _elsewhere([*instances, *flavors, "flavor-combo"])
     stack.push_async_callback(elsewhere.close)
     # Combos are looked up among these too, but for combos within combos, which they know themselves.
     flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors, elsewhere))
@@ -171,12 +171,10 @@ def _flavors(clusters: ClusterBook, engines: DockerEngines, clock: SystemClock) 
     }
 
 
-def _elsewhere(clock: SystemClock, built_in: Sequence[str]) -> PluginFolder:
+def _elsewhere(built_in: Sequence[str]) -> PluginFolder:
     """Plugins that are programs of their own, InfraKit's or skep's."""
     folder = plugins_folder(os.environ, Path.home())
-    return PluginFolder(
-        folder, clock, f"; built in are {', '.join(sorted(built_in))}, and others have sockets in {folder}"
-    )
+    return PluginFolder(folder, f"; built in are {', '.join(sorted(built_in))}, and others have sockets in {folder}")
 
 
 def _files(settings: Settings) -> Path:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import NotFoundError, UnavailableError
 from skep.model.json import RawJson
@@ -21,7 +20,7 @@ INSTANCE = {"Plugin.Implements": implements("Instance")}
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> AsyncIterator[PluginFolder]:
-    found = PluginFolder(tmp_path, SystemClock())
+    found = PluginFolder(tmp_path)
     yield found
     await found.close()
 

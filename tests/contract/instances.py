@@ -118,7 +118,7 @@ def _over_a_socket(check: Check) -> Check:
 
     async def checked(world: World) -> None:
         with TemporaryDirectory() as name, plugin_socket("p", Path(name)) as listener:
-            stop, plugins = asyncio.Event(), PluginFolder(Path(name), SystemClock())
+            stop, plugins = asyncio.Event(), PluginFolder(Path(name))
             async with asyncio.TaskGroup() as group:
                 group.create_task(answer_on(listener, rpc_app(instance_methods(world.plugin)), stop))
                 try:

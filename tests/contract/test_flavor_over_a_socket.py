@@ -36,7 +36,7 @@ async def test_a_swarm_lives_over_a_socket(tmp_path: Path) -> None:
         world.stop(world.machines[instance])
 
     stage = Stage(world.instances, world.engines, clock, kill)
-    plugins = PluginFolder(tmp_path, clock)
+    plugins = PluginFolder(tmp_path)
     stage.remote = plugins.flavor("swarm")
     with plugin_socket("swarm", tmp_path) as listener:
         async with asyncio.TaskGroup() as group:

@@ -98,7 +98,7 @@ async def within(kind: Kind, folder: Path) -> AsyncIterator[FlavorPlugin]:
 
 @asynccontextmanager
 async def behind_a_socket(kind: Kind, folder: Path) -> AsyncIterator[FlavorPlugin]:
-    stop, plugins, name = asyncio.Event(), PluginFolder(folder, SystemClock()), f"flavor-{kind.name}"
+    stop, plugins, name = asyncio.Event(), PluginFolder(folder), f"flavor-{kind.name}"
     with plugin_socket(name, folder) as listener:
         app = rpc_app(flavor_methods(kind.make(True)))
         server = asyncio.create_task(answer_on(listener, app, stop))

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.adapters.rpc import DEADLINES, Deadline
 from skep.adapters.rpc_plugins import RemoteGroup
@@ -29,7 +28,7 @@ WITHIN_S = 20.0
 
 @pytest.fixture
 async def plugins(tmp_path: Path) -> AsyncIterator[PluginFolder]:
-    found = PluginFolder(tmp_path / "plugins", SystemClock())
+    found = PluginFolder(tmp_path / "plugins")
     (tmp_path / "plugins").mkdir()
     yield found
     await found.close()
@@ -157,7 +156,7 @@ async def _size(groups: RemoteGroup, name: str) -> int:
 async def test_g07_each_method_has_a_deadline_of_its_own(tmp_path: Path) -> None:
     """No InfraKit call ever ends by itself; one deadline for all ended those that only took long (#603, #858)."""
     deadlines = DEADLINES | {"Instance.Validate": Deadline(0.1)}
-    plugins = PluginFolder(tmp_path, SystemClock(), deadlines=deadlines)
+    plugins = PluginFolder(tmp_path, deadlines=deadlines)
     go = asyncio.Event()
 
     async def slow(params: Any) -> Any:

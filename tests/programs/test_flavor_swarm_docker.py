@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import NotReadyError, RejectedError
 from skep.model.json import RawJson
@@ -51,7 +50,7 @@ def test_a_real_swarm_is_founded_filled_and_emptied_over_a_socket(
     """infrakit-compat.md 4.1: with InfraKit's tags alone, and by the order of the origin document."""
 
     async def main() -> None:
-        plugins = PluginFolder(tmp_path / "p", SystemClock())
+        plugins = PluginFolder(tmp_path / "p")
         try:
             async with open_machines(host_engine, node_image) as machines:
                 with bench(tmp_path) as programs:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import RejectedError
 from skep.model.json import RawJson
@@ -25,7 +24,7 @@ class Three(Bench):
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         self.machines = home / "machines"
-        self.plugins_client = PluginFolder(self.plugins, SystemClock())
+        self.plugins_client = PluginFolder(self.plugins)
         self.group = self.plugins_client.group("group")
 
     def start_group(self, *flags: str) -> None:

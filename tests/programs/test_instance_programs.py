@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.model.errors import InvalidError, UnavailableError
 from skep.model.json import RawJson
@@ -37,7 +36,7 @@ def programs(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 async def plugins(programs: Bench) -> AsyncIterator[PluginFolder]:
-    folder = PluginFolder(programs.plugins, SystemClock())
+    folder = PluginFolder(programs.plugins)
     yield folder
     await folder.close()
 
@@ -184,7 +183,7 @@ def near(host_engine: HostEngine) -> Iterator[Bench]:
 async def test_docker_makes_describes_and_removes_a_machine(
     near: Bench, host_engine: HostEngine, node_image: str
 ) -> None:
-    folder = PluginFolder(near.plugins, SystemClock())
+    folder = PluginFolder(near.plugins)
     flags = ("--host", host_engine.endpoint, "--controller", "wired", "--image", node_image)
     near.start("instance_docker", "d", *flags)
     plugin = folder.instance("d")

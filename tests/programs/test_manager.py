@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.adapters.rpc_plugins import RemoteGroup
 from skep.model.errors import RejectedError
@@ -29,7 +28,7 @@ class Hosts(Bench):
         super().__init__(home)
         self.machines, self.leader = home / "machines", home / "leader"
         self.store = home / "configs" / "global.config"
-        self.client = PluginFolder(self.plugins, SystemClock())
+        self.client = PluginFolder(self.plugins)
 
     def begin_host(self, name: str) -> None:
         self.begin("group_default", f"{name}-stateless", *POLL, "--store", "none")

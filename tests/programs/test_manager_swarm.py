@@ -184,7 +184,7 @@ async def test_the_program_keeps_groups_in_its_swarm(host_engine: HostEngine, no
             programs.begin("manager", "group", "swarm", "--host", engine.endpoint, "--poll-interval", "200ms")
             for name in ("instance-file", "flavor-vanilla", "group-stateless", "group"):
                 await asyncio.to_thread(programs.wait, name)
-            client = PluginFolder(programs.plugins, SystemClock())
+            client = PluginFolder(programs.plugins)
             assert await client.group("group").commit(group("cattle", 2), pretend=False) == "Managing 2 instances"
             assert list((await SwarmGroupStore(engine).load()).groups) == ["cattle"]
             await client.group("group").destroy("cattle")

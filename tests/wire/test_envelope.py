@@ -64,6 +64,14 @@ def test_the_last_of_a_repeated_field_wins() -> None:
     )
 
 
+def test_the_last_of_a_repeated_field_wins_however_it_is_spelled() -> None:
+    body = (
+        b'{"jsonrpc":"2.0","id":1,"method":"a.b","ID":2,"METHOD":"c.d","params":{"x":{"id":9}},"id":3,"Method":"e.f"}'
+    )
+    assert decode_request(body) == Request(b"3", "e.f", RawJson(b'{"x":{"id":9}}'))
+    assert decode_request(body.replace(b'"id":3', b'"iD":4')) == Request(b"4", "e.f", RawJson(b'{"x":{"id":9}}'))
+
+
 @pytest.mark.parametrize("id", [b"", b"null", b" null "], ids=["absent", "null", "null among white space"])
 def test_without_an_id_it_is_a_notification(id: bytes) -> None:
     request = decode_request(_call(id=id))

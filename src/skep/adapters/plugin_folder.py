@@ -12,7 +12,6 @@ from skep.adapters.rpc import DEADLINES, Address, Deadline, RpcClient
 from skep.adapters.rpc_handshake import Peer
 from skep.adapters.rpc_plugins import RemoteFlavor, RemoteGroup, RemoteInstance
 from skep.model.errors import NotFoundError
-from skep.ports import Clock
 
 log = structlog.get_logger()
 
@@ -30,14 +29,11 @@ class PluginFolder:
     objects that a plugin of a later generation has. A plugin may come, go and come back at any time.
     """
 
-    def __init__(
-        self, folder: Path, clock: Clock, hint: str = "", deadlines: Mapping[str, Deadline] = DEADLINES
-    ) -> None:
+    def __init__(self, folder: Path, hint: str = "", deadlines: Mapping[str, Deadline] = DEADLINES) -> None:
         """`hint` follows InfraKit's words for a plugin that is not there."""
-        self._folder, self._clock, self._hint, self._deadlines = folder, clock, hint, deadlines
+        self._folder, self._hint, self._deadlines = folder, hint, deadlines
         self._clients: dict[str, RpcClient] = {}
         self._peers: dict[str, Peer] = {}
-        self._flavors: dict[str, RemoteFlavor] = {}
         self._warned: set[Path] = set()
 
     async def close(self) -> None:
@@ -49,10 +45,7 @@ class PluginFolder:
         return RemoteInstance(self._peer(name))
 
     def flavor(self, name: str) -> RemoteFlavor:
-        """The same one each time: it remembers who is well."""
-        if name not in self._flavors:
-            self._flavors[name] = RemoteFlavor(self._peer(name), self._clock)
-        return self._flavors[name]
+        return RemoteFlavor(self._peer(name))
 
     def group(self, name: str) -> RemoteGroup:
         return RemoteGroup(self._peer(name))

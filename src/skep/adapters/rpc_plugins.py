@@ -17,7 +17,7 @@ from skep.model.json import RawJson
 from skep.model.machine import CommittedGroup, GroupDescription, InstanceDescription, InstanceSpec, MemberHealth
 from skep.model.spec import Allocation
 from skep.model.state import Health
-from skep.ports import Advance, Clock, DrainRequest
+from skep.ports import Advance, DrainRequest
 from skep.wire import calls
 from skep.wire.envelope import RpcError
 from skep.wire.go_decode import GoDecodeError, string
@@ -25,15 +25,6 @@ from skep.wire.go_decode import GoDecodeError, string
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-HEALTH_S = 2.0
-"""How long a machine that was well is not asked about again: turns follow one another closely while a group is made,
-and the interface has no question about all of its machines at once."""
-
-HEALTHS_MAX = 20_000
-"""Answers that are kept; beyond, all are asked for again."""
-
-WELL = MemberHealth(Health.HEALTHY)
 
 GONE = ("not found in swarm", "without an association tag")
 """How InfraKit's swarm flavor ends its errors where there is no node to drain (infrakit-compat.md 4.1)."""
@@ -122,12 +113,6 @@ class RemoteFlavor(_Remote):
 
     interface = "Flavor"
 
-    def __init__(self, peer: Peer, clock: Clock) -> None:
-        super().__init__(peer)
-        self._clock = clock
-        self._well: dict[tuple[RawJson, str], float] = {}
-        """When a machine was last told to be well, with these properties."""
-
     async def validate(self, properties: RawJson, allocation: Allocation) -> None:
         try:
             await self._asked("Validate", calls.flavor_validate_params(properties, allocation))
@@ -148,25 +133,14 @@ class RemoteFlavor(_Remote):
         return replace(prepared, tags={**spec.tags, **prepared.tags})
 
     async def healthy(self, properties: RawJson, instances: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:
-        """One question for each, all at once. An error is no answer about that one; silence is none about any."""
-        now_s = self._clock.monotonic_s()
-        asked = [one for one in instances if self._well.get((properties, one.id), -HEALTH_S) <= now_s - HEALTH_S]
-        healths = await self._healths(properties, asked)
-        if len(self._well) > HEALTHS_MAX:
-            self._well.clear()
-        self._well |= {(properties, id): now_s for id, answer in healths.items() if answer.health is Health.HEALTHY}
-        return [healths.get(one.id, WELL) for one in instances]
-
-    async def _healths(
-        self, properties: RawJson, instances: Sequence[InstanceDescription]
-    ) -> Mapping[str, MemberHealth]:
-        """By ID; the first that gets no answer ends the questions about all."""
+        """One question for each, all at once: an error is no answer about that one. The first that gets no answer ends
+        the questions about all."""
         try:
             async with asyncio.TaskGroup() as group:
-                asked = {one.id: group.create_task(self._health(properties, one)) for one in instances}
+                asked = [group.create_task(self._health(properties, one)) for one in instances]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return {id: answer.result() for id, answer in asked.items()}
+        return [answer.result() for answer in asked]
 
     async def _health(self, properties: RawJson, instance: InstanceDescription) -> MemberHealth:
         try:
@@ -182,7 +156,6 @@ class RemoteFlavor(_Remote):
         cluster is success, also where the plugin takes that for an error."""
         if request.cluster_ends:
             return
-        self._well.pop((properties, instance.id), None)
         try:
             await self._called("Drain", calls.member_params(properties, instance))
         except RejectedError as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from skep.adapters.clock import SystemClock
 from skep.adapters.plugin_folder import PluginFolder
 from skep.plugins.flavor_combo import ComboFlavor
 from skep.programs.program import plugin_command, run
@@ -21,7 +20,7 @@ def main(name: str, log: int) -> None:
     """Serve it until stopped."""
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
-        plugins = PluginFolder(plugins_folder(os.environ, Path.home()), SystemClock())
+        plugins = PluginFolder(plugins_folder(os.environ, Path.home()))
         stack.push_async_callback(plugins.close)
         return rpc_app(flavor_methods(ComboFlavor(plugins, name, lenient=True)))
 

@@ -92,7 +92,7 @@ def main(
         clock = SystemClock()
         kept: Store = SqliteStore(folder / "skep.db") if keeps else MemoryStore()
         stack.push_async_callback(kept.close)
-        plugins = PluginFolder(plugins_folder(os.environ, Path.home()), clock)
+        plugins = PluginFolder(plugins_folder(os.environ, Path.home()))
         stack.push_async_callback(plugins.close)
         core = Core(_world(kept, plugins, clock), options)
         await stack.enter_async_context(_running(core, f"{name} {os.getpid()}"))

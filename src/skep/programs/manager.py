@@ -3,8 +3,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,33 +32,6 @@ from skep.specs.plugins_folder import plugins_folder
 
 Backing = Callable[[AsyncExitStack], tuple[Leadership, GroupStore]]
 """Builds what a mode brings; what must be closed goes onto the stack."""
-
-
-@contextmanager
-def _mistakes_end_with_1() -> Iterator[None]:
-    try:
-        yield
-    except click.ClickException as error:
-        error.__dict__["exit_code"] = 1
-        raise
-
-
-class _Manager(ProgramGroup):
-    """A program with modes: an unknown one is a mistake of usage too."""
-
-    def resolve_command(self, *args: Any) -> Any:
-        """As Click's own."""
-        with _mistakes_end_with_1():
-            return super().resolve_command(*args)
-
-
-class _Mode(click.Command):
-    """One whose mistakes of usage end with 1, as its program's."""
-
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """As Click's own."""
-        with _mistakes_end_with_1():
-            return super().make_context(*args, **options)
 
 
 def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,7 +63,7 @@ def _poll_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group(
-    cls=_Manager,
+    cls=ProgramGroup,
     name="infrakit-manager",
     help="Group plugin that remembers what was committed to another one, and lets it act where this one leads.",
     context_settings={"max_content_width": 100},
@@ -103,7 +76,7 @@ def main(**_: Any) -> None:
 main.add_command(version_command())
 
 
-@main.command("os", cls=_Mode, help="Files say who leads and keep the groups.")
+@main.command("os", help="Files say who leads and keep the groups.")
 @click.option(
     "--leader-file",
     type=click.Path(path_type=Path),
@@ -129,7 +102,7 @@ def os_mode(context: click.Context, /, leader_file: Path, store_dir: Path, poll_
     _serve(context, poll_interval_s, lambda stack: (FileLeadership(leader_file, name), FileGroupStore(store_dir)))
 
 
-@main.command("swarm", cls=_Mode, help="Swarm's raft says who leads and keeps the groups.")
+@main.command("swarm", help="Swarm's raft says who leads and keeps the groups.")
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Engine of this host, a manager of the Swarm.")
 @tls_options
 @_poll_option
@@ -164,9 +137,9 @@ def _serve(context: click.Context, poll_interval_s: float, backing: Backing) -> 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         if plugin == name:
             raise InvalidError([Fault(f"--proxy-for-group {plugin} is this manager itself: name another group plugin")])
-        plugins = PluginFolder(plugins_folder(os.environ, Path.home()), clock := SystemClock())
+        plugins = PluginFolder(plugins_folder(os.environ, Path.home()))
         stack.push_async_callback(plugins.close)
-        manager = Manager(plugins.group(plugin), plugin, *backing(stack), clock, poll_interval_s)
+        manager = Manager(plugins.group(plugin), plugin, *backing(stack), SystemClock(), poll_interval_s)
         running = asyncio.create_task(manager.run())
         running.add_done_callback(lambda _: stop.set())  # nobody would look after the groups
         stack.push_async_callback(_end, running)

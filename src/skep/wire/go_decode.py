@@ -4,8 +4,9 @@ Names of fields match without regard to case, unknown ones are passed over, the 
 is absent or null is the zero value (infrakit-compat.md 1.3). Raw values keep their spelling.
 """
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -85,15 +86,25 @@ def _readable(body: bytes) -> bytes:
 
 
 def fields(raw: RawJson, names: tuple[str, ...], place: str = "") -> dict[str, RawJson]:
-    """Those of `names` that the object has; empty for null. Of two spellings the exact one wins, then the later.
-
-    GoTypeError for what is no object.
+    """Those of `names` that the object has; empty for null. Of a name that is repeated, however it is spelled, the last
+    one wins. GoTypeError for what is no object.
     """
     if raw == NULL:
         return {}
     sent, known = members(raw, place, "struct"), _by_fold(names)
-    found = {known[fold]: value for name, value in sent.items() if (fold := _fold(name)) in known}
-    return found | {name: sent[name] for name in found if name in sent}
+    spelled = [name for name in sent if _fold(name) in known]
+    if len({*map(_fold, spelled)}) < len(spelled):
+        spelled = _in_order(raw, {*spelled})
+    return {known[_fold(name)]: sent[name] for name in spelled}
+
+
+def _in_order(raw: RawJson, names: Collection[str]) -> list[str]:
+    """Those of `names` that the object has, each as often and where it stands: msgspec keeps the place of the first."""
+    try:
+        pairs = json.loads(raw, object_pairs_hook=list, parse_int=str, parse_float=str)
+    except RecursionError as error:
+        raise GoDecodeError("exceeded max depth") from error
+    return [name for name, _ in pairs if name in names]
 
 
 def members(raw: RawJson, place: str, kind: str) -> Mapping[str, RawJson]:
