@@ -166,6 +166,28 @@ def test_a_store_that_can_not_be_written_loses_nothing() -> None:
     run(main)
 
 
+def test_what_is_gone_is_forgotten_with_the_lead() -> None:
+    """What bears the name when this manager leads again may be another group: it is destroyed as any other."""
+
+    async def main() -> None:
+        site = Site(FakeGroupStore(writes_left=1).store(group("a")))
+        async with site.manager("alpha") as alpha, site.manager("bravo") as bravo:
+            await site.until_watched("a", by="alpha")
+            with pytest.raises(UnavailableError, match="No space left"):
+                await alpha.destroy("a")
+            site.throne.leader, site.store.writes_left = "bravo", None
+            await site.until_forgotten("a")
+            await bravo.commit(group("a"), pretend=False)
+            site.backend("bravo").refuse["destroy a"] = RejectedError("locked")
+            with pytest.raises(RejectedError):
+                await bravo.destroy("a")
+            site.throne.leader = "alpha"
+            await site.until_forgotten("a")
+            assert site.cloud.machines["a"] == 0
+
+    run(main)
+
+
 def test_a_group_that_is_gone_and_still_marked_is_not_made_again() -> None:
     async def main() -> None:
         site = Site(FakeGroupStore().store(group("a")))

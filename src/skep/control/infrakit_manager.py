@@ -197,6 +197,7 @@ class Manager:
         self._drop_work()
         self._settled.clear()
         self._failures.clear()
+        self._gone.clear()  # another leader may have seen to it, and to a new group of that name since
 
     def _drop_work(self) -> None:
         for task in [self._turn, *self._settling.values()]:

@@ -114,9 +114,19 @@ class _Server(uvicorn.Server):
 @contextmanager
 def removed_at_exit(path: Path) -> Iterator[None]:
     """Unlinks the socket, unless another one has taken its place."""
-    ours = path.stat().st_ino
+    ours = _mark(path)
     try:
         yield
     finally:
-        if path.exists() and path.stat().st_ino == ours:
+        if _mark(path) == ours:
             path.unlink()
+
+
+def _mark(path: Path) -> tuple[int, ...] | None:
+    """Differs for each socket that was ever made there: a new one often gets the inode of the old one, which was
+    closed already while requests were finished. None where there is nothing."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
