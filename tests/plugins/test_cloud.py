@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,30 @@ async def test_a_creation_is_repeated_by_another_process_and_finds_its_machine(
 async def test_a_request_that_comes_twice_at_once_is_one_machine(plugin: CloudInstances, cloud: Cloud) -> None:
     names = await asyncio.gather(*(plugin.provision(spec("one")) for _ in range(3)))
     assert (len(set(names)), cloud.calls["create"]) == (1, 1)
+
+
+async def test_a_request_that_failed_and_comes_twice_again_is_one_machine(clock: HandClock) -> None:
+    """Who waited for the one that failed, and who comes after it, wait for each other."""
+    cloud = Listed(refused="no")
+    plugin = another(cloud, clock)
+    first, second = (asyncio.create_task(plugin.provision(spec("one"))) for _ in range(2))
+    await asyncio.wait([first])
+    cloud.refused = ""
+    third = asyncio.create_task(plugin.provision(spec("one")))
+    assert isinstance(first.exception(), RejectedError)
+    assert await second == await third
+    assert len(cloud.nodes) == 1
+
+
+class Listed(Cloud):
+    """Where a creation takes as long as somebody may look meanwhile."""
+
+    def begin(self, call: str) -> None:
+        super().begin(call)
+        if call == "create" and not self.refused:
+            before = self.calls["list"]
+            for _ in range(20):
+                time.sleep(0 if self.calls["list"] > before else 0.01)
 
 
 async def test_a_creation_without_an_answer_is_looked_for(plugin: CloudInstances, cloud: Cloud) -> None:

@@ -6,10 +6,10 @@ A machine is known by its tags alone: there is no file, and no state, that a hos
 import asyncio
 import hashlib
 import uuid
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from pydantic import StringConstraints
@@ -78,7 +78,8 @@ class CloudInstances:
         """lenient: unknown properties are ignored, as over InfraKit's wire."""
         self._accounts, self._clock, self._lenient = accounts, clock, lenient
         self._news: dict[str, _News] = {}
-        self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of machines that somebody makes, or waits to make: one at a time asks for a name."""
 
     async def validate(self, properties: RawJson) -> None:
         self._wanted(properties)
@@ -88,13 +89,9 @@ class CloudInstances:
         wanted = self._wanted(spec.properties)
         account = self._accounts[wanted.properties.provider]
         name = _name(wanted.properties.name_prefix, spec.tags.get(REQUEST_TAG, ""))
-        lock = self._making[name]
-        try:
-            async with lock:
-                return await self._found(account, name) or await self._make(account, wanted, name, spec)
-        finally:
-            if not lock.locked():
-                self._making.pop(name, None)
+        lock = self._making.get(name) or self._making.setdefault(name, asyncio.Lock())
+        async with lock:
+            return await self._found(account, name) or await self._make(account, wanted, name, spec)
 
     async def _found(self, account: Account, name: str) -> str:
         """The first of that name; empty for none. A cloud that made two leaves the other to the group."""
