@@ -6,6 +6,7 @@ Run on a fake that says what Terraform was seen to say, and on the real programs
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -279,19 +280,22 @@ async def test_no_name_leads_out_of_the_folder(fake: Bench, name: str) -> None:
     assert fake.calls("plan") == 0
 
 
-async def test_files_of_other_users_are_not_run(fake: Bench) -> None:
-    """The default folder is /tmp, as InfraKit's: Terraform runs what it finds there."""
+@pytest.mark.parametrize("name", ["evil.tf", ".skep-terraform"])
+async def test_files_of_other_users_are_not_run(fake: Bench, name: str) -> None:
+    """The default folder is /tmp, as InfraKit's: Terraform runs what it finds there, and whoever owns the folder of the
+    plan could put another plan in its place."""
     if os.geteuid() != 0:
         return  # only root can give a file away
     plugin = fake.plugin()
     fake.folder.mkdir()
-    strange = fake.folder / "evil.tf"
-    strange.touch()
+    strange = fake.folder / name
+    strange.mkdir()
     os.chown(strange, 12345, 12345)
     for act in (plugin.provision(spec("one")), plugin.describe({})):
-        with pytest.raises(RefusedError, match=r"evil\.tf.*--dir"):
+        with pytest.raises(RefusedError, match=rf"{re.escape(name)};.*--dir"):
             await act
     assert fake.calls("state") == 0
+    assert list(strange.iterdir()) == []
 
 
 @pytest.mark.parametrize(

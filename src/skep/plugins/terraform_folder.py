@@ -21,8 +21,8 @@ log = structlog.get_logger()
 
 _SUFFIX, _GOING = ".tf.json", ".tf.json.going"
 NAME = re.compile(r"instance-[A-Za-z0-9_-]+")
-_READ = re.compile(r".*\.(tf|tofu)(\.json)?|.*\.tfvars(\.json)?|\.terraform.*|terraform\.tfstate.*")
-"""Names of what Terraform reads: it runs what it finds there."""
+_READ = re.compile(r".*\.(tf|tofu)(\.json)?|.*\.tfvars(\.json)?|\.terraform.*|terraform\.tfstate.*|\.skep-terraform")
+"""Names of what Terraform reads: it runs what it finds there, and the plan that lies in our own folder."""
 
 _BASE = "skep.tf.json"
 _BASE_TEXT = b'{"//":"Terraform plans nothing in a folder without a file, not even the removal of the last machine."}\n'
@@ -148,6 +148,7 @@ class TerraformFolder:
         """The descriptor of a lock that one process holds at a time, with the programs that inherit it."""
         self._made(self.path)
         self._made(self._own)
+        self.check_owners()
         descriptor = os.open(self._own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await self._wait_for(descriptor)
