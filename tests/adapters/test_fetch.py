@@ -75,6 +75,8 @@ async def test_an_answer_without_the_text_says_what_to_do(code: int, error: type
         ("ftp://127.0.0.1/x", InvalidError, "want file:///PATH, http://"),
         ("", InvalidError, "want file:///PATH, http://"),
         ("http://", InvalidError, "InvalidU"),
+        ("http://[::1/x", InvalidError, "leads nowhere: Invalid IPv6 URL"),
+        ("file:///tmp/%00", InvalidError, "leads nowhere: embedded null byte"),
         ("http://127.0.0.1:1/x", UnavailableError, "http://127.0.0.1:1/x"),
     ],
 )

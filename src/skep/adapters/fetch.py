@@ -29,18 +29,23 @@ class UrlFetch:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def text(self, url: str) -> str:
-        scheme = urlsplit(url).scheme
-        async with self._turns:
-            if scheme == "file":
-                content = await asyncio.to_thread(self._file, url)
-            elif scheme in ("http", "https"):
-                content = await self._http(url)
-            else:
-                raise InvalidError([Fault(f"{_shown(url)}: want file:///PATH, http://… or https://…")])
+        try:
+            async with self._turns:
+                content = await self._content(url)
+        except ValueError as error:  # a bracket that nothing closes, a NUL in a path
+            raise InvalidError([Fault(f"{_shown(url)} leads nowhere: {error}")]) from error
         try:
             return content.decode()
         except UnicodeDecodeError as error:
             raise InvalidError([Fault(f"{_shown(url)} is no text in UTF-8")]) from error
+
+    async def _content(self, url: str) -> bytes:
+        scheme = urlsplit(url).scheme
+        if scheme == "file":
+            return await asyncio.to_thread(self._file, url)
+        if scheme in ("http", "https"):
+            return await self._http(url)
+        raise InvalidError([Fault(f"{_shown(url)}: want file:///PATH, http://… or https://…")])
 
     def _file(self, url: str) -> bytes:
         parts = urlsplit(url)
