@@ -208,6 +208,23 @@ def test_a_flavor_that_is_not_ready_is_asked_once_for_all() -> None:
     simulated(body)
 
 
+@pytest.mark.parametrize("prepare_s", [0.0, 0.2, 5.0])
+@pytest.mark.parametrize("never_ready", [{"a"}, {"a", "b"}, {"c"}])
+def test_a_logical_id_that_is_never_ready_keeps_no_other_waiting(never_ready: set[str], prepare_s: float) -> None:
+    """Fails when one that asks for all is always the same."""
+
+    async def body(site: Site) -> None:
+        await site.commit(["a", "b", "c", "d"])
+        await site.converged()
+        site.instances.machines.clear()
+        site.flavor.prepare_s, site.flavor.not_ready = prepare_s, "no swarm yet"
+        await site.clock.sleep(30.0)
+        site.flavor.not_ready, site.flavor.never_ready = "", {*never_ready}
+        await site.until_count(4 - len(never_ready))
+
+    simulated(body)
+
+
 @pytest.mark.parametrize("error", [UnavailableError("connection reset"), RejectedError("it gave no ID")])
 @pytest.mark.parametrize("allocation", [3, ["a", "b", "c"]])
 def test_a_machine_whose_answer_was_lost_is_made_once(error: SkepError, allocation: int | list[str]) -> None:

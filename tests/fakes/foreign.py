@@ -85,7 +85,10 @@ class ForeignInstances:
 
 
 class ForeignFlavor:
-    """A machine is as `health` says of its ID, else as `judge` does: healthy. `dead`: nobody answers for its health."""
+    """A machine is as `health` says of its ID, else as `judge` does: healthy. `dead`: nobody answers for its health.
+
+    `never_ready` are logical IDs for which nothing can be prepared.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -93,6 +96,7 @@ class ForeignFlavor:
         self.health: dict[str, Health] = {}
         self.judge: Callable[[InstanceDescription], Health] = lambda instance: Health.HEALTHY
         self.invalid, self.not_ready, self.dead = "", "", False
+        self.never_ready: set[str | None] = set()
         self.undrainable: set[str] = set()
         self.drained: list[str] = []
         self.prepared, self.asked = 0, 0
@@ -104,8 +108,8 @@ class ForeignFlavor:
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
         self.prepared += 1
         await self._clock.sleep(self.prepare_s)
-        if self.not_ready:
-            raise NotReadyError(self.not_ready)
+        if self.not_ready or spec.logical_id in self.never_ready:
+            raise NotReadyError(self.not_ready or f"{spec.logical_id} has no attachments")
         return spec
 
     async def healthy(self, properties: RawJson, instances: Sequence[InstanceDescription]) -> Sequence[MemberHealth]:

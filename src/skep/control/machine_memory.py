@@ -26,6 +26,9 @@ SHARED_S = 0.5
 """How long a flavor's word that it is not ready holds for the other machines of the group: each of them tries again
 after a second (control.ledger.NOT_READY_RETRY_S), all at the same time."""
 
+ABSENT_S = 3.0
+"""How long the others wait for the one whose turn it is to ask: by then it would have tried again."""
+
 
 class Memory:
     """Of one group whose machines join no Swarm that we know."""
@@ -36,6 +39,7 @@ class Memory:
         self._properties = NULL
         self._healths: dict[str, tuple[float, MemberHealth]] = {}
         self._not_ready, self._refused_s = "", 0.0
+        self._queue: dict[str, float] = {}  # slots that wait, and when they last tried; who asked last stands last
         self._first: asyncio.Event | None = None
 
     async def healths(
@@ -57,24 +61,35 @@ class Memory:
         trust_s = TRUST_S if known[1].health is Health.HEALTHY else DOUBT_S
         return now_s - known[0] < min(trust_s, self._poll_s)
 
-    async def prepared(self, ask: Callable[[], Awaitable[InstanceSpec]]) -> InstanceSpec:
+    async def prepared(self, slot: str, ask: Callable[[], Awaitable[InstanceSpec]]) -> InstanceSpec:
         """What `ask` gives. After it was NotReadyError, one attempt asks for all that begin at the same time, so that a
         flavor that waits for something is not asked for every machine again and again (infrakit-compat.md 3.10: G12).
+        Slots do it in turn: one that is never ready keeps no other waiting. Empty are all machines that are alike.
         """
         if self._first is not None:
             await self._first.wait()
-        if self._not_ready and self._clock.monotonic_s() - self._refused_s < SHARED_S:
+        if self._not_ready and not self._is_turn_of(slot):
             raise NotReadyError(self._not_ready)
         if not self._not_ready or self._first is not None:
-            return await self._ask(ask)
+            return await self._ask(slot, ask)
         self._first = asyncio.Event()
         try:
-            return await self._ask(ask)
+            return await self._ask(slot, ask)
         finally:
             self._first.set()
             self._first = None
 
-    async def _ask(self, ask: Callable[[], Awaitable[InstanceSpec]]) -> InstanceSpec:
+    def _is_turn_of(self, slot: str) -> bool:
+        now_s = self._clock.monotonic_s()
+        self._queue[slot] = now_s
+        self._queue = {
+            one: tried_s
+            for one, tried_s in self._queue.items()
+            if now_s - max(tried_s, self._refused_s) < ABSENT_S  # nobody tries while the flavor thinks
+        }
+        return now_s - self._refused_s >= SHARED_S and next(iter(self._queue)) == slot
+
+    async def _ask(self, slot: str, ask: Callable[[], Awaitable[InstanceSpec]]) -> InstanceSpec:
         try:
             spec = await ask()
         except NotReadyError as error:
@@ -83,6 +98,9 @@ class Memory:
                 # InfraKit's users have no other place to look for what their machines wait for.
                 log.warning("machines are waiting", key=str(self._key), reason=told)
             self._not_ready, self._refused_s = told, self._clock.monotonic_s()
+            self._queue.pop(slot, None)
+            self._queue[slot] = self._refused_s
             raise
         self._not_ready = ""
+        self._queue.pop(slot, None)
         return spec

@@ -281,7 +281,7 @@ class GroupActuator:
             return await group.flavor.prepare(group.spec.flavor.properties, spec, group.spec.allocation)
 
         if group.place.role is None:
-            return await self._memory.prepared(ask)
+            return await self._memory.prepared(spec.logical_id or "", ask)
         deadline_s = self._clock.monotonic_s() + PREPARE_WAIT_S
         while True:
             try:
