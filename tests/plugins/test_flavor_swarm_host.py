@@ -114,6 +114,17 @@ def simulated(folder: Path, check: Callable[[Stage], Awaitable[None]], bootstrap
     run(main)
 
 
+@pytest.mark.parametrize("tags", [{"infrakit.group": "it's; reboot #"}, {"swarm-association-id": '"'}])
+def test_no_tag_becomes_a_command_of_the_script(tmp_path: Path, tags: Mapping[str, str]) -> None:
+    """InfraKit takes any ID for a group."""
+
+    async def check(stage: Stage) -> None:
+        with pytest.raises(RejectedError, match="can't become the engine's label"):
+            await stage.prepare(MANAGER, MANAGERS[0], tags)
+
+    simulated(tmp_path, check)
+
+
 def test_a_swarm_is_founded_joined_and_ended_with_nothing_but_infrakits_tags(tmp_path: Path) -> None:
     """infrakit-compat.md 4.1, and the order of the origin document: workers go before managers."""
 

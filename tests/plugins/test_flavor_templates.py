@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from skep.model.errors import InvalidError
 from skep.model.json import NULL, RawJson
 from skep.model.machine import InstanceSpec
@@ -53,6 +55,25 @@ async def test_the_example_of_the_page_is_a_script() -> None:
     example = "\n".join(line[4:] for line in COMMON.splitlines() if line.startswith("    "))
     assert example.startswith("#!/bin/sh\nhostname ")
     assert await faults(example) == ""
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ INSTANCE.Tags['infrakit.group']|quote }}",
+        "{% for name, value in INSTANCE.Tags.items() %}{{ name ~ value }}{% endfor %}",
+        "{{ INSTANCE.Properties.Box }} {{ INSTANCE.Properties.Deep.Down[0].There|upper }}",
+        "{{ INSTANCE.Properties.Memory * 2 + 1 - 3 }} {{ INSTANCE.Properties.CPUs|int // 2 }}",
+        "{% if INSTANCE.Properties.Gpu == 1 %}{{ INSTANCE.Properties.Labels|tojson }}{% endif %}",
+    ],
+)
+async def test_tags_and_properties_of_a_machine_may_be_used_though_nobody_knows_them_yet(template: str) -> None:
+    """A spec is validated before there is a machine."""
+    assert await faults(template) == ""
+
+
+async def test_a_mistake_beside_them_is_told() -> None:
+    assert "'INSTANCES' is undefined" in await faults("{{ INSTANCE.Tags.tier }}{{ INSTANCES.Tags }}")
 
 
 def test_the_methods_of_the_page_are_those_that_may_be_called() -> None:

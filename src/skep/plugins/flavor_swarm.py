@@ -25,8 +25,8 @@ from skep.plugins.flavor_swarm_nodes import (
     strays_of,
 )
 from skep.plugins.flavor_swarm_script import Way, init_script
-from skep.plugins.flavor_swarm_spec import SwarmProperties, check_allocation, read_swarm
-from skep.plugins.flavor_templates import after, check_template, sample_spec, script_of, template_values
+from skep.plugins.flavor_swarm_spec import SwarmProperties, check_allocation, check_labels, read_swarm
+from skep.plugins.flavor_templates import after, check_template, sample_spec, sample_values, script_of, template_values
 from skep.ports import Advance, Clock, Clusters, DrainRequest, Engines, Fetch
 
 CLUSTER_TAG = "swarm-id"
@@ -87,6 +87,7 @@ class SwarmFlavor:
         joining = await self._joining(wanted, spec)
         association = association_of(spec.tags) or self._new_id()
         labels = _engine_labels(wanted, spec, association)
+        check_labels(labels)
         return replace(
             spec,
             init=await self._init(wanted, properties, spec, allocation, joining, labels),
@@ -230,7 +231,7 @@ def _samples(wanted: SwarmProperties, properties: RawJson, allocation: Allocatio
     joinings = [_Joining(ClusterState("", id="sample"), joins, JoinTokens("TOKEN", "TOKEN"))]
     if wanted.role is Role.MANAGER:
         joinings.append(_Joining(ClusterState(""), Way(spec.logical_id)))
-    values = template_values(properties, spec, allocation)
+    values = sample_values(properties, allocation)
     return [
         values | _swarm_values(one, labels, init_script(labels, ASSOCIATION, wanted.docker_restart_command, one.way))
         for one in joinings

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from skep.model.errors import Fault, InvalidError
+from skep.model.errors import Fault, InvalidError, RejectedError
 from skep.model.json import RawJson
 from skep.model.spec import Allocation
 from skep.model.state import Role
@@ -111,6 +111,16 @@ def _label_faults(name: str, value: str, path: str) -> Iterator[Fault]:
         yield Fault("this label is skep's own", path)
     if not _is_plain(value):
         yield Fault("a label's value may hold letters, digits, blanks and ._:/@+=,- only", path)
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """RejectedError for a value that the script can't hold: IDs of groups and tags come as anybody wrote them."""
+    for name, value in labels.items():
+        if not _is_plain(value):
+            raise RejectedError(
+                f"{value!r} can't become the engine's label {name}, which may hold letters, digits, blanks and "
+                "._:/@+=,- only"
+            )
 
 
 def _is_plain(value: str) -> bool:

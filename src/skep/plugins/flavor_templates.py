@@ -53,6 +53,29 @@ def sample_spec(allocation: Allocation) -> InstanceSpec:
     return InstanceSpec(logical_id=allocation.logical_ids[0] if allocation.logical_ids else None)
 
 
+def sample_values(properties: RawJson, allocation: Allocation) -> dict[str, object]:
+    """The variables as `sample_spec` has them; whatever tags and properties of the machine a template asks for are
+    there, since nobody knows them before it is made."""
+    values = template_values(properties, sample_spec(allocation), allocation)
+    return values | {"INSTANCE": {"Tags": _Whatever(), "Init": "", "Properties": _Whatever()}}
+
+
+class _Whatever(dict[str, object]):
+    """A map that has every key, and that can be looped over."""
+
+    def __missing__(self, key: str) -> object:
+        return _Sample("sample")
+
+
+def _itself(self: object, *_: object) -> object:
+    return self
+
+
+_OPERATIONS = ("getitem", "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "floordiv", "mod")
+_Sample = type("_Sample", (str,), {f"__{name}__": _itself for name in _OPERATIONS})
+"""A text that stands in for a number, a list or a map too."""
+
+
 def after(init: str, script: str) -> str:
     """The script behind an Init that is there already; a first line that names a shell is a remark there."""
     return f"{init}\n{script}" if init else script

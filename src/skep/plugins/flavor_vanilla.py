@@ -12,7 +12,7 @@ from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
 from skep.model.spec import Allocation
 from skep.model.state import Health
 from skep.plugins.flavor_attachments import AttachmentProperties, attachment_faults, attachments_of
-from skep.plugins.flavor_templates import FIELD, after, check_template, sample_spec, script_of, template_values
+from skep.plugins.flavor_templates import FIELD, after, check_template, sample_values, script_of, template_values
 from skep.ports import Advance, DrainRequest, Fetch
 from skep.specs.properties import Properties, read
 
@@ -45,7 +45,7 @@ class VanillaFlavor:
         if faults:
             raise InvalidError(faults)
         if wanted.init_script_template_url:
-            sample = template_values(properties, sample_spec(allocation), allocation)
+            sample = sample_values(properties, allocation)
             await check_template(self._fetch, wanted.init_script_template_url, sample)
 
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
