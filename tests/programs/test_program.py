@@ -230,7 +230,7 @@ def test_every_program_tells_its_version_and_its_flags(script: str) -> None:
     main, runner = getattr(import_module(module), name), CliRunner()
     version = runner.invoke(main, ["version"])
     assert (version.exit_code, version.output) == (0, f"Version: {skep.__version__}\nRevision: Unspecified\n")
-    told = runner.invoke(main, ["--help"])
-    assert told.exit_code == 0
+    told = runner.invoke(main, ["-h"])
+    assert (told.exit_code, told.output) == (0, runner.invoke(main, ["--help"]).output)
     assert "--name" in told.output
     assert "--log" in told.output

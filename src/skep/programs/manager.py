@@ -25,7 +25,7 @@ from skep.model.errors import Fault, InvalidError
 from skep.ports import GroupStore, Leadership
 from skep.programs.duration import Duration
 from skep.programs.engine_options import DEFAULT_HOST, tls_files, tls_options
-from skep.programs.program import ProgramGroup, log_option, name_option, run, version_command
+from skep.programs.program import SETTINGS, ProgramGroup, log_option, name_option, run, version_command
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import group_methods
 from skep.specs.plugins_folder import plugins_folder
@@ -66,7 +66,7 @@ def _poll_option(command: Callable[..., Any]) -> Callable[..., Any]:
     cls=ProgramGroup,
     name="infrakit-manager",
     help="Group plugin that remembers what was committed to another one, and lets it act where this one leads.",
-    context_settings={"max_content_width": 100},
+    context_settings=SETTINGS,
 )
 @_common_options
 def main(**_: Any) -> None:

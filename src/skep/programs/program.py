@@ -30,6 +30,9 @@ Serve = Callable[[AsyncExitStack, asyncio.Event], Awaitable[ASGIApp]]
 
 Main = Callable[..., None]
 
+SETTINGS = {"max_content_width": 100, "help_option_names": ["-h", "--help"]}
+"""Of Click, for all programs; InfraKit's know `-h` too."""
+
 
 class ProgramGroup(click.Group):
     """A program whose mistakes of usage end with 1, as InfraKit's do."""
@@ -77,7 +80,7 @@ def plugin_command(default_name: str, summary: str) -> Callable[[Main], ProgramG
             name=f"infrakit-{default_name}",
             help=summary,
             invoke_without_command=True,
-            context_settings={"max_content_width": 100},
+            context_settings=SETTINGS,
         )
         program = make(name_option(default_name)(log_option()(_unless_subcommand(main))))
         program.add_command(version_command())
