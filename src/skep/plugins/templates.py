@@ -26,6 +26,15 @@ TEXT_MAX = 1024 * 1024
 STEPS_MAX = 100_000
 """Turns of loops and calls in one rendering: a tenth of a second."""
 
+WORK_MAX = 16 * TEXT_MAX
+"""Characters, and parts of lists, that the methods and operators of one rendering are given together: some seconds at
+the worst."""
+FILTER_WORK = 8
+"""What is given to a filter counts so often: to sort takes as much longer than to compare."""
+
+BITS_MAX = 4096
+"""Of an integer that is reckoned with."""
+
 METHODS = frozenset(
     {"endswith", "get", "items", "keys", "lower", "lstrip", "rstrip", "split", "splitlines", "startswith"}
     | {"strip", "title", "upper", "values"}
@@ -79,33 +88,45 @@ def _line(traceback: TracebackType | None) -> int:
 class _Environment(SandboxedEnvironment):
     """For one rendering: what is left of its steps and of its characters is counted here."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, finalize=self._written)
         self._steps = 0
         self._characters = 0
+        self._work = 0
         filters = {name: FILTERS[name] for name in _FILTERS} | {
             "join": _join,
             "replace": _replace,
             "quote": lambda value: shlex.quote(str(value)),
             "tojson": lambda value: json.dumps(value, ensure_ascii=False),
         }
-        own = {"counted": self._counted, "concatenated": self._concatenated}
-        self.filters = {name: _bounded(filter) for name, filter in filters.items()} | own
+        own = {"counted": self._counted, "concatenated": self._concatenated, "compared": self._compared}
+        self.filters = {name: self._bounded(filter) for name, filter in filters.items()} | own
         self.globals = {"range": self._range}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        """Loops and `~` go through filters of ours, which count."""
+        """Loops, `~`, comparisons, tests and slices go through filters of ours, which count."""
         tree = super()._parse(source, name, filename)
         for loop in list(tree.find_all(nodes.For)):
             loop.iter = _filtered(loop.iter, "counted")
         for concat in list(tree.find_all(nodes.Concat)):
             concat.nodes = [_filtered(nodes.List(concat.nodes, lineno=concat.lineno), "concatenated")]
+        for compare in list(tree.find_all(nodes.Compare)):
+            compare.expr = _filtered(compare.expr, "compared")
+        for operand in list(tree.find_all(nodes.Operand)):
+            operand.expr = _filtered(operand.expr, "compared")
+        for test in list(tree.find_all(nodes.Test)):
+            test.node = _filtered(test.node, "compared")
+        for item in list(tree.find_all(nodes.Getitem)):
+            if isinstance(item.arg, nodes.Slice):
+                item.node = _filtered(item.node, "compared")
         return tree
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         self._step()
+        for item in (getattr(obj, "__self__", None), *args, *kwargs.values()):
+            self._light(item)
         return super().call(context, obj, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -117,13 +138,42 @@ class _Environment(SandboxedEnvironment):
         """Jinja2 would let it through, and it makes long texts of short ones."""
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        _check_operation(operator, left, right)
+        self._worked(_size_of(operator, left, right))
         return super().call_binop(context, operator, left, right)
 
     def _step(self) -> None:
         self._steps += 1
         if self._steps > STEPS_MAX:
             raise SecurityError(f"it takes more than {STEPS_MAX} steps")
+
+    def _worked(self, characters: int) -> None:
+        self._work += characters
+        if self._work > WORK_MAX:
+            raise SecurityError(f"it takes more work than {WORK_MAX} characters are")
+
+    def _light(self, value: Value, work: int = 1) -> Value:
+        """The value itself; a list may hold the same long text many times."""
+        weight = _weight(value)
+        if weight > TEXT_MAX:
+            raise SecurityError(f"a value has at most {TEXT_MAX} characters")
+        self._worked(work * weight)
+        return value
+
+    def _compared(self, value: object) -> object:
+        """Templates can call it, so it takes nothing else."""
+        return self._light(value)
+
+    def _bounded(self, filter: Callable[..., Any]) -> Callable[..., Any]:
+        """The filter, which may make a text of whatever it is given; what it gives one by one is counted."""
+
+        @wraps(filter)
+        def bounded(*args: Any, **kwargs: Any) -> Any:
+            for arg in (*args, *kwargs.values()):
+                self._light(arg, FILTER_WORK)
+            result = filter(*args, **kwargs)
+            return self._counted(result) if isinstance(result, Iterator) else result
+
+        return bounded
 
     def _counted(self, items: Iterable[object]) -> Iterator[object]:
         for item in items:
@@ -137,11 +187,11 @@ class _Environment(SandboxedEnvironment):
         return numbers
 
     def _concatenated(self, parts: Iterable[object]) -> str:
-        return _limited([str(_light(part)) for part in parts])
+        return _limited([str(self._light(part)) for part in parts])
 
     def _written(self, value: object) -> object:
         """Every value on its way out, also out of a macro or into a `set` block."""
-        self._characters += len(value if isinstance(value, str) else str(_light(value)))
+        self._characters += len(value if isinstance(value, str) else str(self._light(value)))
         if self._characters > TEXT_MAX:
             raise SecurityError(f"it makes more than {TEXT_MAX} characters")
         return value
@@ -153,7 +203,7 @@ def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
 
 def _weight(value: object) -> int:
     """About as many as its text has characters; what goes beyond TEXT_MAX is not counted."""
-    if isinstance(value, str):
+    if isinstance(value, str | range):
         return len(value)
     parts: Iterable[object] = ()
     if isinstance(value, dict):
@@ -168,25 +218,6 @@ def _weight(value: object) -> int:
     return weight
 
 
-def _light(value: Value) -> Value:
-    """The value itself; a list may hold the same long text many times."""
-    if _weight(value) > TEXT_MAX:
-        raise SecurityError(f"a value has at most {TEXT_MAX} characters")
-    return value
-
-
-def _bounded(filter: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, which may make a text of whatever it is given."""
-
-    @wraps(filter)
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        for arg in (*args, *kwargs.values()):
-            _light(arg)
-        return filter(*args, **kwargs)
-
-    return bounded
-
-
 def _limited(parts: list[str]) -> str:
     if sum(map(len, parts)) > TEXT_MAX:
         raise SecurityError(f"a text has at most {TEXT_MAX} characters")
@@ -194,7 +225,7 @@ def _limited(parts: list[str]) -> str:
 
 
 def _join(items: Iterable[object], separator: str = "") -> str:
-    texts = [str(_light(item)) for item in items]
+    texts = [str(item) for item in items]
     return _limited([*chain.from_iterable((separator, text) for text in texts)][1:])
 
 
@@ -204,30 +235,23 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _check_operation(operator: str, left: object, right: object) -> None:
-    """Refuse what makes much of little: long texts, lists and numbers."""
+def _size_of(operator: str, left: object, right: object) -> int:
+    """Of what it takes and makes. Refused is what makes much of little: long texts, lists and numbers."""
     if operator == "%" and isinstance(left, str):
         raise SecurityError("% does not format texts here: put the value in with ~")
-    if operator == "+" and isinstance(left, Sized) and isinstance(right, Sized):
-        size = _weight(left) + _weight(right)
-    elif operator == "*" and (isinstance(left, Sized) or isinstance(right, Sized)):
-        size = _product(left, right)
-    elif operator in ("*", "**"):
-        size = _digits(operator, left, right)
-    else:
-        return
+    if isinstance(left, int) and isinstance(right, int):
+        return _size_of_numbers(operator, left, right)
+    sized = [item for item in (left, right) if isinstance(item, Sized)]
+    count = next((item for item in (left, right) if isinstance(item, int)), 0)
+    size = count * _weight(sized[0]) if operator == "*" and sized else _weight(left) + _weight(right)
     if size > TEXT_MAX:
         raise SecurityError(f"{operator} makes more than {TEXT_MAX} parts")
+    return max(size, 0)
 
 
-def _product(left: object, right: object) -> int:
-    count = next((item for item in (left, right) if isinstance(item, int)), 0)
-    return count * next(_weight(item) for item in (left, right) if isinstance(item, Sized))
-
-
-def _digits(operator: str, left: object, right: object) -> int:
-    """Bits of an integer's product or power: as many as texts may have characters are still quick."""
-    if not isinstance(left, int) or not isinstance(right, int):
-        return 0
-    bits: Callable[[int], int] = int.bit_length
-    return bits(left) * abs(right) if operator == "**" else bits(left) + bits(right)
+def _size_of_numbers(operator: str, left: int, right: int) -> int:
+    bits = left.bit_length(), right.bit_length()
+    size = bits[0] * abs(right) if operator == "**" else sum(bits)
+    if size > BITS_MAX:
+        raise SecurityError(f"{operator} makes more than {BITS_MAX} bits")
+    return 1
