@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,19 @@ async def test_an_error_tells_no_init(made: Bench) -> None:
         await made.plugin().provision(spec("one", provisioner(f"echo bad token {SECRET}; exit 1")))
     assert "bad token" in str(caught.value)
     assert "topsecret" not in str(caught.value)
+
+
+async def test_an_error_of_a_removal_tells_no_init(fake: Bench) -> None:
+    """Clouds quote what they were given."""
+    name = await fake.plugin().provision(replace(spec("one"), init="PASSWORD=correct-horse-battery\nlogin ${PASSWORD}"))
+    told = {"severity": "error", "summary": "refused", "detail": "PASSWORD=correct-horse-battery login ${PASSWORD}"}
+    line = json.dumps({"type": "diagnostic", "diagnostic": told | {"address": f"terraform_data.{name}"}})
+    script = fake.program.read_text()
+    fake.program.write_text(script.replace("\n", f"\n[ $1 != plan ] || {{ echo '{line}'; exit 1; }}\n", 1))
+    with pytest.raises(RejectedError, match="refused") as caught:
+        await fake.plugin().destroy(name)
+    assert "horse" not in str(caught.value)
+    assert "login" not in str(caught.value)
 
 
 async def test_resources_of_the_user_are_left_alone(made: Bench) -> None:

@@ -13,7 +13,7 @@ from skep.model.errors import RejectedError
 from skep.model.machine import InstanceSpec
 from skep.plugins.cloud_redaction import redacted
 from skep.plugins.cloud_tags import packed, readable, unpacked
-from skep.plugins.terraform_resource import KINDS, Wanted, decoded, encoded, of_state
+from skep.plugins.terraform_resource import KINDS, Wanted, decoded, encoded, init_in, of_state
 
 TAGS = {"infrakit.group": "g", "infrakit.config_sha": "eZj4wR53SReGpDxC9v02eHh-C8I="}
 SPEC = InstanceSpec(tags=TAGS, init="echo ${HOME}", logical_id="pet")
@@ -116,8 +116,10 @@ def test_other_kinds_are_taken_without_init() -> None:
 
 @pytest.mark.parametrize("type", sorted(KINDS))
 def test_a_file_is_read_back_as_it_was_asked_for(type: str) -> None:
-    machine = decoded(NAME, encoded(NAME, wanted(type, {"note": 1}), SPEC))
+    text = encoded(NAME, wanted(type, {"note": 1}), SPEC)
+    machine = decoded(NAME, text)
     assert (machine.tags, machine.logical_id, machine.type) == (TAGS, "pet", type)
+    assert init_in(machine, text) == SPEC.init
 
 
 @pytest.mark.parametrize("type", sorted(KINDS))

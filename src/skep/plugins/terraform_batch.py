@@ -195,9 +195,8 @@ class _Round:
             if not is_there:
                 self.folder.forget(job.name)
 
-    @staticmethod
-    def _inits(work: Work) -> list[str]:
-        return [job.spec.init for job in work.values()]
+    def _inits(self, work: Work) -> list[str]:
+        return [job.spec.init or self.folder.init_of(job.name) for job in work.values()]
 
 
 def _errors_of(outcome: Outcome, address: str, name: str) -> list[Diagnostic]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from skep.model.errors import RefusedError, UnavailableError
-from skep.plugins.terraform_resource import Machine, decoded
+from skep.plugins.terraform_resource import Machine, decoded, init_in
 from skep.ports import Clock
 
 log = structlog.get_logger()
@@ -96,6 +96,15 @@ class TerraformFolder:
             log.warning("a file is no machine", file=str(file), error=str(error))
             return _Known(mark, None)
         return _Known(mark, Kept(machine, status.st_mtime, file.name.endswith(_GOING)))
+
+    def init_of(self, name: str) -> str:
+        """What a machine is told to run; empty where nobody knows."""
+        kept = self.find(name)
+        if kept is None:
+            return ""
+        with suppress(FileNotFoundError):
+            return init_in(kept.machine, (self.path / f"{name}{_GOING if kept.going else _SUFFIX}").read_bytes())
+        return ""
 
     def write(self, name: str, text: bytes) -> None:
         """The file of a machine that shall be."""

@@ -237,6 +237,24 @@ def decoded(name: str, text: bytes) -> Machine:
     return Machine(name, type, tags, tags.get(LOGICAL_ID_TAG))
 
 
+def init_in(machine: Machine, text: bytes) -> str:
+    """What the machine of a file is told to run, behind what the user wrote there; empty where that is unknown."""
+    kind = KINDS.get(machine.type)
+    if kind is None:
+        return ""
+    try:
+        value = msgspec.json.decode(text, type=_File).resource[machine.type][machine.name]
+        raw = _get(value, kind.init)
+        init = msgspec.json.decode(raw, type=str | None) if raw is not None else None
+        return base64.b64decode(init or "").decode() if kind.is_base64 else _unescaped(init or "")
+    except (msgspec.DecodeError, KeyError, ValueError):
+        return ""
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("$${", "${").replace("%%{", "%{")
+
+
 def of_state(type: str, name: str, attributes: Mapping[str, msgspec.Raw]) -> Machine | None:
     """The machine that a resource in the state is by its tags; None where it tells no group.
 
