@@ -191,6 +191,49 @@ def test_a_group_stays_with_the_plugin_that_knows_its_machines() -> None:
     simulated(body)
 
 
+def test_a_group_that_is_being_destroyed_stays_with_its_plugin_too() -> None:
+    """What could not be destroyed yet would be forgotten."""
+    elsewhere = {"Instance": {"Plugin": "others", "Properties": {}}}
+
+    async def body(site: Site) -> None:
+        await site.commit(2)
+        await site.converged()
+        site.instances.stuck = {"i-001"}
+        with pytest.raises(RejectedError):
+            await site.groups.destroy("g")
+        with pytest.raises(RefusedError, match="has 1 instances of plugin instances, which others does not know"):
+            await site.commit(2, **elsewhere)
+        site.instances.stuck = set()
+        await site.groups.destroy("g")
+        await site.commit(2, **elsewhere)
+        await site.converged()
+        assert (len(site.instances.machines), len(site.others.machines)) == (0, 2)
+
+    simulated(body)
+
+
+def test_a_destroy_that_can_not_succeed_is_ended_by_free() -> None:
+    """What is left stays, and a commit takes it back."""
+
+    async def body(site: Site) -> None:
+        await site.commit(3)
+        await site.converged()
+        site.flavor.undrainable = {"i-001", "i-002"}
+        with pytest.raises(RejectedError):
+            await site.groups.destroy("g")
+        await site.groups.free("g")
+        site.flavor.undrainable = set()
+        assert await site.groups.inspect() == []
+        await site.clock.sleep(600.0)
+        assert sorted(site.instances.machines) == ["i-001", "i-002"]
+        assert await site.commit(2) == "Managing 2 instances"
+        await site.converged()
+        await site.clock.sleep(60.0)
+        assert sorted(site.instances.machines) == ["i-001", "i-002"]
+
+    simulated(body)
+
+
 def test_a_flavor_that_is_not_ready_is_asked_once_for_all() -> None:
     """The mistake of committing workers before their managers (infrakit-compat.md 6) heals by itself, soon."""
 

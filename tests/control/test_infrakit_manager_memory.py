@@ -17,8 +17,11 @@ from skep.model.errors import (
 )
 from skep.model.json import RawJson
 from skep.model.machine import CommittedGroup
-from tests.control.manager_site import SOON_S, Site
-from tests.fakes.groups import FakeGroups, FakeGroupStore, group
+from tests.control.manager_site import POLL_S, SOON_S, Site
+from tests.fakes.groups import FakeGroups, FakeGroupStore, FakeLeadership, Throne, group
+from tests.infrakit.site import Site as World
+from tests.infrakit.site import group as committed
+from tests.infrakit.site import simulated
 from tests.sim.loop import run
 
 # --- destroying and freeing ---------------------------------------------------------------------------------------
@@ -124,6 +127,29 @@ def test_a_group_whose_destroy_never_ends_can_be_freed() -> None:
             assert site.cloud.machines["a"] == 5
 
     run(main)
+
+
+def test_a_free_ends_the_destroy_of_our_own_group_plugin() -> None:
+    """Over the real one, which goes on destroying by itself."""
+
+    async def body(world: World) -> None:
+        store, throne = FakeGroupStore(), FakeLeadership(Throne())
+        manager = Manager(world.groups, "group-stateless", throne, store, world.clock, POLL_S)
+        running = asyncio.create_task(manager.run())
+        await manager.commit(committed(2), pretend=False)
+        await world.until_count(2)
+        world.instances.stuck = {"i-001"}
+        with pytest.raises(RejectedError, match="i-001 is locked"):
+            await manager.destroy("g")
+        await manager.free("g")
+        world.instances.stuck = set()
+        await world.clock.sleep(600.0)
+        assert list(world.instances.machines) == ["i-001"]
+        assert await manager.inspect() == []
+        running.cancel()
+        await asyncio.wait({running})
+
+    simulated(body)
 
 
 def test_a_free_whose_answer_gets_lost_is_made_sure_of() -> None:

@@ -274,6 +274,18 @@ def test_managers_that_others_need_may_be_freed() -> None:
     at_a_desk(body)
 
 
+def test_a_group_that_is_being_removed_may_be_freed() -> None:
+    """What can't be drained or destroyed would hold it for ever; a workload ends in its own time."""
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(managers(1))
+        await desk.intake.remove(MANAGERS, "ann", False)
+        assert (await desk.intake.free(MANAGERS, "ann")).change == "freed"
+        assert await desk.catalog.list() == ()
+
+    at_a_desk(body)
+
+
 def test_a_retry_is_a_new_generation_of_the_same_spec() -> None:
     """W38."""
 

@@ -67,9 +67,11 @@ class CommittedGroups:
     async def _compared(self, spec: GroupSpec) -> tuple[Committed | None, Committed, Sequence[Live]]:
         """The group before and after, and the machines that there are, as their own plugin lists them now."""
         document = await self._core.document(spec.key)
-        before = _group_of(document) if document is not None and not document.removed else None
+        before = None if document is None else _group_of(document)
         if before is not None and before.instance.plugin != spec.instance.plugin:
             await self._refuse_to_move(before, spec)
+        if document is not None and document.removed:
+            before = None
         wanted = fingerprint(spec)
         live = [Live(d.logical_id, d.tags.get(CONFIG_TAG) == wanted) for d in await self._machines(spec)]
         return _told(before), Committed(spec.allocation, wanted), live
