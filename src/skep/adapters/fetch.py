@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 
 from skep.model.errors import Fault, InvalidError, NotFoundError, RejectedError, UnavailableError
-from skep.specs.endpoints import without_password
+from skep.specs.endpoints import shown_url
 
 BYTES_MAX = 1024 * 1024
 """No cloud takes an init script of a quarter of this."""
@@ -33,11 +33,11 @@ class UrlFetch:
             async with self._turns:
                 content = await self._content(url)
         except ValueError as error:  # a bracket that nothing closes, a NUL in a path
-            raise InvalidError([Fault(f"{_shown(url)} leads nowhere: {error}")]) from error
+            raise InvalidError([Fault(f"{shown_url(url)} leads nowhere: {error}")]) from error
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise InvalidError([Fault(f"{_shown(url)} is no text in UTF-8")]) from error
+            raise InvalidError([Fault(f"{shown_url(url)} is no text in UTF-8")]) from error
 
     async def _content(self, url: str) -> bytes:
         scheme = urlsplit(url).scheme
@@ -45,7 +45,7 @@ class UrlFetch:
             return await asyncio.to_thread(self._file, url)
         if scheme in ("http", "https"):
             return await self._http(url)
-        raise InvalidError([Fault(f"{_shown(url)}: want file:///PATH, http://… or https://…")])
+        raise InvalidError([Fault(f"{shown_url(url)}: want file:///PATH, http://… or https://…")])
 
     def _file(self, url: str) -> bytes:
         parts = urlsplit(url)
@@ -61,7 +61,7 @@ class UrlFetch:
             raise NotFoundError(f"could not read {url}: {error.strerror}") from error
 
     async def _http(self, url: str) -> bytes:
-        shown = _shown(url)
+        shown = shown_url(url)
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
@@ -103,8 +103,3 @@ def _why(error: Exception) -> str:
     return (
         str(error.os_error) if isinstance(error, aiohttp.ClientConnectorError) else str(error) or type(error).__name__
     )
-
-
-def _shown(url: str) -> str:
-    """Without a password, and without a query, which may be a signature."""
-    return without_password(url.partition("?")[0])

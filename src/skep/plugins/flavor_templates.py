@@ -9,7 +9,7 @@ from skep.model.machine import InstanceSpec
 from skep.model.spec import Allocation
 from skep.plugins.templates import render
 from skep.ports import Fetch
-from skep.specs.endpoints import without_password
+from skep.specs.endpoints import shown_url
 
 FIELD = "InitScriptTemplateURL"
 GROUP_TAG = "infrakit.group"
@@ -33,8 +33,8 @@ def template_values(properties: RawJson, spec: InstanceSpec, allocation: Allocat
 async def script_of(fetch: Fetch | None, url: str, values: Values) -> str:
     """The script that the template at `url` makes of `values`."""
     if fetch is None:
-        raise RejectedError(f"nobody is here who fetches {_shown(url)}")
-    return render(await fetch.text(url), _shown(url), values)
+        raise RejectedError(f"nobody is here who fetches {shown_url(url)}")
+    return render(await fetch.text(url), shown_url(url), values)
 
 
 async def check_template(fetch: Fetch | None, url: str, *samples: Values) -> None:
@@ -79,8 +79,3 @@ _Sample = type("_Sample", (str,), {f"__{name}__": _itself for name in _OPERATION
 def after(init: str, script: str) -> str:
     """The script behind an Init that is there already; a first line that names a shell is a remark there."""
     return f"{init}\n{script}" if init else script
-
-
-def _shown(url: str) -> str:
-    """Without a password, and without a query, which may be a signature."""
-    return without_password(url.partition("?")[0])

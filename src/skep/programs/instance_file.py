@@ -1,7 +1,6 @@
 """`infrakit-instance-file`: a machine is a file, and nothing runs (infrakit-compat.md 1.1, 5.2)."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,19 +8,14 @@ import click
 from starlette.types import ASGIApp
 
 from skep.plugins.file import FileInstances
-from skep.programs.program import plugin_command, run
+from skep.programs.program import plugin_command, run, temporary_folder
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import instance_methods
 
 
-def _default_dir() -> str:
-    """As Go's os.TempDir."""
-    return os.environ.get("TMPDIR") or "/tmp"
-
-
 @plugin_command("instance-file", "Instance plugin that writes a file for each instance.")
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path), default=_default_dir, help="Folder of the files. [$TMPDIR]"
+    "--dir", "folder", type=click.Path(path_type=Path), default=temporary_folder, help="Folder of the files. [$TMPDIR]"
 )
 def main(name: str, log: int, folder: Path) -> None:
     """Serve it until stopped."""

@@ -11,14 +11,9 @@ from starlette.types import ASGIApp
 from skep.adapters.clock import SystemClock
 from skep.plugins.terraform import TerraformInstances
 from skep.plugins.terraform_program import find_program
-from skep.programs.program import plugin_command, run
+from skep.programs.program import plugin_command, run, temporary_folder
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import instance_methods
-
-
-def _default_dir() -> str:
-    """As Go's os.TempDir."""
-    return os.environ.get("TMPDIR") or "/tmp"
 
 
 @plugin_command("instance-terraform", "Instance plugin for all that Terraform or OpenTofu can make.")
@@ -26,7 +21,7 @@ def _default_dir() -> str:
     "--dir",
     "folder",
     type=click.Path(path_type=Path),
-    default=_default_dir,
+    default=temporary_folder,
     help="Folder of the machines' files and of your own: providers, backend, networks. [$TMPDIR]",
 )
 @click.option("--program", default="", help="Program to run.  [default: terraform, else tofu, on the PATH]")

@@ -101,6 +101,11 @@ def _unless_subcommand(main: Main) -> Main:
     return called
 
 
+def temporary_folder() -> str:
+    """As Go's os.TempDir: where machines are put unless it is said where."""
+    return os.environ.get("TMPDIR") or "/tmp"
+
+
 def version_command() -> click.Command:
     """`version`: two lines, as InfraKit's programs print them."""
 

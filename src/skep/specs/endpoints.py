@@ -66,6 +66,11 @@ def without_password(endpoint: str) -> str:
     return _PASSWORD.sub(r"\1:…@", endpoint)
 
 
+def shown_url(url: str) -> str:
+    """`url` as it may be shown: without a password, and without a query, which may be a signature."""
+    return without_password(url.partition("?")[0])
+
+
 def _check_address(parts: SplitResult) -> None:
     if not parts.hostname or parts.port == 0:
         raise ValueError(WANTED)
