@@ -1,6 +1,7 @@
 """The groups of a manager in a file, and the file that says who leads (infrakit-compat.md 3.9, mode os)."""
 
 import asyncio
+import fcntl
 import json
 import os
 import subprocess
@@ -87,6 +88,18 @@ def test_writes_of_several_processes_lose_nothing(tmp_path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "abc"]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert len(asyncio.run(FileGroupStore(tmp_path).load()).groups) == 60
+
+
+async def test_a_lock_that_somebody_keeps_is_told(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        async with asyncio.timeout(30):
+            with pytest.raises(UnavailableError, match=r"kept .* locked for 0\.1 s"):
+                await _put(FileGroupStore(tmp_path, lock_wait_s=0.1), "a")
+    finally:
+        os.close(descriptor)
+    await _put(FileGroupStore(tmp_path), "a")
 
 
 async def test_a_folder_that_can_not_be_written_is_named_and_nothing_is_lost(tmp_path: Path) -> None:

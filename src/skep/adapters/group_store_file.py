@@ -6,12 +6,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from skep.adapters.group_store_document import read_document, written_document
 from skep.model.errors import UnavailableError
 from skep.model.group_document import GroupDocument
 
 FILE_NAME = "global.config"
+
+LOCK_WAIT_S = 10.0
+"""Whoever writes is done in a moment: one that takes longer hangs, or was stopped."""
+LOCK_POLL_S = 0.02
 
 
 class FileGroupStore:
@@ -21,8 +26,10 @@ class FileGroupStore:
     folder write one after the other.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        """`lock_wait_s`: how long another manager's write is waited for."""
         self._path = folder / FILE_NAME
+        self._lock_wait_s = lock_wait_s
         self._writing = asyncio.Lock()
 
     async def load(self) -> GroupDocument:
@@ -43,7 +50,7 @@ class FileGroupStore:
     def _change(self, edit: Callable[[GroupDocument], GroupDocument]) -> GroupDocument:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone(self._path.parent):
+            with _alone(self._path.parent, self._lock_wait_s):
                 before = self._load()
                 after = edit(before)
                 if after != before:
@@ -54,14 +61,29 @@ class FileGroupStore:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else holds the folder's lock; the kernel lets go of it however the process ends."""
+def _alone(folder: Path, wait_s: float) -> Iterator[None]:
+    """Nobody else holds the folder's lock; the kernel lets go of it however the process ends. UnavailableError when
+    somebody keeps it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        end_s = monotonic() + wait_s
+        while not _locked(descriptor):
+            if monotonic() >= end_s:
+                raise UnavailableError(
+                    f"another process has kept {folder} locked for {wait_s:g} s; see who has it open"
+                )
+            sleep(LOCK_POLL_S)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _replace(path: Path, data: bytes) -> None:
