@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from secrets import token_hex
+from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from skep.control.container_level import ContainerLevel
 from skep.control.endpoints import EngineBook
 from skep.model.cluster import StaticCluster
 from skep.model.errors import RejectedError, UnavailableError
-from skep.model.spec import HealthCheck, Mount, Port, Resources, WorkloadSpec
+from skep.model.spec import Device, Gpus, HealthCheck, Mount, Port, Resources, WorkloadSpec
 from skep.model.state import Limits, Member, Phase, Record
+from skep.planning.container import render
 from tests.control.lab import creation, document_of
 from tests.engines.host import HostEngine
 from tests.sim.controller import PlainSecrets
@@ -112,6 +114,8 @@ async def test_every_field_arrives(host_engine: HostEngine, create: Create, spec
         ({"networks": ("no-such-network",)}, "no-such-network"),
         ({"mounts": (Mount("bind", "/x", "/no/such/folder"),)}, "bind source path does not exist"),
         ({"resources": Resources(limit_memory_bytes=4 << 20)}, "emory limit"),
+        ({"devices": (Device("/dev/no-such", "/dev/x"),)}, "/dev/no-such"),
+        ({"gpus": Gpus(-1)}, r'could not select device driver "" with capabilities: \[\[gpu\]\]'),
     ],
 )
 async def test_what_the_engine_refuses_is_told_in_its_words_and_leaves_nothing(
@@ -121,6 +125,39 @@ async def test_what_the_engine_refuses_is_told_in_its_words_and_leaves_nothing(
     with pytest.raises(RejectedError, match=words):
         await create(replace(spec, **change))
     assert await engine.containers({"skep.workload": spec.name}) == []
+
+
+async def test_a_device_appears_in_the_container_with_its_permissions(
+    host_engine: HostEngine, create: Create, spec: WorkloadSpec
+) -> None:
+    control = Device("/dev/loop-control", "/dev/read", "r")
+    member = await create(replace(spec, devices=(control, Device("/dev/fuse", "/dev/fuse"))))
+
+    def inside(line: str) -> str:
+        return host_engine.docker("exec", member.id, "sh", "-c", line)
+
+    assert [line[0] for line in inside("ls -l /dev/read /dev/fuse").splitlines()] == ["c", "c"]
+    assert inside("exec 3</dev/read && echo may") == "may"
+    with pytest.raises(CalledProcessError):
+        inside("exec 3>/dev/read")
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus"),
+    [
+        ("all", Gpus(-1)),
+        ("2", Gpus(2)),
+        ('"device=0,1"', Gpus(0, ("0", "1"))),
+        ('driver=nvidia,"capabilities=utility,compute"', Gpus(1, (), "nvidia", ("utility", "compute"))),
+    ],
+)
+async def test_the_engine_is_asked_for_gpus_as_by_dockers_own_client(
+    engine: DockerEngine, host_engine: HostEngine, spec: WorkloadSpec, asked: str, gpus: Gpus
+) -> None:
+    theirs = host_engine.docker("create", "--label", f"skep.workload={spec.name}", "--gpus", asked, IMAGE)
+    ours = await engine.create_container(f"{spec.name}.1", render(replace(spec, gpus=gpus), IMAGE, "contract"))
+    requests = [inspected(host_engine, id)["HostConfig"]["DeviceRequests"] for id in (theirs, ours)]
+    assert requests[0] == requests[1]
 
 
 async def test_a_port_that_is_taken_is_a_refusal_that_leaves_nothing(

@@ -1,8 +1,10 @@
 """The whole controller on a calm world: what a user sees when nothing goes wrong."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-from tests.sim.controller import Simulation, managers, simulation, workers, workload
+from skep.model.view import KeyView
+from skep.specs.source import SourceFile
+from tests.sim.controller import Simulation, managers, simulation, texts, workers, workload
 from tests.sim.loop import run
 
 Body = Callable[[Simulation], Awaitable[None]]
@@ -217,3 +219,29 @@ def test_who_asks_for_a_fresh_reading_sees_what_no_event_tells() -> None:
         assert [e.message for e in told][-2:] == ["4 of 5 serve", "5 of 5 serve"]
 
     simulated(body)
+
+
+def test_what_a_swarm_can_not_do_waits_in_words_and_changes_nothing() -> None:
+    async def body(sim: Simulation) -> None:
+        await quickstart(sim)
+        before = dict(sim.world.acts)
+        asked: dict[str, object] = {**workload(), "Devices": ["/dev/fuse"], "Count": 6}
+        assert sim.core is not None
+        dry = await sim.core.plan([SourceFile("sim", texts([asked]))])
+        await sim.apply(asked, {**workload("solo"), "GPUs": "all"})
+        await sim.until(lambda views: len([*refused(views)]) == 2, 60)
+        await sim.clock.sleep(60)
+        views = await sim.views()
+        assert sorted(told.split(":")[0] for told in refused(views)) == ["Devices", "GPUs"]
+        assert "Devices: Swarm mode gives no devices to containers" in str(dry)
+        assert (sim.world.acts, sim.world.running("web"), sim.world.running("solo")) == (before, 5, 0)
+        await sim.apply(workload(count=6), workload("solo", 1))
+        await sim.converged(60)
+        assert (sim.world.running("web"), sim.world.running("solo")) == (6, 1)
+
+    simulated(body)
+
+
+def refused(views: Iterable[KeyView]) -> Iterator[str]:
+    """What conditions say of Swarm mode."""
+    return (c.message for v in views for c in v.conditions if c.type == "Waiting" and "Swarm mode" in c.message)

@@ -12,7 +12,9 @@ from skep.model.errors import InvalidError
 from skep.model.json import RawJson
 from skep.model.spec import (
     Allocation,
+    Device,
     FileRef,
+    Gpus,
     GroupSpec,
     HealthCheck,
     Mount,
@@ -77,6 +79,13 @@ PORTS = st.builds(
 MOUNTS = st.sampled_from(
     [Mount("tmpfs", "/a"), Mount("bind", "/a", "/b", True), Mount("volume", "/a"), Mount("volume", "/a", "vol")]
 )
+DEVICES = st.lists(
+    st.builds(Device, st.just("/dev/a"), st.sampled_from(["/dev/a", "/dev/b"]), st.sampled_from(["rwm", "r", "wm"])),
+    unique_by=lambda device: device.target,
+).map(tuple)
+GPUS = st.builds(Gpus, st.just(-1) | AMOUNTS, st.just(()), st.just("") | NAMES, unique(NAMES)) | st.builds(
+    Gpus, st.just(0), unique(NAMES).filter(len)
+)
 WORKLOADS = st.builds(
     WorkloadSpec,
     NAMES,
@@ -104,6 +113,9 @@ WORKLOADS = st.builds(
     secrets=FILES,
     configs=FILES,
     restart=st.builds(Restart, st.integers(0, 9), st.integers(1, 10**6).map(float) | st.floats(1.0, 10**6)),
+    privileged=st.booleans(),
+    devices=DEVICES,
+    gpus=st.none() | GPUS,
 )
 SPECS = CATTLE | PETS | WORKLOADS | WORKLOADS.map(lambda spec: replace(spec, mode="global", count=0))
 

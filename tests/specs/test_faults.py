@@ -6,6 +6,7 @@ import pytest
 
 from skep.model.errors import InvalidError
 from skep.specs.binding import Properties
+from skep.specs.devices import DevicePart, GpusPart
 from skep.specs.group import AllocationPart, GroupDocument, GroupPart, PluginPart, UpdatingPart
 from skep.specs.node import NODES_MAX, TEXT_MAX
 from skep.specs.source import DOCUMENTS_MAX, SourceFile, parse
@@ -89,6 +90,8 @@ BAD_GROUPS = [
     ),
 ]
 
+DEVICE = "must look like /dev/fuse, /dev/fuse:rw or /dev/sda:/dev/xvda:r; others are written as objects"
+GPUS = "must look like all, 2 or device=0,1; drivers and capabilities are written as an object"
 BAD_WORKLOADS = [
     ("Name: w\nImage: i\n", ["a.yaml:1: Count: is required"]),
     (
@@ -194,6 +197,45 @@ BAD_WORKLOADS = [
             "a.yaml:4: Secrets[1]: is the same as Secrets[0]",
         ],
     ),
+    (
+        WORKLOAD % "Privileged: 'yes'\nDevices:\n- fuse\n- /dev/a:/dev/b:rx\n- /dev/a:rr\n- /dev/a:/:r\n- /dev/fuse\n"
+        "- {Source: a, Target: /dev/fuse, Permissions: wrr, Host: x}\n- {Source: /dev/b, Target: /dev/fuse}\n- 5",
+        [
+            "a.yaml:4: Privileged: must be true or false, not a string",
+            f"a.yaml:6: Devices[0]: {DEVICE}",
+            f"a.yaml:7: Devices[1]: {DEVICE}",
+            f"a.yaml:8: Devices[2]: {DEVICE}",
+            f"a.yaml:9: Devices[3]: {DEVICE}",
+            "a.yaml:11: Devices[5].Host: is not a field here; there are Source, Target and Permissions",
+            "a.yaml:11: Devices[5].Source: must be an absolute path such as /dev/fuse",
+            "a.yaml:11: Devices[5].Permissions: must be some of r, w and m, each once",
+            "a.yaml:11: Devices[5]: is the same as Devices[4]",
+            "a.yaml:12: Devices[6]: is the same as Devices[4]",
+            "a.yaml:13: Devices[7]: must be an object, not a number",
+        ],
+    ),
+    (WORKLOAD % "GPUs: some", [f"a.yaml:4: GPUs: {GPUS}"]),
+    (WORKLOAD % "GPUs: 'count=1,device=0'", [f"a.yaml:4: GPUs: {GPUS}"]),
+    (WORKLOAD % "GPUs: 0", ["a.yaml:4: GPUs.Count: must be at least 1, or all"]),
+    (WORKLOAD % "GPUs: true", ["a.yaml:4: GPUs: must be an object, not true or false"]),
+    (WORKLOAD % "GPUs: device=0,0", ["a.yaml:4: GPUs.DeviceIDs[1]: is the same as DeviceIDs[0]"]),
+    (WORKLOAD % "GPUs: {Driver: nvidia}", ["a.yaml:4: GPUs: needs Count or DeviceIDs"]),
+    (WORKLOAD % "GPUs: {Count: 1, DeviceIDs: ['0']}", ["a.yaml:4: GPUs: takes only one of Count and DeviceIDs"]),
+    (
+        WORKLOAD % "GPUs: {Count: many, Driver: a b, Capabilities: [gpu, 'c,d']}",
+        [
+            "a.yaml:4: GPUs.Count: must be a number of GPUs or all",
+            "a.yaml:4: GPUs.Driver: must be one word of letters, digits and - _ .",
+            "a.yaml:4: GPUs.Capabilities[1]: must be one word of letters, digits and - _ .",
+        ],
+    ),
+    (
+        WORKLOAD % "GPUs: {DeviceIDs: [0, 'a b']}",
+        [
+            "a.yaml:4: GPUs.DeviceIDs[0]: must be a string, not a number: put it in quotes",
+            "a.yaml:4: GPUs.DeviceIDs[1]: must be the number or UUID of a GPU, in quotes",
+        ],
+    ),
 ]
 
 UNREADABLE = [
@@ -275,7 +317,7 @@ def test_values_of_env_never_appear_in_a_fault() -> None:
 
 MODELS = [
     GroupDocument, GroupPart, AllocationPart, PluginPart, UpdatingPart,
-    WorkloadDocument, PortPart, MountPart, LimitsPart, HealthCheckPart, FilePart, RestartPart,
+    WorkloadDocument, PortPart, MountPart, LimitsPart, HealthCheckPart, FilePart, RestartPart, DevicePart, GpusPart,
 ]  # fmt: skip
 
 

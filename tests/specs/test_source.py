@@ -6,7 +6,9 @@ import pytest
 
 from skep.model.spec import (
     Allocation,
+    Device,
     FileRef,
+    Gpus,
     GroupSpec,
     HealthCheck,
     Mount,
@@ -114,6 +116,9 @@ user: "1000:1000"
 secrets: [key, {Source: k2, Target: /x, UID: "5", GID: "6", Mode: 0o400}]
 configs: [{Source: c, Mode: "0440"}]
 restart: {maxattempts: 3, window: 2m}
+privileged: true
+devices: [/dev/fuse, "/dev/a:/dev/b:wr", {source: /dev/disk/by-path/pci-0000:00, target: /dev/c, permissions: r}]
+gpus: {count: 2, driver: nvidia, capabilities: [utility]}
 """
     (web,) = specs(text)
     assert web == WorkloadSpec(
@@ -141,7 +146,46 @@ restart: {maxattempts: 3, window: 2m}
         secrets=(FileRef("key"), FileRef("k2", "/x", "5", "6", 0o400)),
         configs=(FileRef("c", mode=0o440),),
         restart=Restart(3, 120.0),
+        privileged=True,
+        devices=(
+            Device("/dev/fuse", "/dev/fuse"),
+            Device("/dev/a", "/dev/b", "rw"),
+            Device("/dev/disk/by-path/pci-0000:00", "/dev/c", "r"),
+        ),
+        gpus=Gpus(2, (), "nvidia", ("utility",)),
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("all", Gpus(-1)),
+        ("2", Gpus(2)),
+        ("device=0", Gpus(0, ("0",))),
+        ("device=0,GPU-3a23c669", Gpus(0, ("0", "GPU-3a23c669"))),
+        ("'\"device=0,1\"'", Gpus(0, ("0", "1"))),
+        ("{Count: all, Capabilities: [compute]}", Gpus(-1, (), "", ("compute",))),
+        ("{DeviceIDs: ['0:1']}", Gpus(0, ("0:1",))),
+        ("null", None),
+    ],
+)
+def test_gpus_are_written_as_for_docker_run(written: str, meant: Gpus | None) -> None:
+    (web,) = specs(f"Name: a\nImage: i\nCount: 1\nGPUs: {written}\n")
+    assert isinstance(web, WorkloadSpec) and web.gpus == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("/dev/snd", Device("/dev/snd", "/dev/snd")),
+        ("/dev/a:r", Device("/dev/a", "/dev/a", "r")),
+        ("/dev/a:/dev/b", Device("/dev/a", "/dev/b")),
+        ("/dev/a:/dev/b:rwm", Device("/dev/a", "/dev/b", "rwm")),
+    ],
+)
+def test_devices_are_written_as_for_docker_run(written: str, meant: Device) -> None:
+    (web,) = specs(f"Name: a\nImage: i\nCount: 1\nDevices: ['{written}']\n")
+    assert isinstance(web, WorkloadSpec) and web.devices == (meant,)
 
 
 def test_aliases_are_written_out() -> None:

@@ -15,6 +15,7 @@ from skep.model.json import Json, JsonObject
 from skep.model.spec import WorkloadSpec
 from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, Member, Observed, Phase, Record, Role
 from skep.planning import service as services
+from skep.planning.devices import swarm_refusal
 from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, WORKLOAD_LABEL, Names
 from skep.ports import Actuator, Advance, Clock, Engine, Secrets
 
@@ -89,7 +90,8 @@ class SwarmWorkloads:
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
         gone = engine is None and not static and self._is_gone(cluster, places)
         workload = Workload(spec, cluster, engine, rendered, document.adopt, gone, formed)
-        hold = hold or missing
+        refusal = "" if document.removed else swarm_refusal(spec)
+        hold = refusal or hold or missing
         if not hold and self._is_fresh(document):
             hold = self._image_to_come(cluster, spec.image, world)
             hold = hold or await self._nodes_to_come(document, record, engine, cluster, world)
@@ -98,14 +100,19 @@ class SwarmWorkloads:
             generation=document.generation,
             size=0 if document.removed else 1,
             slots=(SLOT,),
-            fingerprint=services.fingerprint(rendered, self._secrets.keyed_hash) if rendered else "",
+            fingerprint=self._fingerprint(rendered, refusal),
             in_place=True,
             removed=document.removed,
             hold="" if document.removed else hold,
             limits=self._limits,
         )
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
-        return Resolved(desired, record, actuator, cluster)
+        return Resolved(desired, record, actuator, cluster, refusal=refusal)
+
+    def _fingerprint(self, rendered: JsonObject, refusal: str) -> str:
+        """What can't be done is in it, so that no service passes for what was asked for."""
+        asked = {**rendered, "Refused": refusal} if refusal else rendered
+        return services.fingerprint(asked, self._secrets.keyed_hash) if rendered else ""
 
     async def _reach(self, cluster: str) -> tuple[Engine | None, str, bool]:
         """A manager, or why there is none, and whether the cluster was ever formed."""

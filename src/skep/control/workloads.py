@@ -64,7 +64,8 @@ class Workloads:
         static: bool = False,
     ) -> Resolved:
         resolved = await self._services.resolve(document, record, world, cluster, static=static)
-        return _made_on(resolved, ClusterKind.SWARM) if is_reached(resolved.actuator) else resolved
+        is_made = is_reached(resolved.actuator) and not resolved.refusal
+        return _made_on(resolved, ClusterKind.SWARM) if is_made else resolved
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
         self._containers.forget(document.key)

@@ -152,6 +152,31 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the engine's host (`source`), as it is called in the container; `permissions` are some of `rwm`.
+
+    Read, write, and mknod: to make device files of its kind. A folder stands for all devices in it.
+    """
+
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """GPUs that the engine chooses, `count` of them or -1 for all; or, where `count` is 0, those of `ids`.
+
+    `driver` is empty for whichever the engine has. `capabilities` are asked for besides `gpu` itself.
+    """
+
+    count: int = 0
+    ids: tuple[str, ...] = ()
+    driver: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadSpec:
     """`count` containers of `image` on a cluster: a cluster state object, as /submit takes it.
 
@@ -179,6 +204,9 @@ class WorkloadSpec:
     secrets: tuple[FileRef, ...] = ()
     configs: tuple[FileRef, ...] = ()
     restart: Restart = Restart()
+    privileged: bool = False
+    devices: tuple[Device, ...] = ()
+    gpus: Gpus | None = None
 
     @property
     def key(self) -> Key:

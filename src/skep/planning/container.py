@@ -9,6 +9,7 @@ from skep.model.engine import Container
 from skep.model.json import Json, JsonObject
 from skep.model.spec import Mount, Port, Resources, WorkloadSpec
 from skep.model.state import Health, Life
+from skep.planning.devices import host_rights
 from skep.planning.service import (
     CONTROLLER_LABEL,
     FINGERPRINT_LABEL,
@@ -93,6 +94,7 @@ def _host_config(spec: WorkloadSpec) -> dict[str, Json]:
         "Mounts": [_mount(m) for m in spec.mounts],
         "NetworkMode": spec.networks[0] if spec.networks else "",
         **_resources(spec.resources),
+        **host_rights(spec),
     }
     return {"RestartPolicy": {"Name": "no"}} | {name: value for name, value in optional.items() if value}
 

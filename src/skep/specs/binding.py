@@ -15,7 +15,7 @@ from skep.specs.node import ROOT, Field, Lines, Node, Path, Shape, ends, raw, un
 
 M = TypeVar("M", bound="Properties")
 
-_ACRONYMS = {"id": "ID", "ids": "IDs", "uid": "UID", "gid": "GID", "ip": "IP", "url": "URL"}
+_ACRONYMS = {"id": "ID", "ids": "IDs", "gpus": "GPUs", "uid": "UID", "gid": "GID", "ip": "IP", "url": "URL"}
 
 
 def documented(name: str) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from skep.model.errors import Fault, InvalidError
 from skep.model.json import NULL, RawJson
 from skep.model.spec import (
+    Device,
     FileRef,
+    Gpus,
     GroupSpec,
     HealthCheck,
     Mount,
@@ -18,6 +20,7 @@ from skep.model.spec import (
     Spec,
     WorkloadSpec,
 )
+from skep.specs.devices import PERMISSIONS
 from skep.specs.json_text import read_json
 from skep.specs.source import spec_of
 from skep.specs.workload import FILE_MODE, NANO, RESTART_WINDOW_S
@@ -111,6 +114,9 @@ def _workload(spec: WorkloadSpec) -> Mapping[str, _Value]:
             Secrets=[_file(ref) for ref in spec.secrets],
             Configs=[_file(ref) for ref in spec.configs],
             Restart=_restart(spec.restart),
+            Privileged=spec.privileged,
+            Devices=[_device(device) for device in spec.devices],
+            GPUs=_gpus(spec.gpus) if spec.gpus else None,
         ),
     }
 
@@ -166,6 +172,25 @@ def _file(ref: FileRef) -> Mapping[str, _Value]:
 def _restart(restart: Restart) -> Mapping[str, _Value]:
     window_s = 0.0 if restart.window_s == RESTART_WINDOW_S else restart.window_s
     return _some(MaxAttempts=restart.attempts_max, Window=_number(window_s))
+
+
+def _device(device: Device) -> Mapping[str, _Value]:
+    return {
+        "Source": device.source,
+        **_some(
+            Target="" if device.target == device.source else device.target,
+            Permissions="" if device.permissions == PERMISSIONS else device.permissions,
+        ),
+    }
+
+
+def _gpus(gpus: Gpus) -> Mapping[str, _Value]:
+    return _some(
+        Count="all" if gpus.count < 0 else gpus.count,
+        DeviceIDs=gpus.ids,
+        Driver=gpus.driver,
+        Capabilities=gpus.capabilities,
+    )
 
 
 def _number(amount: float) -> float:

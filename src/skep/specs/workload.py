@@ -10,6 +10,7 @@ from skep.model.errors import Fault
 from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, Restart, WorkloadSpec
 from skep.specs import shorthands
 from skep.specs.binding import Properties, Short
+from skep.specs.devices import DevicePart, GpusPart, device_in_full, gpus_in_full
 from skep.specs.fields import COUNT_MAX, Image, Name, objects, refusing, twice
 from skep.specs.references import VARIABLE, constraint_fault, label_fault
 from skep.specs.scalars import ByteSize, Duration, size_bytes
@@ -238,12 +239,18 @@ class WorkloadDocument(Properties):
     secrets: Files = ()
     configs: Files = ()
     restart: RestartPart = RestartPart()
+    privileged: bool = False
+    devices: tuple[Annotated[DevicePart, Short(device_in_full)], ...] = ()
+    gpus: Annotated[GpusPart | None, Short(gpus_in_full)] = None
 
     @classmethod
     def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
         yield from _count_faults(given)
         yield from twice(given, "Ports", map(_published, objects(given, "Ports")))
         yield from twice(given, "Mounts", [item.get("Target") for item in objects(given, "Mounts")])
+        yield from twice(
+            given, "Devices", [item.get("Target") or item.get("Source") for item in objects(given, "Devices")]
+        )
         yield from twice(given, "Networks")
         yield from twice(given, "Constraints")
         for field in ("Secrets", "Configs"):
@@ -272,6 +279,9 @@ class WorkloadDocument(Properties):
             secrets=tuple(part.spec() for part in self.secrets),
             configs=tuple(part.spec() for part in self.configs),
             restart=self.restart.spec(),
+            privileged=self.privileged,
+            devices=tuple(part.spec() for part in self.devices),
+            gpus=self.gpus.spec() if self.gpus else None,
         )
 
 
