@@ -141,6 +141,24 @@ def test_keys_are_scaled_and_removed_by_name(shell: Shell, kind: str, name: str,
     assert (result.code, result.err) == (1, f"skep: there is no {kind}/{name}\n")
 
 
+def test_why_reaches_the_server_with_every_change(shell: Shell, front: FrontDouble, web: str) -> None:
+    _show(front, GROUP)
+    why = "more & more: für den Verkauf"
+    for arguments in (
+        ("apply", "-f", web),
+        ("workload", "submit", web),
+        ("group", "commit", web),
+        ("workload", "scale", "web", "4"),
+        ("workload", "retry", "web"),
+        ("delete", "-f", web),
+        ("group", "free", "workers"),
+        ("apply", "-f", web),
+        ("workload", "rm", "web"),
+    ):
+        assert shell.skep(*arguments, "--why", why).code == 0, arguments
+    assert front.reasons == [why] * 9
+
+
 def test_a_refusal_is_told_and_cascade_overrules_it(shell: Shell, front: FrontDouble) -> None:
     _show(front, GROUP, MANAGERS)
     result = shell.skep("group", "destroy", "managers")

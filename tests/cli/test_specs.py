@@ -65,9 +65,9 @@ def test_a_workload_of_the_command_line_is_the_spec_that_people_would_write(
     sent: list[str] = []
 
     class Recording(FrontDouble):
-        async def apply(self, files, who, adopt, kind=None):  # type: ignore[no-untyped-def]
+        async def apply(self, files, who, adopt, kind=None, why=""):  # type: ignore[no-untyped-def]
             sent.extend(file.text for file in files)
-            return await super().apply(files, who, adopt, kind)
+            return await super().apply(files, who, adopt, kind, why)
 
     socket = server.path.with_name("recording.sock")
     with running(Recording(), socket):
@@ -123,8 +123,8 @@ def test_cascade_tells_all_that_goes(tmp_path: Path) -> None:
     class Cascading(FrontDouble):
         """Takes a workload with it."""
 
-        async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
-            return (ChangeView("workload/web", "removed", 4), *await super().remove(key, who, cascade))
+        async def remove(self, key: Key, who: str, cascade: bool, *, why: str = "") -> tuple[ChangeView, ...]:
+            return (ChangeView("workload/web", "removed", 4), *await super().remove(key, who, cascade, why=why))
 
     with running(Cascading([GROUP, MANAGERS, WORKLOAD]), tmp_path / "s"):
         result = Shell(tmp_path / "s").skep("group", "destroy", "managers", "--cascade")
@@ -137,7 +137,7 @@ def test_cascade_tells_all_that_goes(tmp_path: Path) -> None:
 
 def test_deleting_nothing_is_a_sentence(shell: Shell, tmp_path: Path) -> None:
     class Nothing(FrontDouble):
-        async def delete(self, files, who, cascade):  # type: ignore[no-untyped-def]
+        async def delete(self, files, who, cascade, why=""):  # type: ignore[no-untyped-def]
             return ()
 
     file = tmp_path / "web.json"

@@ -40,7 +40,7 @@ class Desk:
         self.woken: list[Key] = []
         self.topology = Topology(plugins, clusters.standing)
         self.catalog = Catalog(self.store, 10)
-        journal = Journal(self.store, clock, 100)
+        self.journal = journal = Journal(self.store, clock, 100)
         uids = iter(range(1000))
         validator = Validator(plugins)
         self.failed: set[Key] = set()

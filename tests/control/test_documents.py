@@ -42,6 +42,14 @@ def test_the_largest_record_of_a_workload_fits() -> None:
     assert len(encode_record(Record(WEB, 3, (), books, "i@sha256:1", "i", "engine"), 10.0, 1000.0)) < RECORD_BYTES_MAX
 
 
+def test_a_revision_that_was_stored_before_reasons_were_kept_has_none() -> None:
+    """The format is the same: what is not there is empty."""
+    kept = encode(DOCUMENTS[0])
+    older = kept.replace(b',"why":""', b"")
+    assert older != kept
+    assert decode(SpecDocument, older) == DOCUMENTS[0]
+
+
 def test_a_document_of_a_newer_skep_is_refused() -> None:
     newer = msgspec.json.encode({"format": 2, "body": {"whatever": True}})
     with pytest.raises(RefusedError, match="format 2, and this skep knows format 1"):

@@ -68,6 +68,7 @@ class FrontDouble:
         self.script: deque[tuple[KeyView, ...]] = deque()
         self.error: Exception | None = None
         self.asked_by: list[str] = []
+        self.reasons: list[str] = []
         self.adopted = False
         self.cascaded = False
         self.ready = True
@@ -84,9 +85,9 @@ class FrontDouble:
         return self.ready
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
     ) -> tuple[ChangeView, ...]:
-        self._ask(who)
+        self._ask(who, why)
         self.adopted, self.kind = adopt, kind
         return tuple(self._store(name, count) for name, count in _documents(files))
 
@@ -99,12 +100,14 @@ class FrontDouble:
         self._ask()
         return tuple(str(Key(Kind.WORKLOAD, name)) for name, _ in _documents(files))
 
-    async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
-        names = [name for name, _ in _documents(files)]
-        return tuple([c for name in names for c in await self.remove(Key(Kind.WORKLOAD, name), who, cascade)])
+    async def delete(
+        self, files: Sequence[SourceFile], who: str, cascade: bool, why: str = ""
+    ) -> tuple[ChangeView, ...]:
+        keys = [Key(Kind.WORKLOAD, name) for name, _ in _documents(files)]
+        return tuple([c for key in keys for c in await self.remove(key, who, cascade, why=why)])
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
-        self._ask(who)
+    async def remove(self, key: Key, who: str, cascade: bool, *, why: str = "") -> tuple[ChangeView, ...]:
+        self._ask(who, why)
         view = await self.view(key)
         if view.role == "manager" and not cascade:
             raise RefusedError(f"{key} is named by group/workers: remove that first, or use --cascade")
@@ -112,20 +115,20 @@ class FrontDouble:
         del self.shown[key]
         return (ChangeView(str(key), "removed", view.generation + 1),)
 
-    async def free(self, key: Key, who: str) -> ChangeView:
-        self._ask(who)
+    async def free(self, key: Key, who: str, why: str = "") -> ChangeView:
+        self._ask(who, why)
         view = await self.view(key)
         del self.shown[key]
         return ChangeView(str(key), "freed", view.generation)
 
-    async def retry(self, key: Key, who: str) -> ChangeView:
-        self._ask(who)
+    async def retry(self, key: Key, who: str, why: str = "") -> ChangeView:
+        self._ask(who, why)
         view = await self.view(key)
         self.shown[key] = replace(view, generation=view.generation + 1)
         return ChangeView(str(key), "configured", view.generation + 1)
 
-    async def scale(self, key: Key, count: int, who: str) -> ChangeView:
-        self._ask(who)
+    async def scale(self, key: Key, count: int, who: str, why: str = "") -> ChangeView:
+        self._ask(who, why)
         await self.view(key)
         return self._store(key.name, count, key.kind)
 
@@ -179,9 +182,10 @@ class FrontDouble:
             self.log.append(event)
             self.news.notify_all()
 
-    def _ask(self, who: str | None = None) -> None:
+    def _ask(self, who: str | None = None, why: str = "") -> None:
         if who is not None:
             self.asked_by.append(who)
+            self.reasons.append(why)
         if self.error is not None:
             raise self.error
 

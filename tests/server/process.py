@@ -22,7 +22,7 @@ class ParsingFront(FrontDouble):
     """Finds the faults that a core would find before it stores anything."""
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
     ) -> tuple[ChangeView, ...]:
         return tuple(ChangeView(str(parsed.spec.key), "created", 1) for parsed in parse(files))
 

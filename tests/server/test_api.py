@@ -118,6 +118,20 @@ def test_a_key_is_listed_described_scaled_remembered_and_removed(server: Running
     assert server.request("GET", f"/v1/{plural}/{name}")[0] == 404
 
 
+def test_why_is_told_in_the_body_and_where_there_is_none_in_the_query(server: Running, front: FrontDouble) -> None:
+    asked = [
+        server.request("POST", "/v1/apply", {"files": [WEB], "why": "a"}),
+        server.request("POST", "/v1/workloads/web/scale", {"count": 9, "why": "b"}),
+        server.request("POST", "/v1/workloads/web/retry?why=c%20%C3%A4"),
+        server.request("POST", "/v1/groups/workers/free?why=d"),
+        server.request("POST", "/v1/delete", {"files": [WEB], "why": "e"}),
+        server.request("POST", "/v1/apply", {"files": [WEB]}),
+        server.request("DELETE", "/v1/workloads/web?why=f"),
+    ]
+    assert [status for status, _ in asked] == [200] * 7
+    assert front.reasons == ["a", "b", "c ä", "d", "e", "", "f"]
+
+
 @pytest.mark.parametrize(("plural", "name"), [("groups", "workers"), ("workloads", "web")])
 def test_a_key_is_tried_again_and_freed(server: Running, front: FrontDouble, plural: str, name: str) -> None:
     before = server.request("GET", f"/v1/{plural}/{name}")[1]["generation"]
@@ -250,6 +264,8 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/apply", b"{" + b",".join(b'"%d":0' % n for n in range(200)) + b"}", 422, "at most 100 fields"),
     ("POST", "/v1/apply", {"files": [{"name": "n", "text": ""}] * 1001}, 422, "files"),
     ("POST", "/v1/apply", {"files": [{"name": "n" * 5000, "text": ""}]}, 422, "files.0.name"),
+    ("POST", "/v1/workloads/web/scale", {"count": 5, "why": "w" * 1001}, 422, "why"),
+    ("POST", "/v1/workloads/web/retry?why=" + "w" * 1001, None, 422, "why"),
     ("POST", "/v1/workloads/nobody/scale", {"count": 1}, 404, "no workload/nobody"),
     ("DELETE", "/v1/groups/workers?cascade=perhaps", None, 422, "cascade"),
     ("GET", "/v1/events?since=-1", None, 422, "since"),

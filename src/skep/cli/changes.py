@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skep.cli import tables
+from skep.cli.exchange import quoted
 from skep.cli.output import emit, show
 
 TYPE_CHECKING = False
@@ -11,6 +12,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from skep.cli.client import Client
+
+
+def reasoned(body: dict[str, Any], why: str) -> dict[str, Any]:
+    """The body, and why it is sent if anybody said so."""
+    return {**body, "why": why} if why else body
+
+
+def asked(path: str, why: str, *others: str) -> str:
+    """The path of a request that has no body: why it is sent stands behind it, as do its `others`."""
+    query = "&".join(part for part in (*others, f"why={quoted(why)}" if why else "") if part)
+    return f"{path}?{query}" if query else path
 
 
 def report_changes(

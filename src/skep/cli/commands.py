@@ -52,6 +52,7 @@ FILES_IF_ANY = Parameter(
 )
 ADOPT = Parameter("adopt", "--adopt", switch=True, help="Take over what exists already and is not skep's.")
 CASCADE = Parameter("cascade", "--cascade", switch=True, help="Also remove what needs it.")
+WHY = Parameter("why", "--why", metavar="TEXT", default="", help="Why; kept with the revision, for `history`.")
 FOLLOW = Parameter(
     "follow", "--follow", switch=True, help="Go on with new ones as they happen; with -o json, one on each line."
 )
@@ -91,19 +92,19 @@ def _of_keys(kind: str, named: str, removal: str) -> tuple[Command, ...]:
         ("ls", "listed", (PRINTS_WIDE,)),
         ("describe", "described", (name, PRINTS)),
         ("inspect", "inspected", (name, PRINTS_SPEC)),
-        ("scale", "scaled", (name, COUNT, *WAITS, PRINTS)),
-        ("retry", "retried", (name, *WAITS, PRINTS)),
+        ("scale", "scaled", (name, COUNT, WHY, *WAITS, PRINTS)),
+        ("retry", "retried", (name, WHY, *WAITS, PRINTS)),
         ("history", "revisions", (name, PRINTS)),
-        ("free", "freed", (name, *WAITS, PRINTS)),
-        (removal, "removed", (name, CASCADE, *WAITS, PRINTS)),
+        ("free", "freed", (name, WHY, *WAITS, PRINTS)),
+        (removal, "removed", (name, CASCADE, WHY, *WAITS, PRINTS)),
     )
     return tuple(Command(f"{kind} {one}", f"keys:{does}", *has, fixed={"kind": kind}) for one, does, has in rows)
 
 
 COMMANDS = (
-    Command("apply", "specs:apply", FILES, ADOPT, *WAITS, PRINTS),
+    Command("apply", "specs:apply", FILES, ADOPT, WHY, *WAITS, PRINTS),
     Command("plan", "specs:plan", FILES, PRINTS, failure_code=PLAN_FAILED),
-    Command("delete", "specs:delete", FILES, CASCADE, *WAITS, PRINTS),
+    Command("delete", "specs:delete", FILES, CASCADE, WHY, *WAITS, PRINTS),
     Command("status", "status:status", PRINTS_WIDE),
     Command(
         "wait",
@@ -123,9 +124,9 @@ COMMANDS = (
         PRINTS,
     ),
     Command("events", "events:events", FOLLOW, SINCE, PRINTS),
-    Command("group commit", "specs:commit", FILE, PRETEND, ADOPT, *WAITS, PRINTS, fixed={"kind": "group"}),
+    Command("group commit", "specs:commit", FILE, PRETEND, ADOPT, WHY, *WAITS, PRINTS, fixed={"kind": "group"}),
     *_of_keys("group", "ID", "destroy"),
-    Command("workload submit", "submit:submit", *SUBMIT, PRETEND, ADOPT, *WAITS, PRINTS),
+    Command("workload submit", "submit:submit", *SUBMIT, PRETEND, ADOPT, WHY, *WAITS, PRINTS),
     *_of_keys("workload", "NAME", "rm"),
     Command("cluster ls", "clusters:listed", PRINTS),
     Command("cluster describe", "clusters:described", Parameter("name", metavar="NAME", completes="cluster"), PRINTS),

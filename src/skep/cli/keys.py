@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skep.cli import tables
-from skep.cli.changes import report_changes
+from skep.cli.changes import asked, reasoned, report_changes
 from skep.cli.exchange import quoted
 from skep.cli.failures import Failure
 from skep.cli.output import emit, show
@@ -60,7 +60,7 @@ def inspected(client: Client, kind: str, name: str, form: str) -> None:
     emit(client.get(path_of(kind, name) + "/spec"), form, list)
 
 
-def scaled(client: Client, kind: str, name: str, count: int, wait: bool, timeout_s: float, form: str) -> None:
+def scaled(client: Client, kind: str, name: str, count: int, why: str, wait: bool, timeout_s: float, form: str) -> None:
     """Change how many members a {kind} has.
 
     And nothing else of it.
@@ -69,24 +69,24 @@ def scaled(client: Client, kind: str, name: str, count: int, wait: bool, timeout
     Example:
       skep {kind} {command} {name} 3 --wait
     """
-    change = client.post(path_of(kind, name) + "/scale", {"count": count})
+    change = client.post(path_of(kind, name) + "/scale", reasoned({"count": count}, why))
     report_changes(client, [change], wait, timeout_s, form)
 
 
-def retried(client: Client, kind: str, name: str, wait: bool, timeout_s: float, form: str) -> None:
+def retried(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:
     """Try again at once what was given up, or waits ever longer.
 
     \b
     Example:
       skep {kind} {command} {name} --wait
     """
-    report_changes(client, [client.post(path_of(kind, name) + "/retry")], wait, timeout_s, form)
+    report_changes(client, [client.post(asked(path_of(kind, name) + "/retry", why))], wait, timeout_s, form)
 
 
 def revisions(client: Client, kind: str, name: str, form: str) -> None:
     """List the revisions of a {kind}.
 
-    Newest first: when it was changed, and by whom.
+    Newest first: when it was changed, what of it, why and by whom.
 
     \b
     Example:
@@ -96,7 +96,7 @@ def revisions(client: Client, kind: str, name: str, form: str) -> None:
     emit(found, form, lambda: show(tables.history(found)))
 
 
-def freed(client: Client, kind: str, name: str, wait: bool, timeout_s: float, form: str) -> None:
+def freed(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:
     """Forget a {kind} and leave its members as they are.
 
     Nobody keeps them from then on. Applied again, it goes on with them.
@@ -105,17 +105,19 @@ def freed(client: Client, kind: str, name: str, wait: bool, timeout_s: float, fo
     Example:
       skep {kind} {command} {name}
     """
-    report_changes(client, [client.post(path_of(kind, name) + "/free")], wait, timeout_s, form)
+    report_changes(client, [client.post(asked(path_of(kind, name) + "/free", why))], wait, timeout_s, form)
 
 
-def removed(client: Client, kind: str, name: str, cascade: bool, wait: bool, timeout_s: float, form: str) -> None:
+def removed(
+    client: Client, kind: str, name: str, cascade: bool, why: str, wait: bool, timeout_s: float, form: str
+) -> None:
     """Remove a {kind} and all its members.
 
     \b
     Example:
       skep {kind} {command} {name} --wait
     """
-    changes = client.delete(path_of(kind, name) + ("?cascade=true" if cascade else ""))
+    changes = client.delete(asked(path_of(kind, name), why, "cascade=true" if cascade else ""))
     report_changes(client, changes, wait, timeout_s, form)
 
 

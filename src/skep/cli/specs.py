@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skep.cli import tables
-from skep.cli.changes import report_changes
+from skep.cli.changes import reasoned, report_changes
 from skep.cli.files import read_files
 from skep.cli.output import emit, show
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from skep.cli.client import Client
 
 
-def apply(client: Client, names: tuple[str, ...], adopt: bool, wait: bool, timeout_s: float, form: str) -> None:
+def apply(
+    client: Client, names: tuple[str, ...], adopt: bool, why: str, wait: bool, timeout_s: float, form: str
+) -> None:
     """Make it as the files say.
 
     Groups of machines and workloads may come at once and in any order. It returns once all is stored;
@@ -23,10 +25,10 @@ def apply(client: Client, names: tuple[str, ...], adopt: bool, wait: bool, timeo
     \b
     Examples:
       skep apply -f quickstart.yaml --wait
-      skep apply -f groups/ -f web.json
+      skep apply -f groups/ -f web.json --why "more room for the sale"
       cat web.yaml | skep apply -f -
     """
-    changes = client.post("/v1/apply", {"files": read_files(names), "adopt": adopt})
+    changes = client.post("/v1/apply", reasoned({"files": read_files(names), "adopt": adopt}, why))
     report_changes(client, changes, wait, timeout_s, form)
 
 
@@ -44,7 +46,9 @@ def plan(client: Client, names: tuple[str, ...], form: str) -> int:
     return 1 if any(one["change"] != "unchanged" or one["actions"] for one in plans) else 0
 
 
-def delete(client: Client, names: tuple[str, ...], cascade: bool, wait: bool, timeout_s: float, form: str) -> None:
+def delete(
+    client: Client, names: tuple[str, ...], cascade: bool, why: str, wait: bool, timeout_s: float, form: str
+) -> None:
     """Remove what the files name.
 
     Workloads go first, then workers, then managers.
@@ -54,13 +58,13 @@ def delete(client: Client, names: tuple[str, ...], cascade: bool, wait: bool, ti
       skep delete -f quickstart.yaml --wait
       skep delete -f managers.yaml --cascade
     """
-    changes = client.post("/v1/delete", {"files": read_files(names), "cascade": cascade})
+    changes = client.post("/v1/delete", reasoned({"files": read_files(names), "cascade": cascade}, why))
     nothing = "There was nothing to remove: none of what the files name is there."
     report_changes(client, changes, wait, timeout_s, form, nothing)
 
 
 def commit(
-    client: Client, kind: str, file: str, pretend: bool, adopt: bool, wait: bool, timeout_s: float, form: str
+    client: Client, kind: str, file: str, pretend: bool, adopt: bool, why: str, wait: bool, timeout_s: float, form: str
 ) -> None:
     """Make groups of machines as a file says.
 
@@ -71,17 +75,18 @@ def commit(
       skep group commit workers.json --pretend
       skep group commit workers.json --wait
     """
-    store(client, {"files": read_files([file]), "kind": kind}, pretend, adopt, wait, timeout_s, form)
+    store(client, {"files": read_files([file]), "kind": kind}, pretend, adopt, why, wait, timeout_s, form)
 
 
 def store(
-    client: Client, body: dict[str, Any], pretend: bool, adopt: bool, wait: bool, timeout_s: float, form: str
+    client: Client, body: dict[str, Any], pretend: bool, adopt: bool, why: str, wait: bool, timeout_s: float, form: str
 ) -> None:
     """Apply the body's files, or only print the plan of that."""
     if pretend:
         _planned(client, body, form)
         return
-    report_changes(client, client.post("/v1/apply", {**body, "adopt": adopt}), wait, timeout_s, form)
+    changes = client.post("/v1/apply", reasoned({**body, "adopt": adopt}, why))
+    report_changes(client, changes, wait, timeout_s, form)
 
 
 def _planned(client: Client, body: dict[str, Any], form: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ def submit(
     ports: tuple[str, ...],
     pretend: bool,
     adopt: bool,
+    why: str,
     wait: bool,
     timeout_s: float,
     form: str,
@@ -44,7 +45,7 @@ def submit(
         files = _files(source)
     else:
         files = [{"name": "the command line", "text": _spec(source, image, count, cluster, environment, ports)}]
-    store(client, {"files": files, "kind": "workload"}, pretend, adopt, wait, timeout_s, form)
+    store(client, {"files": files, "kind": "workload"}, pretend, adopt, why, wait, timeout_s, form)
 
 
 def _files(source: str) -> list[dict[str, str]]:

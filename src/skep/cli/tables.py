@@ -106,12 +106,18 @@ def plans(found: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def history(revisions: Iterable[Mapping[str, Any]]) -> Table:
-    """A line for each revision."""
+    """A line for each revision, with what it changed where that is known."""
     rows = tuple(
-        (str(one["generation"]), moment(one["whenSeconds"]), "removed" if one["removed"] else "applied", one["who"])
+        (
+            str(one["generation"]),
+            moment(one["whenSeconds"]),
+            "removed" if one["removed"] else plain("; ".join(one["changed"])) or "applied",
+            plain(one["why"]),
+            one["who"],
+        )
         for one in revisions
     )
-    return Table(("GENERATION", "WHEN", "CHANGE", "WHO"), rows)
+    return Table(("GENERATION", "WHEN", "CHANGE", "WHY", "WHO"), rows)
 
 
 def events(found: Iterable[Mapping[str, Any]]) -> Table:

@@ -14,10 +14,11 @@ LIVES_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who asks, and when (wall time)."""
+    """Who asks, when (wall time) and why: empty where he did not say."""
 
     who: str
     when_s: float
+    why: str = ""
 
 
 class Catalog:
@@ -67,7 +68,7 @@ class Catalog:
             generation=generation,
             removed=False,
             spec=spec,
-            history=self._extended(before, Revision(generation, author.who, author.when_s, spec)),
+            history=self._extended(before, Revision(generation, author.who, author.when_s, spec, why=author.why)),
             adopt=adopt,
             lives=lives_after(before),
         )
@@ -108,10 +109,9 @@ class Catalog:
         before = decode(SpecDocument, stored.value)
         if before.removed and not again:
             return before
-        revision = Revision(before.generation + 1, author.who, author.when_s, before.spec, removed=True)
-        document = replace(
-            before, generation=revision.generation, removed=True, history=self._extended(before, revision)
-        )
+        generation = before.generation + 1
+        revision = Revision(generation, author.who, author.when_s, before.spec, removed=True, why=author.why)
+        document = replace(before, generation=generation, removed=True, history=self._extended(before, revision))
         await self._store.put(spec_path(key), encode(document), version=stored.version)
         return document
 

@@ -24,10 +24,11 @@ from skep.control.machines import Machines
 from skep.control.preview import Preview
 from skep.control.reconcile import Reconciler, Seen
 from skep.control.records import Records
+from skep.control.revisions import history_view
 from skep.control.services import SwarmWorkloads
 from skep.control.topology import Topology
 from skep.control.validate import Validator
-from skep.control.views import Now, described, history_view, key_view, shown_spec
+from skep.control.views import Now, described, key_view, shown_spec
 from skep.control.watch import Watch
 from skep.control.workloads import Workloads
 from skep.model.errors import NotReadyError, RefusedError, UnavailableError
@@ -207,9 +208,9 @@ class Core:
         return self.ready.is_set()
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
     ) -> tuple[ChangeView, ...]:
-        changes = await self._intake.apply(files, who, adopt, kind)
+        changes = await self._intake.apply(files, who, adopt, kind, why)
         await self._journal.flush()
         return changes
 
@@ -220,11 +221,15 @@ class Core:
     async def check(self, files: Sequence[SourceFile]) -> tuple[str, ...]:
         return tuple(str(p.spec.key) for p in await self._intake.read(files))
 
-    async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
-        return await self._intake.delete(files, who, cascade)
+    async def delete(
+        self, files: Sequence[SourceFile], who: str, cascade: bool, why: str = ""
+    ) -> tuple[ChangeView, ...]:
+        return await self._intake.delete(files, who, cascade, why)
 
-    async def remove(self, key: Key, who: str, cascade: bool, *, again: bool = False) -> tuple[ChangeView, ...]:
-        return await self._intake.remove(key, who, cascade, again=again)
+    async def remove(
+        self, key: Key, who: str, cascade: bool, *, again: bool = False, why: str = ""
+    ) -> tuple[ChangeView, ...]:
+        return await self._intake.remove(key, who, cascade, again=again, why=why)
 
     async def take(self, spec: GroupSpec, who: str, *, pretend: bool) -> None:
         """Accept a group whose plugins have been asked already; if it is pretended, only say what forbids it.
@@ -248,16 +253,16 @@ class Core:
         reconciler = self._running(key.kind)
         return Standing(reconciler.seen(key), await self._record(key), reconciler.trouble(key))
 
-    async def free(self, key: Key, who: str) -> ChangeView:
-        change = await self._intake.free(key, who)
+    async def free(self, key: Key, who: str, why: str = "") -> ChangeView:
+        change = await self._intake.free(key, who, why)
         await self._journal.flush()
         return change
 
-    async def retry(self, key: Key, who: str) -> ChangeView:
-        return await self._intake.retry(key, who)
+    async def retry(self, key: Key, who: str, why: str = "") -> ChangeView:
+        return await self._intake.retry(key, who, why)
 
-    async def scale(self, key: Key, count: int, who: str) -> ChangeView:
-        return await self._intake.scale(key, count, who)
+    async def scale(self, key: Key, count: int, who: str, why: str = "") -> ChangeView:
+        return await self._intake.scale(key, count, who, why)
 
     def _running(self, kind: Kind) -> Reconciler:
         """The reconciler of a kind; UnavailableError in the moments before the term begins."""

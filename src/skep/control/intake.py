@@ -71,20 +71,23 @@ class Intake:
         return parsed
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
     ) -> tuple[ChangeView, ...]:
         """Accept all of the specs, or none of them."""
         parsed = await self.read(files, kind)
-        return tuple([await self._accept(p.spec, who, adopt) for p in parsed])
+        return tuple([await self._accept(p.spec, self._author(who, why), adopt) for p in parsed])
+
+    def _author(self, who: str, why: str) -> Author:
+        return Author(who, self._clock.wall_s(), why)
 
     async def take(self, spec: Spec, who: str, *, again: bool) -> ChangeView:
         """Accept one spec whose plugins have been asked already. `again`: what is wanted already is a new generation,
         too."""
         await self.refuse_harm([spec])
-        return await self._accept(spec, who, again=again)
+        return await self._accept(spec, self._author(who, ""), again=again)
 
-    async def _accept(self, spec: Spec, who: str, adopt: bool = False, *, again: bool = False) -> ChangeView:
-        author, text, again = Author(who, self._clock.wall_s()), to_json(spec), again or self._has_failed(spec.key)
+    async def _accept(self, spec: Spec, author: Author, adopt: bool = False, *, again: bool = False) -> ChangeView:
+        text, again = to_json(spec), again or self._has_failed(spec.key)
         for _ in range(TRIES):
             before = await self._catalog.get(spec.key)
             try:
@@ -136,19 +139,25 @@ class Intake:
             return [f"group {spec.id} has one manager, and {_ROLL_OF_ONE}"]
         return []
 
-    async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
+    async def delete(
+        self, files: Sequence[SourceFile], who: str, cascade: bool, why: str = ""
+    ) -> tuple[ChangeView, ...]:
         """Remove what the files name, whatever else they say of it. Keys that are not there are left out."""
         wanted = {p.spec.key for p in parse(files)}
         there = {d.key for d in await self._catalog.list()}
-        return await self._remove(wanted & there, who, cascade)
+        return await self._remove(wanted & there, self._author(who, why), cascade)
 
-    async def remove(self, key: Key, who: str, cascade: bool, *, again: bool = False) -> tuple[ChangeView, ...]:
+    async def remove(
+        self, key: Key, who: str, cascade: bool, *, again: bool = False, why: str = ""
+    ) -> tuple[ChangeView, ...]:
         """Remove one key, and with `cascade` what needs it: a change for each. What is asked for `again` is tried at
         once, whatever failed before (semantics.md F5)."""
         await self._catalog.require(key)
-        return await self._remove({key}, who, cascade, again=again)
+        return await self._remove({key}, self._author(who, why), cascade, again=again)
 
-    async def _remove(self, keys: set[Key], who: str, cascade: bool, *, again: bool = False) -> tuple[ChangeView, ...]:
+    async def _remove(
+        self, keys: set[Key], author: Author, cascade: bool, *, again: bool = False
+    ) -> tuple[ChangeView, ...]:
         places = self._topology.places(await self._catalog.list())
         dependants = _dependants(keys, places)
         if dependants and not cascade:
@@ -156,17 +165,17 @@ class Intake:
             raise RefusedError(f"{names} would lose their cluster; remove them too with --cascade, or first")
         changes = []
         for key in sorted(keys | {p.key for p in dependants}, key=lambda k: (k.kind is Kind.GROUP, k.name)):
-            changes.append(await self._mark(key, who, again))
+            changes.append(await self._mark(key, author, again))
         return tuple(changes)
 
-    async def _mark(self, key: Key, who: str, again: bool) -> ChangeView:
+    async def _mark(self, key: Key, author: Author, again: bool) -> ChangeView:
         before = await self._catalog.require(key)
-        after = await self._catalog.mark_removed(key, Author(who, self._clock.wall_s()), again=again)
+        after = await self._catalog.mark_removed(key, author, again=again)
         if before.generation != after.generation:
             self._say(key, "removed", after)
         return ChangeView(str(key), "removed", after.generation)
 
-    async def free(self, key: Key, who: str) -> ChangeView:
+    async def free(self, key: Key, who: str, why: str = "") -> ChangeView:
         """Forget the key and leave its members as they are (semantics.md W23). An action under way is let finish.
 
         It ends the removal of a group, too: machines that can't be drained or destroyed would hold it for ever.
@@ -176,17 +185,17 @@ class Intake:
             raise RefusedError(f"{key} is being removed")
         if not await self._catalog.free(document):
             raise ConflictError(f"{key} was changed while it was being freed; try again")
-        self._say(key, "freed", document, who)
+        self._say(key, "freed", document, self._author(who, why))
         return ChangeView(str(key), "freed", document.generation)
 
-    async def retry(self, key: Key, who: str) -> ChangeView:
+    async def retry(self, key: Key, who: str, why: str = "") -> ChangeView:
         """The same spec as a new generation, which gets its first try at once (W38)."""
         document = await self._catalog.require(key)
         if document.removed:
             raise RefusedError(f"{key} is being removed")
-        return await self._accept(spec_of(document.spec), who, document.adopt, again=True)
+        return await self._accept(spec_of(document.spec), self._author(who, why), document.adopt, again=True)
 
-    async def scale(self, key: Key, count: int, who: str) -> ChangeView:
+    async def scale(self, key: Key, count: int, who: str, why: str = "") -> ChangeView:
         """Change only the count. A group of logical IDs has no count to change: RefusedError."""
         document = await self._catalog.require(key)
         if document.removed:
@@ -194,13 +203,19 @@ class Intake:
         spec = _scaled(spec_of(document.spec), count)
         checked = parse([SourceFile("scale", to_json(spec).decode())])
         await self._validator.check(checked)
-        return await self._accept(spec, who, document.adopt)
+        return await self._accept(spec, self._author(who, why), document.adopt)
 
-    def _say(self, key: Key, change: str, document: SpecDocument, who: str = "") -> None:
-        who = who or document.history[0].who
-        self._journal.say(key, change.capitalize(), f"generation {document.generation} by {who}")
-        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=who)
+    def _say(self, key: Key, change: str, document: SpecDocument, author: Author | None = None) -> None:
+        """By whom and why: as its newest revision says where nobody else is named."""
+        by = author or document.history[0]
+        self._journal.say(key, change.capitalize(), f"generation {document.generation} {told(by.who, by.why)}")
+        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=by.who, why=by.why)
         self._wake(key)
+
+
+def told(who: str, why: str) -> str:
+    """`by uid 0 (root): a reason`."""
+    return f"by {who}: {why}" if why else f"by {who}"
 
 
 def _of_another_kind(parsed: ParsedSpec, kind: Kind | None) -> Fault:

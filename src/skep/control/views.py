@@ -12,7 +12,7 @@ from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
 from skep.model.spec import GroupSpec, Kind, WorkloadSpec
 from skep.model.state import Entry, Health, Life, Member, Record, Role
-from skep.model.view import KeyView, MemberView, RevisionView
+from skep.model.view import KeyView, MemberView
 from skep.planning.census import is_current
 from skep.planning.conditions import is_converged
 from skep.planning.explain import explain_entry, explain_note
@@ -167,13 +167,6 @@ def _endpoints(workload: Workload, tasks: list[Task], nodes: Mapping[str, Node])
     managers = [n.addr for n in nodes.values() if n.role == Role.MANAGER.value]
     mesh = [f"{managers[0]}:{p.published}" for p in workload.spec.ports if p.mode == "ingress" and managers]
     return tuple(hosts + [m for m in mesh if not m.endswith(":0")])
-
-
-def history_view(document: SpecDocument, keyed_hash: Callable[[str], str]) -> tuple[RevisionView, ...]:
-    """The revisions that are kept, newest first."""
-    return tuple(
-        RevisionView(r.generation, r.who, r.when_s, r.removed, shown_spec(r.spec, keyed_hash)) for r in document.history
-    )
 
 
 def shown_spec(spec: bytes, keyed_hash: Callable[[str], str]) -> str:

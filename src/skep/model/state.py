@@ -281,13 +281,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One accepted state of a spec: who asked for it (peer uid or certificate) and when (wall time)."""
+    """One accepted state of a spec: who asked for it (peer uid or certificate), when (wall time) and why, in words."""
 
     generation: int
     who: str
     when_s: float
     spec: bytes
     removed: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,19 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class RevisionView:
-    """One entry of the history, newest first."""
+    """One entry of the history, newest first.
+
+    `why` is empty where nobody said. `changed` says what became other than in the revision before it, a few words each;
+    empty for the same once more, and for the oldest, of which nobody knows any more what was before it.
+    """
 
     generation: int
     who: str
     when_s: float
     removed: bool
     spec: str
+    why: str = ""
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from skep.server.bodies import (
     KindName,
     PlanBody,
     ScaleBody,
+    Why,
     answer,
     answers,
 )
@@ -81,7 +82,7 @@ def _files_router(front: Front, reading: Reading) -> APIRouter:
     @router.post("/apply", response_model=answers(ChangeView), operation_id="apply")
     async def apply(body: ApplyBody, request: Request) -> tuple[ChangeView, ...]:
         files = await reading.read(_texts(body.files))
-        return await front.apply(files, who(request), body.adopt, _kind(body.kind))
+        return await front.apply(files, who(request), body.adopt, _kind(body.kind), body.why)
 
     @router.post("/plan", response_model=answers(PlanView), operation_id="plan")
     async def plan(body: PlanBody) -> tuple[PlanView, ...]:
@@ -93,7 +94,7 @@ def _files_router(front: Front, reading: Reading) -> APIRouter:
 
     @router.post("/delete", response_model=answers(ChangeView), operation_id="delete")
     async def delete(body: DeleteBody, request: Request) -> tuple[ChangeView, ...]:
-        return await front.delete(await reading.read(_texts(body.files)), who(request), body.cascade)
+        return await front.delete(await reading.read(_texts(body.files)), who(request), body.cascade, body.why)
 
     return router
 
@@ -159,20 +160,20 @@ def _changing_router(front: Front, kind: Kind) -> APIRouter:
     change = answer(ChangeView)
 
     @router.delete("/{name}", response_model=answers(ChangeView), operation_id=f"remove_{kind}")
-    async def remove(name: str, request: Request, cascade: bool = False) -> tuple[ChangeView, ...]:
-        return await front.remove(Key(kind, name), who(request), cascade)
+    async def remove(name: str, request: Request, cascade: bool = False, why: Why = "") -> tuple[ChangeView, ...]:
+        return await front.remove(Key(kind, name), who(request), cascade, why=why)
 
     @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}")
     async def scale(name: str, body: ScaleBody, request: Request) -> ChangeView:
-        return await front.scale(Key(kind, name), body.count, who(request))
+        return await front.scale(Key(kind, name), body.count, who(request), body.why)
 
     @router.post("/{name}/free", response_model=change, operation_id=f"free_{kind}")
-    async def free(name: str, request: Request) -> ChangeView:
-        return await front.free(Key(kind, name), who(request))
+    async def free(name: str, request: Request, why: Why = "") -> ChangeView:
+        return await front.free(Key(kind, name), who(request), why)
 
     @router.post("/{name}/retry", response_model=change, operation_id=f"retry_{kind}")
-    async def retry(name: str, request: Request) -> ChangeView:
-        return await front.retry(Key(kind, name), who(request))
+    async def retry(name: str, request: Request, why: Why = "") -> ChangeView:
+        return await front.retry(Key(kind, name), who(request), why)
 
     return router
 

@@ -17,6 +17,10 @@ FILE_NAME_MAX = 4_096
 """Characters in a file's name: PATH_MAX of Linux. It is repeated by each fault of the file."""
 
 
+WHY_MAX = 1_000
+"""Characters of a reason: it is kept with each of the revisions, and shown in a cell."""
+
+
 def json_name(name: str) -> str:
     """`observed_age_s` is `observedAgeSeconds`."""
     return to_camel(name.removesuffix("_s") + "_seconds" if name.endswith("_s") else name)
@@ -38,16 +42,19 @@ class FileBody(Body):
 
 
 # The first file with a fault ends the reading of them: a million faulty ones must not become a million faults.
+Why = Annotated[str, Field(max_length=WHY_MAX)]
 Files = Annotated[list[FileBody], Field(min_length=1, max_length=FILES_MAX, fail_fast=True)]
 KindName = Literal["group", "workload"]
 
 
 class ApplyBody(Body):
-    """All files are stored, or none. adopt: take over what exists and lacks our labels. kind: the only one taken."""
+    """All files are stored, or none. adopt: take over what exists and lacks our labels. kind: the only one taken.
+    why: kept with each revision."""
 
     files: Files
     adopt: bool = False
     kind: KindName | None = None
+    why: Why = ""
 
 
 class PlanBody(Body):
@@ -64,10 +71,11 @@ class CheckBody(Body):
 
 
 class DeleteBody(Body):
-    """What the files name is removed. cascade: also what needs it."""
+    """What the files name is removed. cascade: also what needs it. why: kept with each revision."""
 
     files: Files
     cascade: bool = False
+    why: Why = ""
 
 
 def _whole(given: object) -> object:
@@ -76,9 +84,10 @@ def _whole(given: object) -> object:
 
 
 class ScaleBody(Body):
-    """How many members it shall have."""
+    """How many members it shall have. why: kept with the revision."""
 
     count: Annotated[int, Field(ge=0, le=COUNT_MAX), BeforeValidator(_whole)]
+    why: Why = ""
 
 
 @lru_cache(maxsize=64)

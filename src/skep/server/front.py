@@ -25,6 +25,7 @@ class Info:
 
 class Front(Protocol):
     """Every method may raise any SkepError. `who` is who asked: the peer of a socket, or a certificate's name.
+    `why` is what he says of it, kept with the revision and told in the events; empty where he says nothing.
 
     What names a key raises NotFoundError where there is none. Writes return once the change is stored; carrying it
     out comes later.
@@ -36,7 +37,7 @@ class Front(Protocol):
         """Whether this process acts: it has the term and answers for what it shows."""
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None
+        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
     ) -> tuple[ChangeView, ...]:
         """Store what the files say, all of it or nothing. adopt: take over what exists and lacks our labels.
 
@@ -49,19 +50,21 @@ class Front(Protocol):
     async def check(self, files: Sequence[SourceFile]) -> tuple[str, ...]:
         """The keys that the files hold, if an apply would accept them; changes nothing and asks no engine."""
 
-    async def delete(self, files: Sequence[SourceFile], who: str, cascade: bool) -> tuple[ChangeView, ...]:
+    async def delete(
+        self, files: Sequence[SourceFile], who: str, cascade: bool, why: str = ""
+    ) -> tuple[ChangeView, ...]:
         """Remove what the files name, workloads before workers before managers. cascade: also what needs it."""
 
-    async def remove(self, key: Key, who: str, cascade: bool) -> tuple[ChangeView, ...]:
+    async def remove(self, key: Key, who: str, cascade: bool, *, why: str = "") -> tuple[ChangeView, ...]:
         """Remove one key. cascade: also what needs it, a change for each."""
 
-    async def free(self, key: Key, who: str) -> ChangeView:
+    async def free(self, key: Key, who: str, why: str = "") -> ChangeView:
         """Forget a group or workload and leave its members as they are (InfraKit's free, semantics.md W23)."""
 
-    async def retry(self, key: Key, who: str) -> ChangeView:
+    async def retry(self, key: Key, who: str, why: str = "") -> ChangeView:
         """A new generation of the same spec: what was given up is tried again at once (W38)."""
 
-    async def scale(self, key: Key, count: int, who: str) -> ChangeView: ...
+    async def scale(self, key: Key, count: int, who: str, why: str = "") -> ChangeView: ...
     async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
         """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone.
 
