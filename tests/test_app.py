@@ -3,15 +3,18 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
+
+from tests.engines.certificates import Authority
 
 SKEP = Path(sys.executable).parent / "skep"
 WITHIN_S = 30
@@ -66,11 +69,15 @@ def served(state: Path, *flags: str) -> Iterator[Served]:
         assert server.process.wait(WITHIN_S) == 0
 
 
-def answered(port: int, path: str) -> int:
+def answered(port: int, path: str, context: ssl.SSLContext | None = None) -> int:
     """The status of the first answer; the two listeners open side by side."""
     deadline_s = time.monotonic() + WITHIN_S
     while True:
-        connection = HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
+        connection = (
+            HTTPSConnection("127.0.0.1", port, timeout=WITHIN_S, context=context)
+            if context
+            else HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
+        )
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -171,6 +178,27 @@ def test_http_on_loopback_is_served_beside_the_socket_when_asked_for(tmp_path: P
     with served(tmp_path, *flags) as server:
         assert answered(dead_port, "/healthz") == 200
         assert server.run("status")[0] == 0
+
+
+def test_https_is_served_beside_the_socket_when_asked_for(tmp_path: Path, dead_port: int) -> None:
+    files = Authority(tmp_path / "ca").issue("both", "127.0.0.1")
+    tls = ("--tls-cert", files.cert, "--tls-key", files.key, "--tls-client-ca", files.ca)
+    with served(tmp_path, "--cluster", "lab=tcp://127.0.0.1:1", "--tls-listen", f"127.0.0.1:{dead_port}", *tls):
+        context = ssl.create_default_context(cafile=files.ca)
+        context.load_cert_chain(files.cert, files.key)
+        assert answered(dead_port, "/healthz", context) == 200
+
+
+def test_certificates_of_no_use_end_it_before_anything_is_begun(tmp_path: Path) -> None:
+    files = Authority(tmp_path / "ca").issue("both", "127.0.0.1")
+    state, missing = tmp_path / "state", str(tmp_path / "none.pem")
+    state.mkdir()
+    tls = ("--tls-cert", files.cert, "--tls-key", missing, "--tls-client-ca", files.ca)
+    server = Served(state, "--cluster", "lab=tcp://127.0.0.1:1", "--tls-listen", "127.0.0.1:1", *tls)
+    said, _ = server.process.communicate(timeout=WITHIN_S)
+    assert server.process.returncode == 1
+    assert said.splitlines()[-1].endswith(f"can't read the key {missing}: No such file or directory")
+    assert list(state.iterdir()) == []
 
 
 def test_an_address_that_is_taken_ends_it_with_the_reason(tmp_path: Path) -> None:

@@ -245,3 +245,35 @@ def test_and_nowhere_else(file: Path, address: str, told: str) -> None:
     (fault,) = faults(file)
     assert fault.startswith(f"…/{file.name}: insecure_http: ")
     assert told in fault
+
+
+TLS = {"tls_cert": "/c.pem", "tls_key": "/k.pem", "tls_client_ca": "/ca.pem"}
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:2476", "0.0.0.0:2476", "[::]:2476", ":2476", "host.example:1"])
+def test_over_tls_the_api_listens_anywhere(file: Path, address: str) -> None:
+    made = load({"config": str(file), "tls_listen": address, **TLS}, {}, uid=0, cores=1)
+    assert (made.tls_listen, made.tls_cert, made.tls_key, made.tls_client_ca) == (address, *TLS.values())
+
+
+def test_tls_files_in_the_file_start_at_its_folder(file: Path) -> None:
+    rows = [f'{name} = "sub/x.pem"' for name in TLS]
+    file.write_text("\n".join(['tls_listen = ":2476"', *rows]))
+    made = load({"config": str(file)}, {}, uid=0, cores=1)
+    assert made.tls_key == str(file.parent / "sub" / "x.pem")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"tls_listen": "here", **TLS}, ["--tls-listen: must be HOST:PORT"]),
+        ({"tls_listen": ":0", **TLS}, ["--tls-listen: must be HOST:PORT with a port from 1 on"]),
+        ({"tls_listen": ":1", "tls_cert": "c"}, ["--tls-listen: needs tls_key, tls_client_ca: skep certs"]),
+        ({"tls_key": "k", "tls_cert": "c"}, ["--tls-cert: is of no use without", "--tls-key: is of no use without"]),
+    ],
+)
+def test_tls_is_asked_for_as_a_whole(file: Path, flags: dict[str, str], told: list[str]) -> None:
+    with pytest.raises(InvalidError) as caught:
+        load({"config": str(file), **flags}, {}, uid=0, cores=1)
+    found = [str(fault) for fault in caught.value.faults]
+    assert [fault.startswith(start) for fault, start in zip(found, told, strict=True)] == [True] * len(told)

@@ -47,6 +47,8 @@ from skep.server.api import create_api
 from skep.server.front import Info
 from skep.server.loopback import LoopbackServer
 from skep.server.serving import ApiServer
+from skep.server.tls import TlsServer
+from skep.server.tls_files import Certificates, ServerFiles
 from skep.settings import Settings
 from skep.specs.plugins_folder import plugins_folder
 
@@ -85,9 +87,12 @@ class Daemon(Core):
         return await self._own.images.ensure(self._settings.node_image)
 
 
-def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. SkepError, or a group of them, says in words why it could not."""
-    configure(settings.log_level, settings.log_format)
+def serve(settings: Settings, wording: Sequence[structlog.typing.Processor] = ()) -> None:
+    """Run until SIGTERM or SIGINT. SkepError, or a group of them, says in words why it could not.
+
+    `wording` is the log's.
+    """
+    configure(settings.log_level, settings.log_format, wording)
     asyncio.run(_serve(settings))
     # All is closed. Without this the interpreter searches everything for garbage on its way out: 0.4 s of CPU.
     gc.freeze()
@@ -107,24 +112,34 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
+    certificates = _certificates(settings)
     async with AsyncExitStack() as stack:
         daemon = await _build(settings, stack)
         log.info("serving", version=__version__, controller=settings.controller, socket=str(settings.socket))
         async with asyncio.TaskGroup() as group:
             core = group.create_task(daemon.run(f"{settings.controller} {os.getpid()}"), name="core")
             await daemon.ready.wait()
-            await _answer(settings, daemon, stop)
+            await _answer(settings, daemon, certificates, stop)
             core.cancel()
     log.info("stopped")
 
 
-async def _answer(settings: Settings, daemon: Daemon, stop: asyncio.Event) -> None:
-    """Until `stop`, on the socket and, where that was asked for, on a loopback address."""
+def _certificates(settings: Settings) -> Certificates | None:
+    """RefusedError where they are of no use: before anything else is begun."""
+    if not settings.tls_listen:
+        return None
+    return Certificates(ServerFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca))
+
+
+async def _answer(settings: Settings, daemon: Daemon, certificates: Certificates | None, stop: asyncio.Event) -> None:
+    """Until `stop`, on the socket and, where that was asked for, on a loopback address and over TLS."""
     api = create_api(daemon)
     async with asyncio.TaskGroup() as group:
         group.create_task(ApiServer(settings.socket, api).serve(stop), name="api")
         if settings.insecure_http:
             group.create_task(LoopbackServer(settings.insecure_http, api).serve(stop), name="insecure http")
+        if certificates:
+            group.create_task(TlsServer(settings.tls_listen, api, certificates).serve(stop), name="tls")
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:

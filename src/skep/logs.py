@@ -2,12 +2,16 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import structlog
 
 
-def configure(level: str, format: str) -> None:
-    """`level` as in logging (info, debug, …); `format` is console or json. Lines go to standard error."""
+def configure(level: str, format: str, wording: Sequence[structlog.typing.Processor] = ()) -> None:
+    """`level` as in logging (info, debug, …); `format` is console or json. Lines go to standard error.
+
+    `wording` may change the words of a line before it is written.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -16,6 +20,7 @@ def configure(level: str, format: str) -> None:
     )
     structlog.configure(
         processors=[
+            *wording,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -9,7 +9,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 _WORDS = {
     400: "No HTTP that this server understands",
-    403: "Over plain HTTP on loopback: asked by a web page, or for another host",
+    403: "Over plain HTTP on loopback: asked by a web page, or for another host. Over TLS: not what that role may do",
     404: "What was named does not exist",
     405: "The path does not take that method",
     408: "The request did not come in time",

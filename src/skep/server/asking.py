@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def who(request: Request) -> str:
-    """The peer as the listener knows it: `uid 0 (root)`, `127.0.0.1 (insecure HTTP)`."""
+    """The peer as the listener knows it: `uid 0 (root)`, `127.0.0.1 (insecure HTTP)`, the name in a certificate."""
     peer: str = request.state.peer
     return peer
 

@@ -1,4 +1,4 @@
-"""A unix socket that is ours alone."""
+"""Sockets that listen: a unix socket that is ours alone, and TCP."""
 
 import fcntl
 import os
@@ -91,3 +91,26 @@ def _bind(path: Path) -> socket.socket:
         os.umask(before)
     listener.setblocking(False)
     return listener
+
+
+def listen_tcp(host: str, port: int, flag: str) -> socket.socket:
+    """A listening socket at an address; the empty host is all of this host's. UnavailableError where it is taken."""
+    both = not host and socket.has_dualstack_ipv6()
+    listener = socket.socket(socket.AF_INET6 if both or ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if both:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(f"can't listen on {shown_address(host, port)} ({flag}): {error}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def shown_address(host: str, port: int) -> str:
+    """`10.0.0.1:2476`, `[::1]:2476`; an IPv4 address that came through a socket for both is shown as one."""
+    plain = host.removeprefix("::ffff:") if "." in host else host
+    return f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"

@@ -1,15 +1,13 @@
 """Plain HTTP on this host's loopback, for those who ask for it: everybody on the host may use it, no web page may."""
 
 import asyncio
-import socket
 from collections.abc import Sequence
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from skep.model.errors import UnavailableError
 from skep.server.errors import Problem, problem_answer
-from skep.server.listen import BACKLOG
+from skep.server.listen import listen_tcp
 from skep.server.patient import Patience, PatientProtocol
 from skep.server.serving import serve_on
 from skep.specs.endpoints import loopback_address
@@ -47,7 +45,7 @@ class LoopbackServer:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Answer until `stop`. UnavailableError where the address is taken."""
-        with _listen(self._host, self._wanted) as listener:
+        with listen_tcp(self._host, self._wanted, FLAG) as listener:
             self.port = listener.getsockname()[1]
             shown = f"[{self._host}]" if ":" in self._host else self._host
             log.warning("insecure HTTP: everybody on this host may use it", address=f"{shown}:{self.port}")
@@ -78,16 +76,3 @@ class PageGuard:
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             return f"the header host must be one of {b', '.join(sorted(self._hosts)).decode()}"
         return ""
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise UnavailableError(f"can't listen on {host}:{port} ({FLAG}): {error}") from error
-    listener.setblocking(False)
-    return listener

@@ -1,5 +1,6 @@
 """The two routes of the reference document (semantics.md W53): valid for ever, whatever else comes."""
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -68,8 +69,10 @@ def reference_router(front: Front, reading: Reading) -> APIRouter:
         return change
 
     @router.get("/status", operation_id="reference_status", response_model=list[StatusBody], responses=EVERYWHERE)
-    async def status() -> list[StatusBody]:
-        return [_status(view) for view in await front.views(Kind.WORKLOAD)]
+    async def status() -> Response:
+        """Indented, as the document's: people read it."""
+        shown = [_status(view).model_dump(by_alias=True) for view in await front.views(Kind.WORKLOAD)]
+        return Response(json.dumps(shown, indent=2, ensure_ascii=False) + "\n", media_type="application/json")
 
     return router
 

@@ -3,10 +3,11 @@
 import asyncio
 import pwd
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -51,16 +52,36 @@ class ApiServer:
             await serve_on(listener, self._app, PeerProtocol, self._patience, stop)
 
 
+Admit = Callable[[socket.socket, Callable[[], PatientProtocol]], Coroutine[Any, Any, None]]
+"""Accepts connections of a listening socket until cancelled, and gives each a protocol."""
+
+
 async def serve_on(
-    listener: socket.socket, app: ASGIApp, protocol: type[PatientProtocol], patience: Patience, stop: asyncio.Event
+    listener: socket.socket,
+    app: ASGIApp,
+    protocol: type[PatientProtocol],
+    patience: Patience,
+    stop: asyncio.Event,
+    admit: Admit | None = None,
 ) -> None:
-    """Answer on a listening socket until `stop`; the application finds `stop` and `peer` in its scope's state."""
-    server = _Server(_config(app, protocol, patience, stop), stop)
+    """Answer on a listening socket until `stop`; the application finds `stop` and `peer` in its scope's state.
+
+    admit: who accepts the connections; all are taken as they come where nobody is named.
+    """
+    config = _config(app, protocol, patience, stop)
+    server = _Server(config, stop)
+
+    def make() -> PatientProtocol:
+        return protocol(config=config, server_state=server.server_state, app_state={})
+
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve(sockets=[listener]))
+            tasks.create_task(server.serve(sockets=[] if admit else [listener]))
+            admitting = tasks.create_task(admit(listener, make)) if admit else None
             await stop.wait()
             server.should_exit = True
+            if admitting:
+                admitting.cancel()
     finally:
         server.close_listeners()
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from skep.model.errors import Fault, InvalidError
 from skep.settings.clusters import ClusterSources, read_clusters
-from skep.settings.given import Given
+from skep.settings.given import Given, fault_at
+from skep.settings.listening import listening_faults, tls_paths
 from skep.settings.table import SETTINGS, SOCKET_PATH_MAX, Setting, Settings, Value
-from skep.specs.endpoints import loopback_address
 
 _MACHINE_SOCKET: Final = "/m/0123456789ab/e.sock"
 """Below the state directory, the longest path of a socket: the engine of a machine."""
@@ -51,7 +51,7 @@ def load(flags: Flags, env: Mapping[str, str], *, uid: int | None = None, cores:
     if faults:
         raise InvalidError(faults)
     values["call_limit"] = values["call_limit"] or 2 * (cores or os.cpu_count() or 1)
-    made: dict[str, Any] = {**values, "state_dir": state_dir, "config": config, "socket": socket}
+    made: dict[str, Any] = {**values, **tls_paths(given), "state_dir": state_dir, "config": config, "socket": socket}
     return Settings(**made, clusters=clusters.clusters, cluster_tls=clusters.tls)
 
 
@@ -146,25 +146,11 @@ def _impossible(given: Mapping[str, Given], state_dir: Path, socket: Path, value
     state = len(os.fsencode(state_dir)) + len(_MACHINE_SOCKET)
     if state > SOCKET_PATH_MAX:
         most = SOCKET_PATH_MAX - len(_MACHINE_SOCKET)
-        faults.append(_at(given, "state_dir", f"{state_dir} has more than {most} bytes: no room for sockets below it"))
+        faults.append(
+            fault_at(given, "state_dir", f"{state_dir} has more than {most} bytes: no room for sockets below it")
+        )
     if len(os.fsencode(socket)) > SOCKET_PATH_MAX:
-        faults.append(_at(given, "socket", f"{socket} has more than {SOCKET_PATH_MAX} bytes"))
+        faults.append(fault_at(given, "socket", f"{socket} has more than {SOCKET_PATH_MAX} bytes"))
     if not _NAME.fullmatch(str(values["controller"])):
-        faults.append(_at(given, "controller", "has up to 63 letters, digits and, inside, - _ ."))
-    if message := _listen_fault(str(values["insecure_http"])):
-        faults.append(_at(given, "insecure_http", message))
-    return faults
-
-
-def _listen_fault(address: str) -> str:
-    """Why nothing may listen there in the clear; empty when it may, or nowhere is asked for."""
-    try:
-        port = loopback_address(address)[1] if address else 1
-    except ValueError as error:
-        return str(error)
-    return "" if port else "must be HOST:PORT with a port from 1 on: nobody would know which was free"
-
-
-def _at(given: Mapping[str, Given], name: str, message: str) -> Fault:
-    one = given.get(name)
-    return Fault(message, one.place if one else name, one.file if one else "")
+        faults.append(fault_at(given, "controller", "has up to 63 letters, digits and, inside, - _ ."))
+    return [*faults, *listening_faults(given, values)]

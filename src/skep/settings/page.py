@@ -39,6 +39,11 @@ the same name in the environment, that one in the file; so do its TLS files. Pat
 TLS is 1.2 or newer, and an engine's certificate has to bear the name or address of its endpoint. ssh never asks: keys,
 known hosts and jumps are those of its own settings.
 
+## Over TLS
+
+`tls_listen`, `tls_cert`, `tls_key` and `tls_client_ca` belong together; [the state manager](state-manager.md#over-tls)
+says who gets in. Paths in the file start at its folder. A file that is renewed counts for connections from then on.
+
 ## All of them
 
 | name | flag | environment | default (limits) | why |

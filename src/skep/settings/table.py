@@ -106,6 +106,17 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         shown="nowhere",
     ),
     _setting(
+        "tls_listen",
+        "",
+        "HOST:PORT",
+        "Where the API listens besides, over TLS: for those of any host who show a certificate that tls_client_ca "
+        "signed. Without a host, on every address.",
+        shown="nowhere",
+    ),
+    _setting("tls_cert", "", "path", "The certificate that is shown there, in PEM with its chain.", shown="none"),
+    _setting("tls_key", "", "path", "Its key, in PEM without a passphrase.", shown="none"),
+    _setting("tls_client_ca", "", "path", "Who may have signed the certificates of clients, in PEM.", shown="none"),
+    _setting(
         "node_image",
         "",
         "image",
@@ -221,7 +232,7 @@ class ClusterTls:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What `skep serve` runs with; docs/settings.md explains each. `engine` and `node_image` are empty to be found,
-    `insecure_http` is empty for nowhere."""
+    `insecure_http` and `tls_listen` are empty for nowhere, the paths of `tls_` for none."""
 
     state_dir: Path
     config: Path
@@ -231,6 +242,10 @@ class Settings:
     clusters: tuple[StaticCluster, ...]
     cluster_tls: tuple[ClusterTls, ...]
     insecure_http: str
+    tls_listen: str
+    tls_cert: str
+    tls_key: str
+    tls_client_ca: str
     node_image: str
     pull_timeout_s: float
     resync_s: float

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 _PASSWORD = re.compile(r"(//[^/:@,]*):[^,]*@")
 
-_LISTENING = re.compile(r"([^:/@\s\[\]]+|\[[^/@\s\[\]]+\]):([0-9]{1,5})")
+_LISTENING = re.compile(r"([^:/@\s\[\]]*|\[[^/@\s\[\]]+\]):([0-9]{1,5})")
 
 WANTED = (
     "want unix:///PATH, tcp://HOST:PORT, http://HOST:PORT, https://HOST:PORT, ssh://[USER@]HOST[:PORT][/SOCKET] or "
@@ -83,15 +83,26 @@ def loopback_address(text: str) -> tuple[str, int]:
 
     ValueError says what is wrong with it: others than loopback would let everybody in who reaches them.
     """
-    match = _LISTENING.fullmatch(text)
-    if match is None or int(match[2]) > 65535:
+    host, port = listen_address(text)
+    host = "127.0.0.1" if host.lower() == "localhost" else host
+    if not host:
         raise ValueError(f'must be HOST:PORT, as 127.0.0.1:8080, not "{text}"')
-    host = "127.0.0.1" if match[1].lower() == "localhost" else match[1].strip("[]")
     if not _is_loopback(host):
         raise ValueError(
             f"must be a loopback address, as 127.0.0.1, not {host}: whoever reaches it may start containers"
         )
-    return host, int(match[2])
+    return host, port
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of `10.0.0.1:2476`, `[::]:2476` or `:2476`, which is every address of this host.
+
+    ValueError says what is wrong with it.
+    """
+    match = _LISTENING.fullmatch(text)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError(f'must be HOST:PORT, as 127.0.0.1:8080, not "{text}"')
+    return match[1].strip("[]"), int(match[2])
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,148 @@
+"""HTTPS for those who show a certificate: other hosts may come, and none without a certificate of our CA of clients."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+from starlette.types import ASGIApp
+
+from skep.server.errors import Problem
+from skep.server.listen import listen_tcp, shown_address
+from skep.server.patient import Patience, PatientProtocol
+from skep.server.serving import serve_on
+from skep.server.tls_files import Certificates
+from skep.server.tls_handshake import HandshakeError, handshake_fault
+from skep.server.tls_peer import Role, tls_peer
+from skep.server.tls_refusals import Refusals
+from skep.specs.endpoints import listen_address
+
+log = structlog.get_logger()
+
+FLAG = "--tls-listen"
+
+HANDSHAKE_S = 10.0
+"""For a handshake; a second is much, and strangers may hold a place for so long."""
+
+HANDSHAKES_MAX = 256
+"""At once: whoever comes then waits in the backlog. Each holds a file and some 100 kB."""
+
+CLOSING_S = 5
+"""How long the other side may take to say goodbye as well."""
+
+LINGER_S = 1.0
+LINGER_BYTES_MAX = 64 * 1024
+"""What a refused client may still send while it reads why: a close with unread data would take the reason from it."""
+
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class TlsProtocol(PatientProtocol):
+    """Puts the certificate's name into the scope's state as `peer`, and lets it do what its role may."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.tls_peer = tls_peer(transport.get_extra_info("ssl_object").getpeercert())
+        self.app_state = {**self.app_state, "peer": self.tls_peer.name}
+
+    def on_headers_complete(self) -> None:
+        if words := self.tls_peer.objection(self.parser.get_method().decode("ascii", "replace")):
+            self.scope["state"]["refused"] = (403, Problem(words, "Forbidden"))
+        super().on_headers_complete()
+
+
+class TlsServer:
+    """The application on `address`, HOST:PORT, over TLS. It may be served on a unix socket as well.
+
+    `port` is the one it listens on, 0 before.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        app: ASGIApp,
+        certificates: Certificates,
+        patience: Patience | None = None,
+        handshake_s: float = HANDSHAKE_S,
+    ) -> None:
+        """ValueError where `address` is none."""
+        self._host, self._wanted = listen_address(address)
+        self._app, self._patience = app, patience or Patience()
+        self._door = Door(certificates, Refusals(), handshake_s)
+        self.port = 0
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Answer until `stop`. UnavailableError where the address is taken."""
+        with listen_tcp(self._host, self._wanted, FLAG) as listener:
+            self.port = listener.getsockname()[1]
+            log.info("serving HTTPS", address=shown_address(self._host, self.port))
+            await serve_on(listener, self._app, TlsProtocol, self._patience, stop, self._door.admit)
+
+
+class Door:
+    """Accepts connections and makes the handshake of each. asyncio's own servers tell nobody of those that fail."""
+
+    def __init__(self, certificates: Certificates, refusals: Refusals, handshake_s: float) -> None:
+        self._certificates, self._refusals, self._handshake_s = certificates, refusals, handshake_s
+
+    async def admit(self, listener: socket.socket, make: Callable[[], PatientProtocol]) -> None:
+        """Until cancelled; nothing that a client does ends it."""
+        room = asyncio.Semaphore(HANDSHAKES_MAX)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await room.acquire()
+                connection, address = await self._accept(listener)
+                task = tasks.create_task(self._greet(connection, address, make))
+                task.add_done_callback(lambda _: room.release())
+
+    async def _accept(self, listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+        while True:
+            try:
+                connection, address = await asyncio.get_running_loop().sock_accept(listener)
+                return connection, (address[0], address[1])
+            except OSError as error:
+                if error.errno in _FULL:
+                    log.error("can't accept connections, trying again in a second", reason=error.strerror)
+                    await asyncio.sleep(1)
+
+    async def _greet(
+        self, connection: socket.socket, address: tuple[str, int], make: Callable[[], PatientProtocol]
+    ) -> None:
+        """The spare is the same connection: asyncio closes its own as soon as a handshake fails."""
+        host, peer = address[0], shown_address(*address)
+        with connection.dup() as spare:
+            try:
+                protocol = await self._handshake(connection, make)
+            except OSError as error:
+                self._refusals.tell(host, peer, handshake_fault(error))
+                if isinstance(error, HandshakeError):
+                    await _say_and_close(spare, error.last_words())
+                return
+        if isinstance(protocol, TlsProtocol) and protocol.tls_peer.role is Role.NONE:
+            self._refusals.tell(host, peer, f"the certificate of {protocol.tls_peer.name} has no role here")
+
+    async def _handshake(self, connection: socket.socket, make: Callable[[], PatientProtocol]) -> asyncio.Protocol:
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.connect_accepted_socket(
+            make,
+            connection,
+            ssl=self._certificates.context(),
+            ssl_handshake_timeout=self._handshake_s,
+            ssl_shutdown_timeout=CLOSING_S,
+        )
+        return protocol
+
+
+async def _say_and_close(spare: socket.socket, words: bytes) -> None:
+    """Whoever does not listen is not waited for."""
+    spare.setblocking(False)
+    loop = asyncio.get_running_loop()
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            await loop.sock_sendall(spare, words)
+            spare.shutdown(socket.SHUT_WR)
+            left = LINGER_BYTES_MAX
+            while left > 0 and (got := await loop.sock_recv(spare, left)):
+                left -= len(got)
