@@ -150,13 +150,16 @@ def test_why_reaches_the_server_with_every_change(shell: Shell, front: FrontDoub
         ("group", "commit", web),
         ("workload", "scale", "web", "4"),
         ("workload", "retry", "web"),
+        ("workload", "rollback", "web", "--to", "3"),
+        ("group", "rollback", "workers"),
         ("delete", "-f", web),
         ("group", "free", "workers"),
         ("apply", "-f", web),
         ("workload", "rm", "web"),
     ):
         assert shell.skep(*arguments, "--why", why).code == 0, arguments
-    assert front.reasons == [why] * 9
+    assert front.reasons == [why] * 11
+    assert front.rolled_to == [3, None]
 
 
 def test_a_refusal_is_told_and_cascade_overrules_it(shell: Shell, front: FrontDouble) -> None:

@@ -69,6 +69,7 @@ class FrontDouble:
         self.error: Exception | None = None
         self.asked_by: list[str] = []
         self.reasons: list[str] = []
+        self.rolled_to: list[int | None] = []
         self.adopted = False
         self.cascaded = False
         self.ready = True
@@ -131,6 +132,13 @@ class FrontDouble:
         self._ask(who, why)
         await self.view(key)
         return self._store(key.name, count, key.kind)
+
+    async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
+        self._ask(who, why)
+        view = await self.view(key)
+        self.rolled_to.append(to)
+        self.shown[key] = replace(view, generation=view.generation + 1)
+        return ChangeView(str(key), "configured", view.generation + 1)
 
     async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
         self._ask()

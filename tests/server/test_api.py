@@ -126,10 +126,13 @@ def test_why_is_told_in_the_body_and_where_there_is_none_in_the_query(server: Ru
         server.request("POST", "/v1/groups/workers/free?why=d"),
         server.request("POST", "/v1/delete", {"files": [WEB], "why": "e"}),
         server.request("POST", "/v1/apply", {"files": [WEB]}),
+        server.request("POST", "/v1/workloads/web/rollback", {"to": 3, "why": "g"}),
+        server.request("POST", "/v1/workloads/web/rollback", {}),
         server.request("DELETE", "/v1/workloads/web?why=f"),
     ]
-    assert [status for status, _ in asked] == [200] * 7
-    assert front.reasons == ["a", "b", "c ä", "d", "e", "", "f"]
+    assert [status for status, _ in asked] == [200] * 9
+    assert front.reasons == ["a", "b", "c ä", "d", "e", "", "g", "", "f"]
+    assert front.rolled_to == [3, None]
 
 
 @pytest.mark.parametrize(("plural", "name"), [("groups", "workers"), ("workloads", "web")])
@@ -266,6 +269,9 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/apply", {"files": [{"name": "n" * 5000, "text": ""}]}, 422, "files.0.name"),
     ("POST", "/v1/workloads/web/scale", {"count": 5, "why": "w" * 1001}, 422, "why"),
     ("POST", "/v1/workloads/web/retry?why=" + "w" * 1001, None, 422, "why"),
+    ("POST", "/v1/workloads/web/rollback", {"to": 0}, 422, "to"),
+    ("POST", "/v1/workloads/web/rollback", {"to": "3"}, 422, "to"),
+    ("POST", "/v1/workloads/nobody/rollback", {}, 404, "no workload/nobody"),
     ("POST", "/v1/workloads/nobody/scale", {"count": 1}, 404, "no workload/nobody"),
     ("DELETE", "/v1/groups/workers?cascade=perhaps", None, 422, "cascade"),
     ("GET", "/v1/events?since=-1", None, 422, "since"),
@@ -344,4 +350,13 @@ def test_the_openapi_document_names_every_route_and_every_field(server: Running)
     assert len(identifiers) == len(set(identifiers))
 
 
-KEY_PATHS = ("", "/{name}", "/{name}/scale", "/{name}/free", "/{name}/retry", "/{name}/history", "/{name}/spec")
+KEY_PATHS = (
+    "",
+    "/{name}",
+    "/{name}/scale",
+    "/{name}/free",
+    "/{name}/retry",
+    "/{name}/rollback",
+    "/{name}/history",
+    "/{name}/spec",
+)

@@ -66,6 +66,7 @@ SINCE = Parameter(
 )
 PLUGINS = Parameter("names", metavar="NAME…", many=True)
 COUNT = Parameter("count", metavar="COUNT", convert=count)
+TO = Parameter("to", "--to", metavar="GENERATION", convert=count, help="To this one. [default: before the last change]")
 FILE = Parameter("file", metavar="FILE")
 PRETEND = Parameter("pretend", "--pretend", switch=True, help="Only show what it would do.")
 
@@ -95,6 +96,7 @@ def _of_keys(kind: str, named: str, removal: str) -> tuple[Command, ...]:
         ("scale", "scaled", (name, COUNT, WHY, *WAITS, PRINTS)),
         ("retry", "retried", (name, WHY, *WAITS, PRINTS)),
         ("history", "revisions", (name, PRINTS)),
+        ("rollback", "rolled_back", (name, TO, WHY, *WAITS, PRINTS)),
         ("free", "freed", (name, WHY, *WAITS, PRINTS)),
         (removal, "removed", (name, CASCADE, WHY, *WAITS, PRINTS)),
     )

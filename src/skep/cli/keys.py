@@ -96,6 +96,22 @@ def revisions(client: Client, kind: str, name: str, form: str) -> None:
     emit(found, form, lambda: show(tables.history(found)))
 
 
+def rolled_back(
+    client: Client, kind: str, name: str, to: int | None, why: str, wait: bool, timeout_s: float, form: str
+) -> None:
+    """Make a {kind} as it was in an older revision.
+
+    All of it but the count, which stays as it is now. It is a new revision; history tells of the older ones.
+
+    \b
+    Examples:
+      skep {kind} {command} {name} --wait
+      skep {kind} {command} {name} --to 3 --why "4 loses orders"
+    """
+    change = client.post(path_of(kind, name) + "/rollback", reasoned({} if to is None else {"to": to}, why))
+    report_changes(client, [change], wait, timeout_s, form)
+
+
 def freed(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:
     """Forget a {kind} and leave its members as they are.
 

@@ -264,6 +264,9 @@ class Core:
     async def scale(self, key: Key, count: int, who: str, why: str = "") -> ChangeView:
         return await self._intake.scale(key, count, who, why)
 
+    async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
+        return await self._intake.rollback(key, to, who, why)
+
     def _running(self, kind: Kind) -> Reconciler:
         """The reconciler of a kind; UnavailableError in the moments before the term begins."""
         if kind not in self._reconcilers:

@@ -8,6 +8,7 @@ import structlog
 from skep.control.catalog import Author, Catalog
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.journal import Journal
+from skep.control.rollback import revision_to, sized_like
 from skep.control.topology import Place, Topology
 from skep.control.validate import Validator
 from skep.model.errors import ConflictError, Fault, InvalidError, RefusedError
@@ -204,6 +205,22 @@ class Intake:
         checked = parse([SourceFile("scale", to_json(spec).decode())])
         await self._validator.check(checked)
         return await self._accept(spec, self._author(who, why), document.adopt)
+
+    async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
+        """All but the count as the revision `to` said, as a new generation (W48); None: as before the last change.
+
+        It is refused where an apply of the same would be.
+        """
+        document = await self._catalog.require(key)
+        if document.removed:
+            raise RefusedError(f"{key} is being removed")
+        revision = revision_to(document, to)
+        spec = sized_like(spec_of(revision.spec), spec_of(document.spec))
+        checked = parse([SourceFile(f"generation {revision.generation}", to_json(spec).decode())])
+        await self._validator.check(checked)
+        await self.refuse_harm([spec])
+        author = self._author(who, why or f"rollback to generation {revision.generation}")
+        return await self._accept(spec, author, document.adopt)
 
     def _say(self, key: Key, change: str, document: SpecDocument, author: Author | None = None) -> None:
         """By whom and why: as its newest revision says where nobody else is named."""

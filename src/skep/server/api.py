@@ -18,6 +18,7 @@ from skep.server.bodies import (
     FileBody,
     KindName,
     PlanBody,
+    RollbackBody,
     ScaleBody,
     Why,
     answer,
@@ -166,6 +167,10 @@ def _changing_router(front: Front, kind: Kind) -> APIRouter:
     @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}")
     async def scale(name: str, body: ScaleBody, request: Request) -> ChangeView:
         return await front.scale(Key(kind, name), body.count, who(request), body.why)
+
+    @router.post("/{name}/rollback", response_model=change, operation_id=f"rollback_{kind}")
+    async def rollback(name: str, body: RollbackBody, request: Request) -> ChangeView:
+        return await front.rollback(Key(kind, name), body.to, who(request), body.why)
 
     @router.post("/{name}/free", response_model=change, operation_id=f"free_{kind}")
     async def free(name: str, request: Request, why: Why = "") -> ChangeView:

@@ -90,6 +90,13 @@ class ScaleBody(Body):
     why: Why = ""
 
 
+class RollbackBody(Body):
+    """to: the generation to go back to; without one, to before the last change. why: kept with the revision."""
+
+    to: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
+    why: Why = ""
+
+
 @lru_cache(maxsize=64)
 def answer(view: type) -> type[BaseModel]:
     """The body that says what a dataclass says; every field is always there."""

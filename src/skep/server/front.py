@@ -65,6 +65,12 @@ class Front(Protocol):
         """A new generation of the same spec: what was given up is tried again at once (W38)."""
 
     async def scale(self, key: Key, count: int, who: str, why: str = "") -> ChangeView: ...
+    async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
+        """All but the count as an older revision said, as a new generation (W48).
+
+        to: the generation of that revision; None is the last that differs in more than the count.
+        """
+
     async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
         """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone.
 

@@ -1,0 +1,46 @@
+"""Going back: what an older revision said, with the count of today (semantics.md W48)."""
+
+from dataclasses import replace
+
+from skep.control.documents import SpecDocument, spec_of
+from skep.model.errors import NotFoundError, RefusedError
+from skep.model.spec import Spec, WorkloadSpec
+from skep.model.state import Revision
+from skep.specs.canonical import to_json
+
+
+def revision_to(document: SpecDocument, generation: int | None) -> Revision:
+    """The revision of this number; without one, the newest before that says another thing than the spec of today, its
+    count left out. NotFoundError where it is not kept (any more), RefusedError where it was a removal."""
+    if generation is None:
+        return _last_other(document)
+    found = next((r for r in document.history if r.generation == generation), None)
+    if found is None:
+        kept = ", ".join(str(r.generation) for r in document.history)
+        raise NotFoundError(f"{document.key} has no revision {generation}; it has {kept}")
+    if found.removed:
+        raise RefusedError(f"revision {generation} of {document.key} is a removal: there is nothing to go back to")
+    return found
+
+
+def _last_other(document: SpecDocument) -> Revision:
+    present = spec_of(document.spec)
+    older = (r for r in document.history[1:] if not r.removed)
+    found = next((r for r in older if to_json(sized_like(spec_of(r.spec), present)) != document.spec), None)
+    if found is None:
+        raise RefusedError(f"{document.key} has no older revision that differs in more than the count")
+    return found
+
+
+def sized_like(spec: Spec, present: Spec) -> Spec:
+    """`spec` with the count of `present`, as Deployments go back: who scaled since then did it for a reason.
+
+    What was counted in another way then (a group by its Size or its LogicalIDs, a workload globally) keeps its own.
+    """
+    if isinstance(spec, WorkloadSpec):
+        alike = isinstance(present, WorkloadSpec) and spec.mode == present.mode == "replicated"
+        return replace(spec, count=present.count) if alike and isinstance(present, WorkloadSpec) else spec
+    if isinstance(present, WorkloadSpec):
+        return spec
+    alike = bool(spec.allocation.logical_ids) == bool(present.allocation.logical_ids)
+    return replace(spec, allocation=present.allocation) if alike else spec
