@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "plugins": _OUTSIDE,
     "server": _OUTSIDE | {"planning", "control", "settings"},
     "app": _EVERYTHING,
-    "programs": _EVERYTHING,
+    "programs": _EVERYTHING | {"app"},
     "cli": frozenset(),
 }
 """Room to the other rooms that it may import; each may import itself, and all the version in skep/__init__.py."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from skep.control.container_listings import Found, Listing, Listings
 from skep.control.endpoints import EngineBook
 from skep.model.cluster import ClusterKind, ClusterSight
@@ -21,6 +23,8 @@ from skep.model.state import Desired, Entry, Health, Life, Member, Observed, Pha
 from skep.planning import container as containers
 from skep.planning import service as services
 from skep.ports import Advance, Engine
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class ContainerActuator:
         container = await self._found(engine, entry) if resumed else None
         container = container or await self._created(engine, desired, entry)
         self._listings.made(entry.source, container)
+        log.info("created a container", key=str(desired.key), container=container.id, engine=entry.source)
         await advance(Phase.CREATED)
         # W27: one that was started before is not started again, even if it has ended since.
         if container.state == "created":
@@ -209,6 +214,7 @@ class ContainerActuator:
         await advance(Phase.DESTROYED)
         await engine.remove_container(member.id)
         self._listings.removed(source, member.id)
+        log.info("removed a container", key=str(desired.key), container=member.id, engine=source)
 
     def _engine(self, source: str) -> Engine:
         """The engine to act on. Whether it answers, its next listing tells: an act fails for many reasons."""

@@ -28,6 +28,7 @@ from skep.planning.conditions import conditions
 from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
 from skep.planning.news import news
+from skep.planning.numbers import coming, going
 from skep.planning.planner import plan as make_plan
 from skep.ports import Actuator, Advance, Clock
 
@@ -143,6 +144,7 @@ class Reconciler:
         self._actions.settled(key, outcomes)
         self._seen[key] = Seen(desired, observed, plan, resolved.actuator, resolved.cluster, self._clock.monotonic_s())
         self._rests[key] = _Rest(desired, listed, stated)
+        _tell_numbers(desired, observed, settled.ledger, plan)
         self._announce(key, plan)
         for entry in (*settled.resume, *begun):
             self._start(resolved, observed, entry)
@@ -257,6 +259,15 @@ class Reconciler:
         desired, ledger = unhurried(wanted, ledgers.forgive(before.ledger) if is_new else before.ledger)
         observed = await resolved.actuator.observe(desired)
         return desired, make_plan(desired, observed, ledger, self._clock.monotonic_s())
+
+
+def _tell_numbers(desired: Desired, observed: Observed, ledger: Ledger, plan: Plan) -> None:
+    for event, count in (
+        ("creating members", coming(desired, observed, ledger, plan)),
+        ("removing members", going(desired, plan)),
+    ):
+        if count:
+            log.info(event, key=str(desired.key), count=count)
 
 
 def _sooner(one_s: float | None, other_s: float | None) -> float | None:

@@ -1,0 +1,324 @@
+"""`swarm-cluster-state-manager` as a process: the document's flags, commands and log lines (semantics.md W53)."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skep.adapters.docker import DockerEngine
+from skep.adapters.node_image import EXAMPLE_IMAGE, build_example_image
+from skep.model.cluster import TlsFiles
+from skep.model.errors import InvalidError
+from skep.programs.cluster_state_manager import Flags, settings_of
+from skep.server.reference_log import reference_words
+from tests.e2e.waiting import eventually
+from tests.engines.certificates import Authority
+from tests.engines.host import HostEngine, host_engine
+
+PROGRAM = (sys.executable, "-m", "skep.programs.cluster_state_manager")
+WITHIN_S = 60
+NOWHERE = "tcp://127.0.0.1:1"
+LINES = ("updating", "creating", "created", "removing", "removed", "Starting")
+
+
+@dataclass
+class Manager:
+    """One that runs. `files` are the three that its flags name, a client's as well."""
+
+    home: Path
+    files: TlsFiles
+    address: str
+    process: "subprocess.Popen[bytes]"
+
+    def curl(
+        self, path: str, *words: str, identity: tuple[str, ...] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """As the document has it; `identity` is how the certificate is given, if not as two files in PEM."""
+        shown = ("--cert", self.files.cert, "--key", self.files.key) if identity is None else identity
+        command = ["curl", "-sS", f"https://{self.address}{path}", *words, "--cacert", self.files.ca, *shown]
+        return subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+
+    def submit(self, **spec: object) -> dict[str, Any]:
+        answer = json.loads(self.curl("/submit", "-d", json.dumps(spec)).stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    def status(self) -> Any:
+        return json.loads(self.curl("/status").stdout)
+
+    def said(self) -> str:
+        return (self.home / "log").read_text()
+
+    def lines(self) -> list[str]:
+        """The messages that the document has, in their order."""
+        messages = [re.sub(r"^\S+ \[\w+\s*\] ", "", line) for line in self.said().splitlines()]
+        return [re.split(r"\s{2,}|\s+\w+=", line)[0] for line in messages if line.startswith(LINES)]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A host without an engine of its own: the chosen docker context does not exist."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SKEP_", "DOCKER_"))}
+    return inherited | {"SKEP_STATE_DIR": str(home / "s"), "DOCKER_CONTEXT": "nowhere", "DOCKER_CONFIG": str(home)}
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def managing(files: TlsFiles, manager: str, dash: str = "--") -> Iterator[Manager]:
+    """Runs in a folder with a short path, for the socket in it."""
+    with tempfile.TemporaryDirectory(prefix="m", dir="/tmp") as folder:
+        home, address = Path(folder), free_address()
+        flags = {"addr": address, "swarm-manager": manager}
+        flags |= {"tlscacert": files.ca, "tlscert": files.cert, "tlskey": files.key}
+        with (home / "log").open("wb") as log:
+            words = [*PROGRAM, *(f"{dash}{name}={value}" for name, value in flags.items())]
+            process = subprocess.Popen(words, env=environment(home), stdout=log, stderr=log)
+        running = Manager(home, files, address, process)
+        try:
+            eventually(lambda: process.poll() is None and accepts(address), True)
+            yield running
+            process.terminate()
+            assert process.wait(WITHIN_S) == 0, running.said()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def accepts(address: str) -> bool:
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def ended(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """One that ends by itself."""
+    return subprocess.run(
+        [*PROGRAM, *words], env=environment(home), capture_output=True, text=True, timeout=WITHIN_S, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certs") / "ca")
+
+
+@pytest.fixture(scope="module")
+def files(authority: Authority) -> TlsFiles:
+    """As docker-machine's of a master: for servers and for clients."""
+    return authority.issue("machine", "127.0.0.1")
+
+
+# --- without an engine -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dash", ["-", "--"])
+def test_flags_take_one_dash_or_two_and_objects_are_taken_before_an_engine_answers(files: TlsFiles, dash: str) -> None:
+    with managing(files, NOWHERE, dash) as manager:
+        assert manager.submit(Name="nginx", Image="nginx:1.9.6", Count=5)["change"] == "created"
+        assert manager.submit(Name="nginx", Image="nginx:1.9.6", Count=3)["change"] == "configured"
+        assert manager.status() == [{"Name": "nginx", "Image": "nginx:1.9.6", "DesiredCount": 3, "CurrentCount": 0}]
+        assert '\n    "Name": "nginx",\n' in manager.curl("/status").stdout
+        assert manager.lines() == ["Starting Swarm cluster state manager...", *["updating nginx cluster state"] * 2]
+
+
+def test_nobody_gets_in_without_a_certificate(files: TlsFiles) -> None:
+    with managing(files, NOWHERE) as manager:
+        refused = manager.curl("/status", identity=())
+        assert refused.returncode != 0
+        assert "alert" in refused.stderr
+        assert manager.said().count("it shows no client certificate") == 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
+def test_the_documents_bundle_is_taken(files: TlsFiles) -> None:
+    with managing(files, NOWHERE) as manager:
+        bundle = str(manager.home / "cert.pfx")
+        made = ["openssl", "pkcs12", "-export", "-in", files.cert, "-inkey", files.key, "-out", bundle]
+        subprocess.run([*made, "-passout", "pass:swarm"], check=True, capture_output=True)
+        identity = ("--cert", bundle, "--pass", "swarm", "--cert-type", "P12")
+        assert json.loads(manager.curl("/status", identity=identity).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            (),
+            [f"{flag}: is missing: clients are let in by" for flag in ("--tlscacert", "--tlscert", "--tlskey")],
+        ),
+        (
+            ("--tlscacert=a", "--tlscert=b", "--tlskey=c", "-swarm-manager=nowhere", "-addr=here"),
+            ['--swarm-manager: "nowhere": want unix:///PATH', "--addr: must be HOST:PORT"],
+        ),
+        (("--tlscacert=a", "--tlscert=b", "--tlskey=c"), ["can't read the certificate "]),
+        (
+            ("--tlscacert=a", "--tlscert=b", "--tlskey=c", "--swarm-manager=tcp://a:1,tcp://b:1"),
+            ["--swarm-manager: "],
+        ),
+    ],
+)
+def test_what_it_can_not_start_with_is_told_in_a_line_each(
+    tmp_path: Path, words: tuple[str, ...], told: list[str]
+) -> None:
+    end = ended(tmp_path, *words)
+    assert (end.returncode, end.stdout) == (1, "")
+    lines = [line for line in end.stderr.splitlines() if line.startswith("swarm-cluster-state-manager: ")]
+    pairs = zip(lines, told, strict=True)
+    assert [line.removeprefix("swarm-cluster-state-manager: ").startswith(start) for line, start in pairs] == [
+        True
+    ] * len(told)
+
+
+@pytest.mark.parametrize("word", ["-h", "-help", "--help"])
+def test_help_has_the_documents_defaults(tmp_path: Path, word: str) -> None:
+    told = " ".join(ended(tmp_path, word).stdout.split())
+    assert "[default: 127.0.0.1:2476]" in told
+    assert "[default: tcp://127.0.0.1:2376]" in told
+
+
+@pytest.mark.parametrize(
+    ("manager", "spoken"),
+    [
+        ("tcp://10.0.0.1:3376", ("tcp://10.0.0.1:3376",)),
+        ("https://10.0.0.1", ("https://10.0.0.1",)),
+        ("http://10.0.0.1:2375", ()),
+        ("unix:///run/docker.sock", ()),
+    ],
+)
+def test_tls_is_spoken_to_a_manager_on_tcp_with_the_same_certificate(
+    manager: str, spoken: tuple[str, ...], tmp_path: Path
+) -> None:
+    files = TlsFiles("/ca.pem", "/cert.pem", "/key.pem", verify=False)
+    settings = settings_of(Flags(":2476", manager, files), {"SKEP_STATE_DIR": str(tmp_path)})
+    assert settings.tls() == dict.fromkeys(spoken, files)
+    assert [str(cluster) for cluster in settings.clusters] == [f"swarm={manager}"]
+    assert (settings.tls_cert, settings.tls_key, settings.tls_client_ca) == ("/cert.pem", "/key.pem", "/ca.pem")
+
+
+def test_a_password_in_the_managers_url_is_not_shown() -> None:
+    with pytest.raises(InvalidError) as caught:
+        settings_of(Flags(":2476", "tcp://ann:hunter2@h:1", TlsFiles("a", "b", "c")), {})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ({"event": "spec accepted", "key": "workload/a", "change": "created"}, "updating a cluster state"),
+        ({"event": "spec accepted", "key": "workload/a", "change": "removed"}, "spec accepted"),
+        ({"event": "spec accepted", "key": "group/a", "change": "created"}, "spec accepted"),
+        ({"event": "creating members", "key": "workload/a", "count": 5}, "creating 5 a containers"),
+        ({"event": "removing members", "key": "workload/a", "count": 2}, "removing 2 a containers"),
+        ({"event": "created a container", "key": "workload/a", "container": "5f"}, "created a container: 5f"),
+        ({"event": "removed a container", "key": "workload/a", "container": "5f"}, "removed a container: 5f"),
+        ({"event": "action", "key": "workload/a", "count": 2}, "action"),
+        ({"event": "serving HTTPS"}, "serving HTTPS"),
+    ],
+)
+def test_the_log_speaks_the_documents_words(line: dict[str, object], words: str) -> None:
+    assert reference_words(None, "info", dict(line))["event"] == words
+
+
+# --- on a real engine ------------------------------------------------------------------------------------------------
+
+
+async def _example(engine: HostEngine) -> None:
+    client = DockerEngine(engine.endpoint)
+    try:
+        await build_example_image(client)
+    finally:
+        await client.close()
+
+
+@pytest.fixture(scope="module")
+def engine(authority: Authority) -> Iterator[tuple[HostEngine, str]]:
+    """One that takes clients with certificates alone, and its URL."""
+    own = authority.issue("engine", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        options = ["-H", "fd://", "--tlsverify", "--tlscacert", own.ca, "--tlscert", own.cert, "--tlskey", own.key]
+        with host_engine(options, listener) as made:
+            asyncio.run(_example(made))
+            yield made, f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def ids(engine: HostEngine, name: str, *options: str) -> list[str]:
+    """As the document lists them."""
+    return engine.docker("ps", "-f", f"label=swarm.cluster.state={name}", "-q", "--no-trunc", *options).split()
+
+
+@pytest.mark.docker
+def test_the_document_on_an_engine_over_tls(engine: tuple[HostEngine, str], files: TlsFiles) -> None:
+    """Submit, status, the label, what is removed by hand comes back, a smaller Count, Count 0, DELETE, and the log."""
+    host, url = engine
+    with managing(files, url) as manager:
+
+        def current() -> object:
+            return [(one["DesiredCount"], one["CurrentCount"]) for one in manager.status()]
+
+        assert manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=5)["change"] == "created"
+        eventually(current, [(5, 5)])
+        first = ids(host, "nginx")
+        expected = ["Starting Swarm cluster state manager...", "updating nginx cluster state"]
+        expected += ["creating 5 nginx containers", *sorted(f"created nginx container: {id}" for id in first)]
+        eventually(_in_blocks(manager), expected)
+
+        host.docker("rm", "-f", *first[:2])
+        eventually(lambda: len(ids(host, "nginx")), 5)
+        eventually(current, [(5, 5)])
+        again = sorted(f"created nginx container: {id}" for id in set(ids(host, "nginx")) - set(first))
+        assert len(again) == 2
+        assert set(again) <= set(manager.lines())
+
+        assert manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=3)["change"] == "configured"
+        eventually(current, [(3, 3)])
+        eventually(lambda: len(ids(host, "nginx", "-a")), 3)
+        told = manager.lines()
+        after = told[told.index("removing 2 nginx containers") :]
+        assert [line.rpartition(" ")[0] for line in after[1:]] == ["removed nginx container:"] * 2
+        assert all(re.fullmatch("[0-9a-f]{64}", line.rpartition(" ")[2]) for line in after[1:])
+
+        manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=0)
+        eventually(current, [(0, 0)])
+        eventually(lambda: ids(host, "nginx", "-a"), [])
+        manager.curl("/v1/workloads/nginx", "-X", "DELETE")
+        eventually(manager.status, [])
+
+
+def _in_blocks(manager: Manager) -> Callable[[], list[str]]:
+    """The lines as they came, but those of containers made side by side in the order of their IDs."""
+
+    def lines() -> list[str]:
+        told = manager.lines()
+        made = sorted(line for line in told if line.startswith("created "))
+        return [*(line for line in told if not line.startswith("created ")), *made]
+
+    return lines
+
+
+@pytest.mark.docker
+def test_a_certificate_that_the_engine_does_not_take_is_told_and_the_server_stays(
+    engine: tuple[HostEngine, str], tmp_path: Path
+) -> None:
+    _, url = engine
+    theirs = Authority(tmp_path / "theirs").issue("machine", "127.0.0.1")
+    with managing(theirs, url) as manager:
+        manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=1)
+        clusters = manager.curl("/v1/clusters").stdout
+        assert '"state":"answering"' not in clusters
+        assert manager.status() == [{"Name": "nginx", "Image": EXAMPLE_IMAGE, "DesiredCount": 1, "CurrentCount": 0}]
