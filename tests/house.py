@@ -35,6 +35,11 @@ PURE_ROOMS = frozenset({"model", "planning", "wire"})
 
 CLI_SERVERS = frozenset({"skep.cli.serve", "skep.cli.systemd", "skep.cli.plugin", "skep.cli.down", "skep.cli.config"})
 """The commands that are no clients: inside their functions they may import the app."""
+CLI_LOCAL = frozenset({"skep.cli.certs"})
+"""The commands that do their work themselves: inside their functions they may import adapters."""
+CLI_LATE = dict.fromkeys(CLI_SERVERS, frozenset({"app", "settings", "specs"})) | dict.fromkeys(
+    CLI_LOCAL, frozenset({"adapters"})
+)
 CLI_AT_IMPORT = frozenset({"click"})
 """What else than the standard library the client path may import; rich only when it prints."""
 
@@ -85,7 +90,7 @@ def _import_fault(module: str, name: str, eager: bool, stdlib: frozenset[str]) -
         return "slows every command down: import it where it is used"
     if top != "skep" or name in {"skep", "skep.__version__"} or room_of(name) == room:
         return ""
-    if room == "cli" and not eager and module in CLI_SERVERS and room_of(name) in {"app", "settings", "specs"}:
+    if not eager and room_of(name) in CLI_LATE.get(module, frozenset()):
         return ""
     return "" if room_of(name) in MAY_IMPORT.get(room, frozenset()) else f"is not for {room or 'skep itself'}"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skep.cli import clusters, plugins, tables
+from skep.cli import certs, clusters, plugins, tables
 from skep.cli.commands import COMMANDS
 from skep.cli.output import Table
 from skep.cli.state import TROUBLES
@@ -22,8 +22,11 @@ def test_the_columns_of_keys_are_listed(columns: tuple[tuple[str, object], ...])
     assert f"| {' '.join(name for name, _ in columns)} |" in PAGE
 
 
-@pytest.mark.parametrize("table", [clusters.clusters([]), clusters.engines({"engines": []}), plugins.plugins([])])
-def test_the_columns_of_clusters_and_plugins_are_listed(table: Table) -> None:
+@pytest.mark.parametrize(
+    "table",
+    [clusters.clusters([]), clusters.engines({"engines": []}), plugins.plugins([]), certs.certificates([])],
+)
+def test_the_columns_of_clusters_plugins_and_certificates_are_listed(table: Table) -> None:
     assert f"| {' '.join(table.columns)} |" in PAGE
 
 

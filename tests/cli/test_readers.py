@@ -1,5 +1,6 @@
 """The quick reader of command lines reads as Click does, or leaves it to Click."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ WORDS = (
     "é",
     "",
 )
-TEXTS = {"duration": "90s", "since": "10m", "count": "3"}
+TEXTS = {"duration": "90s", "since": "10m", "count": "3", "days": "3"}
 
 
 def _text(one: Parameter) -> str:
@@ -145,8 +146,14 @@ def test_odd_spellings_mean_the_same(odd: str, plain: str) -> None:
 
 @pytest.mark.parametrize("name", ["web", "workers", "workload/web"])
 def test_both_readers_lead_to_the_same_output_and_exit_code(
-    server: Running, front: FrontDouble, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    server: Running,
+    front: FrontDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
 ) -> None:
+    monkeypatch.setenv("SKEP_STATE_DIR", str(tmp_path / "state"))
     file = tmp_path / "web.json"
     file.write_text('{"Name": "web", "Count": 3}')
     front.log = [Event(1, 1.0, "workload/web", "Missing", "create service web")]
@@ -159,6 +166,7 @@ def test_both_readers_lead_to_the_same_output_and_exit_code(
             front.shown = {Key.parse(view.key): view for view in (GROUP, replace(WORKLOAD, converged=True))}
             found = reader(words)
             assert found is not None
+            shutil.rmtree(tmp_path / "state", ignore_errors=True)  # commands that are no clients keep things there
             ends.append((words, run(*found), *capsys.readouterr()))
         assert ends[0] == ends[1]
 

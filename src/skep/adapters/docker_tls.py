@@ -1,10 +1,10 @@
 """TLS with engines: certificates from files, and what a failed handshake means in words."""
 
-import os
 import ssl
 from pathlib import Path
 
 from skep.adapters.docker_errors import UnreachableError
+from skep.adapters.file_owner import owner
 from skep.model.cluster import TlsFiles
 
 
@@ -49,17 +49,7 @@ def _text(path: str, what: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UnreachableError(f"can't read the {what} {path}: {error.strerror}{_owner(path, error)}") from error
-
-
-def _owner(path: str, error: OSError) -> str:
-    if not isinstance(error, PermissionError):
-        return ""
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return f" (a folder above it; this process is uid {os.geteuid()})"
-    return f" (mode {found.st_mode & 0o7777:04o}, uid {found.st_uid}; this process is uid {os.geteuid()})"
+        raise UnreachableError(f"can't read the {what} {path}: {error.strerror}{owner(path, error)}") from error
 
 
 _PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")

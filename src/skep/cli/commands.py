@@ -11,11 +11,21 @@ WAIT_S = 600.0
 PLAN_FAILED = 255
 """1 means that there are changes."""
 
+DAYS_MAX = 36_500
+"""A hundred years: more would be a slip."""
+
 
 def count(text: str) -> int:
     """A whole number from 0 on; ValueError says what is wrong."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def days(text: str) -> int:
+    """How long a certificate is to last, in days; ValueError says what is wrong."""
+    if not 1 <= count(text) <= DAYS_MAX:
+        raise ValueError(f"{text!r} is not from 1 to {DAYS_MAX} days")
     return int(text)
 
 
@@ -68,6 +78,8 @@ PLUGINS = Parameter("names", metavar="NAME…", many=True)
 COUNT = Parameter("count", metavar="COUNT", convert=count)
 TO = Parameter("to", "--to", metavar="GENERATION", convert=count, help="To this one. [default: before the last change]")
 FILE = Parameter("file", metavar="FILE")
+FOLDER = Parameter("folder", "--dir", metavar="PATH", help="Where they lie. [default: certs in the state directory]")
+FORCE = Parameter("force", "--force", switch=True, help="In place of what is there.")
 PRETEND = Parameter("pretend", "--pretend", switch=True, help="Only show what it would do.")
 
 SUBMIT = (
@@ -83,6 +95,25 @@ SUBMIT = (
     ),
     Parameter("environment", "--env", metavar="NAME=VALUE", many=True, help="Without a file: a variable of theirs."),
     Parameter("ports", "--publish", metavar="[PORT:]PORT", many=True, help="Without a file: a port of theirs."),
+)
+
+
+def _days(lasts: int) -> Parameter:
+    return Parameter(
+        "days", "--days", metavar="N", convert=days, default=lasts, help=f"How long it is valid. [default: {lasts}]"
+    )
+
+
+CA_DAYS = _days(3650)
+LEAF_DAYS = _days(365)
+ADDRESSES = Parameter(
+    "addresses", "--address", metavar="IP|DNS", many=True, help="Where else the server is found; may be repeated."
+)
+ALSO_CLIENT = Parameter("also_client", "--also-client", switch=True, help="To be shown to other servers, too.")
+ROLES = Parameter("role", "--role", choices=("admin", "viewer"), help="What skep lets its user do.")
+SAME_DAYS = Parameter("days", "--days", metavar="N", convert=days, help="How long each is valid. [default: as before]")
+CHECK = Parameter(
+    "within_days", "--check", metavar="DAYS", convert=count, help="Exit 1 if one expires within so many days."
 )
 
 
@@ -135,6 +166,40 @@ COMMANDS = (
     Command("plugin ls", "plugins:listed", PRINTS, client=False),
     Command("plugin start", "plugins:started", PLUGINS, client=False),
     Command("plugin stop", "plugins:stopped", PLUGINS, client=False),
+    Command("certs ca", "certs:ca", FOLDER, CA_DAYS, FORCE, PRINTS, client=False),
+    Command(
+        "certs server",
+        "certs:server",
+        Parameter("name", metavar="NAME"),
+        ADDRESSES,
+        ALSO_CLIENT,
+        FOLDER,
+        LEAF_DAYS,
+        FORCE,
+        PRINTS,
+        client=False,
+    ),
+    Command(
+        "certs client",
+        "certs:client",
+        Parameter("name", metavar="NAME"),
+        ROLES,
+        FOLDER,
+        LEAF_DAYS,
+        FORCE,
+        PRINTS,
+        client=False,
+    ),
+    Command(
+        "certs renew",
+        "certs:renew",
+        Parameter("names", metavar="[NAME…]", many=True, required=False),
+        FOLDER,
+        SAME_DAYS,
+        PRINTS,
+        client=False,
+    ),
+    Command("certs ls", "certs:listed", FOLDER, CHECK, PRINTS, client=False),
     Command("config check", "config:check", FILES_IF_ANY, PRINTS_WIDE, client=False, settings=True),
     Command("image", "status:image", Parameter("which", choices=("node", "example")), PRINTS),
     Command("serve", "serve:serve", client=False, settings=True),
@@ -149,6 +214,7 @@ SECTIONS = {
     "workload": "Look at workloads; submit, scale and remove them.",
     "cluster": "Look at the clusters that workloads run on.",
     "plugin": "Look at plugins that are programs of their own; start and stop them.",
+    "certs": "Make, renew and list the certificates of servers and those who use them.",
     "config": "Look at the settings.",
 }
 """What stands before a second word, and what its help says."""

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 COLOURS = {
     "Ready": 32,
     "answering": 32,
+    "valid": 32,
     "Refused": 31,
     "Failed": 31,
     "Failing": 31,
     "Conflict": 31,
     "CrashLooping": 31,
     "lost": 31,
+    "expired": 31,
+    "broken": 31,
 }
 """By the first word in a STATE column, as ANSI numbers (green, red); any other word is yellow."""
 YELLOW = 33
