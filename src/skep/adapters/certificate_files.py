@@ -15,8 +15,8 @@ from typing import TypeVar
 from cryptography import x509
 
 from skep.adapters.certificates import SigningKey, read_certs, read_key
-from skep.adapters.file_owner import owner
 from skep.model.errors import Fault, InvalidError
+from skep.specs.unreadable import owner
 
 FOLDER_MODE = 0o700
 

@@ -4,8 +4,8 @@ import ssl
 from pathlib import Path
 
 from skep.adapters.docker_errors import UnreachableError
-from skep.adapters.file_owner import owner
 from skep.model.cluster import TlsFiles
+from skep.specs.unreadable import unreadable
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
@@ -49,7 +49,7 @@ def _text(path: str, what: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UnreachableError(f"can't read the {what} {path}: {error.strerror}{owner(path, error)}") from error
+        raise UnreachableError(unreadable(what, path, error)) from error
 
 
 _PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")

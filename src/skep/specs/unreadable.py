@@ -6,10 +6,11 @@ from pathlib import Path
 
 def unreadable(what: str, path: str, error: OSError) -> str:
     """`can't read the key /x/key.pem: Permission denied (mode 0600, uid 0; this process is uid 1000)`."""
-    return f"can't read the {what} {path}: {error.strerror}{_owner(path, error)}"
+    return f"can't read the {what} {path}: {error.strerror}{owner(path, error)}"
 
 
-def _owner(path: str, error: OSError) -> str:
+def owner(path: str, error: OSError) -> str:
+    """Behind the error's own words: the file's mode and uid, and this process's; empty where it is not about rights."""
     if not isinstance(error, PermissionError):
         return ""
     try:
