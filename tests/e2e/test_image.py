@@ -1,0 +1,134 @@
+"""skep's own image on a real engine: built without registry and network, run as somebody who may write nothing."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skep import __version__
+from skep.adapters.docker import DockerEngine
+from skep.adapters.node_image import build_example_image
+from tests.engines.certificates import Authority
+from tests.engines.host import HostEngine
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).parents[2]
+UID = 4321
+BUILD_WITHIN_S = 600
+CONVERGED_WITHIN_S = 60
+MANAGER = "skep/swarm-cluster-state-manager"
+LOCKED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+
+
+@pytest.fixture(scope="module")
+def images(host_engine: HostEngine) -> HostEngine:
+    """The engine, with both images on a base of this host's Python."""
+    subprocess.run(
+        [ROOT / "scripts" / "image", "--base", "host", "--uid", str(UID)],
+        env=os.environ | {"DOCKER_HOST": host_engine.endpoint},
+        check=True,
+        timeout=BUILD_WITHIN_S,
+    )
+    return host_engine
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """What `docker-machine` leaves in /etc/docker, readable by the image's user alone."""
+    files = Authority(tmp_path / "authority").issue("machine", "manager")
+    folder = Path(files.ca).parent
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, UID, UID)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    return folder
+
+
+def test_it_answers_as_a_user_who_may_write_nothing(images: HostEngine) -> None:
+    def run(*words: str, entry: str = "skep") -> str:
+        return images.docker("run", "--rm", "--network", "none", *LOCKED, "--entrypoint", entry, "skep/skep", *words)
+
+    assert __version__ in run("version")
+    assert run("-u", entry="id") == run("-g", entry="id") == str(UID)
+    with pytest.raises(subprocess.CalledProcessError):
+        run("/opt/skep/new", entry="touch")
+    assert run("-c", "command -v pip hatchling || echo none", entry="sh") == "none"
+
+
+def test_the_manager_shows_its_flags(images: HostEngine) -> None:
+    told = images.docker("run", "--rm", "--network", "none", *LOCKED, MANAGER, "--help")
+    assert "127.0.0.1:2476" in told
+    assert "--swarm-manager" in told
+
+
+def test_a_key_of_somebody_else_is_told_with_its_owner(images: HostEngine, certificates: Path) -> None:
+    os.chown(certificates / "key.pem", 0, 0)
+    command = ["docker", "-H", images.endpoint, "run", "--rm", *LOCKED, *mounted(images, certificates), MANAGER, *FLAGS]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1
+    last = run.stderr.splitlines()[-1]
+    assert [word in last for word in ("/etc/docker/key.pem", str(UID), "0600")] == [True, True, True]
+
+
+FLAGS = (
+    "--addr=0.0.0.0:2476", "--swarm-manager=unix:///var/run/docker.sock", "--tlscacert=/etc/docker/ca.pem",
+    "--tlscert=/etc/docker/cert.pem", "--tlskey=/etc/docker/key.pem",
+)  # fmt: skip
+
+
+def mounted(host: HostEngine, certificates: Path) -> tuple[str, ...]:
+    """The certificates and the engine's socket, which belongs to a group."""
+    socket = host.folder / "docker.sock"
+    group = str(socket.stat().st_gid)
+    return ("-v", f"{certificates}:/etc/docker:ro", "-v", f"{socket}:/var/run/docker.sock", "--group-add", group)
+
+
+@pytest.fixture
+def manager(images: HostEngine, certificates: Path) -> Iterator[str]:
+    """The manager's address in the engine's network; what it made goes with it."""
+    id_ = images.docker("run", "-d", *LOCKED, "--tmpfs", "/tmp", *mounted(images, certificates), MANAGER, *FLAGS)
+    yield images.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", id_)
+    print(images.docker("logs", id_))
+    images.docker("rm", "-fv", id_)
+    if made := images.docker("ps", "-aq", "--filter", "label=swarm.cluster.state=imaged").split():
+        images.docker("rm", "-fv", *made)
+
+
+async def test_the_documents_commands_work_against_it(
+    images: HostEngine, engine: DockerEngine, certificates: Path, manager: str
+) -> None:
+    def curl(path: str, *more: str) -> str:
+        files = [
+            f"--{flag}={certificates}/{file}.pem" for flag, file in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
+        ]
+        words = [word for file in files for word in file.split("=")]
+        patience = [
+            "--retry",
+            "30",
+            "--retry-delay",
+            "1",
+            "--retry-connrefused",
+            "--resolve",
+            f"manager:2476:{manager}",
+        ]
+        return images.inside("curl", "-sSf", *patience, *words, f"https://manager:2476/{path}", *more)
+
+    image = await build_example_image(engine)
+    curl("submit", "-d", json.dumps({"Name": "imaged", "Image": image, "Count": 2}))
+    end_s = time.monotonic() + CONVERGED_WITHIN_S
+    while not is_there(told := curl("status")):
+        assert time.monotonic() < end_s, told
+        await asyncio.sleep(0.2)
+    assert len(images.docker("ps", "-q", "--filter", "label=swarm.cluster.state=imaged").split()) == 2
+
+
+def is_there(status: str) -> bool:
+    """Whether the document's status shows both containers."""
+    return {"Name": "imaged", "DesiredCount": 2, "CurrentCount": 2} in [
+        {name: value for name, value in one.items() if name != "Image"} for one in json.loads(status)
+    ]
