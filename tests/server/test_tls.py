@@ -1,5 +1,6 @@
 """HTTPS with client certificates: who gets in and as whom, and who does not, told once each."""
 
+import errno
 import os
 import shutil
 import ssl
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import structlog
 
 from skep.model.errors import RefusedError
 from skep.server.tls_files import Certificates, ServerFiles, server_context
+from skep.server.tls_handshake import handshake_fault
 from skep.server.tls_peer import Role, TlsPeer, tls_peer
 from skep.server.tls_refusals import HOSTS_MAX, Refusals
 from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
@@ -217,6 +220,27 @@ def test_whoever_never_ends_the_handshake_is_let_go(
         assert connection.recv(100) == b""
         line = awaited(told)
         assert line["reason"] == "it hung up, or did not end the handshake in time"
+
+
+def test_the_server_stops_while_somebody_is_in_a_handshake(front: FrontDouble, tmp_path: Path) -> None:
+    with tls_running(front, tmp_path) as server:
+        connection = server.connect()
+        connection.sendall(b"\x16\x03\x01")
+    with connection, suppress(ConnectionError):
+        assert connection.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionResetError(), "it hung up, or did not end the handshake in time"),
+        (OSError(errno.EMFILE, "x"), "too many files are open here"),
+        (UnicodeDecodeError("utf-8", b"", 0, 1, "x"), "its certificate can't be read (UnicodeDecodeError)"),
+        (ssl.SSLError(1, "x"), "TLS failed (unknown)"),
+    ],
+)
+def test_rare_faults_have_words_too(error: Exception, words: str) -> None:
+    assert handshake_fault(error) == words
 
 
 def test_a_client_that_does_not_trust_us_is_told_of(server: TlsRunning, told: list[dict[str, object]]) -> None:

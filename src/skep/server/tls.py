@@ -5,6 +5,7 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from starlette.types import ASGIApp
@@ -37,6 +38,8 @@ LINGER_BYTES_MAX = 64 * 1024
 """What a refused client may still send while it reads why: a close with unread data would take the reason from it."""
 
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_OVER = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK)
+"""The listening socket is no more. All else that accept says is about a connection that was lost on its way."""
 
 
 class TlsProtocol(PatientProtocol):
@@ -93,29 +96,25 @@ class Door:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await room.acquire()
-                connection, address = await self._accept(listener)
+                connection, address = await _accepted(listener)
                 task = tasks.create_task(self._greet(connection, address, make))
-                task.add_done_callback(lambda _: room.release())
-
-    async def _accept(self, listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
-        while True:
-            try:
-                connection, address = await asyncio.get_running_loop().sock_accept(listener)
-                return connection, (address[0], address[1])
-            except OSError as error:
-                if error.errno in _FULL:
-                    log.error("can't accept connections, trying again in a second", reason=error.strerror)
-                    await asyncio.sleep(1)
+                task.add_done_callback(partial(_leave, room, connection))
 
     async def _greet(
         self, connection: socket.socket, address: tuple[str, int], make: Callable[[], PatientProtocol]
     ) -> None:
         """The spare is the same connection: asyncio closes its own as soon as a handshake fails."""
         host, peer = address[0], shown_address(*address)
-        with connection.dup() as spare:
+        try:
+            spare = connection.dup()
+        except OSError as error:
+            connection.close()
+            self._refusals.tell(host, peer, handshake_fault(error))
+            return
+        with spare:
             try:
                 protocol = await self._handshake(connection, make)
-            except OSError as error:
+            except Exception as error:  # whatever a stranger sends ends nothing but his own connection
                 self._refusals.tell(host, peer, handshake_fault(error))
                 if isinstance(error, HandshakeError):
                     await _say_and_close(spare, error.last_words())
@@ -133,6 +132,43 @@ class Door:
             ssl_shutdown_timeout=CLOSING_S,
         )
         return protocol
+
+
+async def _accepted(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    """The next connection and its peer. asyncio's own sock_accept loses the one that comes as it is cancelled."""
+    while True:
+        await _readable(listener)
+        try:
+            connection, address = listener.accept()
+            return connection, (address[0], address[1])
+        except OSError as error:
+            if error.errno in _OVER:
+                raise
+            if error.errno in _FULL:
+                log.error("can't accept connections, trying again in a second", reason=error.strerror)
+                await asyncio.sleep(1)
+
+
+async def _readable(listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(listener, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(listener)
+
+
+def _settle(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _leave(room: asyncio.Semaphore, connection: socket.socket, greeting: "asyncio.Task[None]") -> None:
+    """Whoever was not greeted to the end, or not at all, when the server stopped is not left hanging."""
+    room.release()
+    if greeting.cancelled():
+        connection.close()
 
 
 async def _say_and_close(spare: socket.socket, words: bytes) -> None:

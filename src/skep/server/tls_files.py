@@ -77,9 +77,9 @@ def _load_own(context: ssl.SSLContext, files: ServerFiles) -> None:
         raise RefusedError(f"the key {files.key} has a passphrase, which nobody is there to type: give one without")
     try:
         context.load_cert_chain(files.cert, files.key, password="")
-    except ssl.SSLError as error:
+    except OSError as error:
         raise RefusedError(
-            f"{files.key} is not the key of the certificate {files.cert}, or one of them is no PEM: {error.reason}"
+            f"{files.key} is not the key of the certificate {files.cert}, or one of them is no PEM: {_reason(error)}"
         ) from error
 
 
@@ -87,8 +87,13 @@ def _load_ca(context: ssl.SSLContext, path: str) -> None:
     _text(path, "CA of clients")
     try:
         context.load_verify_locations(path)
-    except ssl.SSLError as error:
-        raise RefusedError(f"the CA of clients {path} holds no certificate in PEM: {error.reason}") from error
+    except OSError as error:
+        raise RefusedError(f"the CA of clients {path} holds no certificate in PEM: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """OpenSSL's word, or the system's where the file went away meanwhile."""
+    return str(error.reason if isinstance(error, ssl.SSLError) else error.strerror)
 
 
 def _text(path: str, what: str) -> str:

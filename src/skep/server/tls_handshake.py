@@ -1,5 +1,6 @@
 """Handshakes that fail: what is still said to the client, and what it means in words."""
 
+import errno
 import ssl
 from typing import Any
 
@@ -73,14 +74,17 @@ _REASONS = {
 }
 
 
-def handshake_fault(error: OSError) -> str:
+def handshake_fault(error: Exception) -> str:
     """Why a handshake failed, without anything that the other side could have chosen."""
     cause = error.cause if isinstance(error, HandshakeError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _VERIFICATION.get(cause.verify_code, f"its certificate is not accepted: {cause.verify_message}")
+    if not isinstance(cause, OSError):
+        return f"its certificate can't be read ({type(cause).__name__})"
     if not isinstance(cause, ssl.SSLError):
-        return "it hung up, or did not end the handshake in time"
-    reason = cause.reason or "unknown"
+        full = cause.errno in (errno.EMFILE, errno.ENFILE)
+        return "too many files are open here" if full else "it hung up, or did not end the handshake in time"
+    reason = getattr(cause, "reason", None) or "unknown"
     if "ALERT" in reason:
         return f"it does not take our certificate ({reason})"
     return _REASONS.get(reason, f"TLS failed ({reason})")
