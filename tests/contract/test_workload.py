@@ -1,10 +1,10 @@
-"""What workloads promise, on simulated engines, one real Engine, three, and Swarm mode simulated and real."""
+"""What workloads promise, on simulated engines, one real Engine, three, behind a classic Swarm manager, and on Swarm
+mode simulated and real."""
 
 import asyncio
 import random
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,21 +12,20 @@ import pytest
 from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngine, DockerEngines
 from skep.adapters.node_image import build_example_image
-from skep.adapters.store_memory import MemoryStore
-from skep.control.clusters import ClusterBook
-from skep.control.core import Core, Options, World
-from skep.control.endpoints import EngineBook
-from skep.control.hub import Hub
+from skep.control.hidden import CLASSIC_AGE_S
 from skep.model.cluster import ClusterKind, StaticCluster
 from skep.model.engine import Container
-from skep.plugins.registry import PluginRegistry
+from skep.ports import Clock, Engine, Engines
 from tests.contract.engine_bed import swarm_of_two
 from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, Replica, engine_bed
+from tests.contract.workload_lives import lives
 from tests.contract.workloads import CHECKS, ENGINE_CHECKS
 from tests.engines.host import HostEngine
 from tests.engines.machines import open_machines
+from tests.fakes.classic_swarm import ClassicSwarm
+from tests.fakes.classic_swarm_ways import CLASSIC, DirectEngines, serving
 from tests.sim.container_run import farm
-from tests.sim.controller import Life, PlainSecrets, Simulation, simulation
+from tests.sim.controller import Life, Simulation, simulation
 from tests.sim.loop import run
 from tests.sim.test_world import swarm_of
 
@@ -41,14 +40,15 @@ def named(check: Check) -> str:
 # --- simulated --------------------------------------------------------------------------------------------------------
 
 
-def simulated(check: Check, make: Callable[[], Awaitable[Bed]]) -> None:
+def simulated(check: Check, make: Callable[[], Awaitable[Bed]], around: AsyncExitStack | None = None) -> None:
     async def main() -> None:
-        bed = await make()
-        await bed.start()
-        try:
-            await check(bed)
-        finally:
-            await bed.life.kill()
+        async with around or AsyncExitStack():
+            bed = await make()
+            await bed.start()
+            try:
+                await check(bed)
+            finally:
+                await bed.life.kill()
 
     run(main)
 
@@ -106,52 +106,39 @@ def test_on_a_simulated_swarm(check: Check) -> None:
     simulated(check, make)
 
 
+@pytest.mark.parametrize("check", EVERY, ids=named)
+def test_behind_a_simulated_classic_swarm_manager(check: Check) -> None:
+    """5.4: its lists are up to a minute old, and events have to make up for it."""
+    tasks = AsyncExitStack()
+
+    async def make() -> Bed:
+        sim = farm(1, 3)
+        for host in sim.world.alone.values():
+            host.images.update({image: f"sha256:{image}" for image in IMAGES})
+        engines = {name: sim.world.engines.engine(f"sim://{name}") for name in sim.world.alone}
+        manager = await tasks.enter_async_context(ClassicSwarm(engines, sim.clock, sim.random).running())
+        return classic_bed(DirectEngines(manager), CLASSIC.endpoints[0], list(engines.values()), sim.clock)
+
+    simulated(check, make, tasks)
+
+
 # --- real -----------------------------------------------------------------------------------------------------------
-
-
-class RealLife:
-    """A core of this process over real engines."""
-
-    def __init__(self, core: Core) -> None:
-        self.core = core
-        self._task = asyncio.create_task(core.run("contract"), name="core")
-
-    async def kill(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
 
 def real_bed(kind: ClusterKind, engines: DockerEngines, sockets: Sequence[Path], managers: int | None = None) -> Bed:
     """A cluster of the engines at these sockets, of a Swarm the first few, which are its managers."""
     urls = tuple(f"unix://{socket}" for socket in sockets)
     static = (StaticCluster("real", urls[:managers]),)
-    store, controller = MemoryStore(), f"w{secrets.token_hex(3)}"
-
-    async def begin() -> RealLife:
-        life = RealLife(_core(engines, static, store, controller))
-        await life.core.ready.wait()
-        return life
-
     looking = [engines.engine(url) for url in urls]
-    return engine_bed(kind, "real", looking, SystemClock(), begin)
+    return engine_bed(kind, "real", looking, SystemClock(), lives(engines, static, SystemClock()))
 
 
-def _core(engines: DockerEngines, static: Sequence[StaticCluster], store: MemoryStore, controller: str) -> Core:
-    hub, clock = Hub(), SystemClock()
-    book = EngineBook(static, engines, clock, hub.cluster_changed)
-    world = World(
-        store=store,
-        clock=clock,
-        rng=random.Random(),
-        plugins=PluginRegistry({}, {}),
-        watched={},
-        secrets=PlainSecrets(),
-        engines=engines,
-        static=book,
-        clusters=ClusterBook(store, engines, clock, hub.cluster_changed, book),
-        hub=hub,
-    )
-    return Core(world, Options(controller=controller))
+def classic_bed(
+    engines: Engines, manager: str, looking: Sequence[Engine], clock: Clock, age_s: float = CLASSIC_AGE_S
+) -> Bed:
+    """The cluster is the manager at this URL; what is on its engines is looked for there."""
+    static = (StaticCluster("classic", (manager,)),)
+    return engine_bed(ClusterKind.CLASSIC, "classic", looking, clock, lives(engines, static, clock, age_s))
 
 
 @asynccontextmanager
@@ -167,6 +154,18 @@ async def three_engines(host: HostEngine, node_image: str) -> AsyncIterator[Bed]
     async with open_machines(host, node_image) as machines:
         await _build_images(machines.engines.engine(host.endpoint))
         yield real_bed(ClusterKind.ENGINE, machines.engines, await machines.alone(3, *IMAGES))
+
+
+@asynccontextmanager
+async def classic_swarm(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+    """Its memory is older than what the checks do, and never as old as a real one's."""
+    async with open_machines(host, node_image) as machines:
+        await _build_images(machines.engines.engine(host.endpoint))
+        sockets = await machines.alone(3, *IMAGES)
+        nodes = {f"node{n}": machines.engines.engine(f"unix://{socket}") for n, socket in enumerate(sockets)}
+        manager = ClassicSwarm(nodes, SystemClock(), random.Random(1), refresh_s=(5.0, 10.0))
+        async with manager.running(), serving(manager, host.folder / "classic.sock") as url:
+            yield classic_bed(machines.engines, url, list(nodes.values()), SystemClock(), age_s=15.0)
 
 
 @asynccontextmanager
@@ -214,6 +213,12 @@ def on_three(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
 
 
 @pytest.fixture(scope="module")
+def on_classic(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
+    with on(classic_swarm(host_engine, node_image)) as on_real:
+        yield on_real
+
+
+@pytest.fixture(scope="module")
 def on_swarm(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
     with on(swarm(host_engine, node_image)) as on_real:
         yield on_real
@@ -229,6 +234,12 @@ def test_on_one_engine(check: Check, on_one: OnReal) -> None:
 @pytest.mark.parametrize("check", EVERY, ids=named)
 def test_on_three_engines(check: Check, on_three: OnReal) -> None:
     on_three(check)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("check", EVERY, ids=named)
+def test_behind_a_classic_swarm_manager(check: Check, on_classic: OnReal) -> None:
+    on_classic(check)
 
 
 @pytest.mark.docker

@@ -353,3 +353,16 @@ def test_what_events_tell_of_is_taken_once_by_those_whose_it_is() -> None:
         assert len(book.take_befallen("lab", "a", {"two", *map(str, range(2000))})) == 1000
 
     run(main)
+
+
+def test_what_an_event_called_destroyed_is_known_to_be_gone_on_its_engine_alone() -> None:
+    async def main() -> None:
+        book = Place("tcp://a:1", "tcp://b:1").book
+        book.destroyed("lab", "a", "one")
+        book.befell("lab", "a", "two")
+        assert book.is_destroyed("lab", "a", "one")
+        assert not book.is_destroyed("lab", "a", "two")
+        assert not book.is_destroyed("lab", "b", "one")
+        assert book.take_befallen("lab", "a", {"one", "two"}) == ["one", "two"]
+
+    run(main)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from skep.adapters import docker_read as read
+from skep.adapters.docker_classic import classic_body, create_kind, remove_kind
 from skep.adapters.docker_errors import start_kind
 from skep.adapters.docker_images import ImageCalls
 from skep.adapters.docker_read_containers import ContainerAnswer, InspectAnswer, read_container, read_inspected
@@ -20,6 +21,7 @@ from skep.adapters.docker_wire import (
     READ_TIMEOUT_S,
     STREAM_TIMEOUT_S,
     Lane,
+    Query,
     Request,
     Wire,
     filters_query,
@@ -89,8 +91,24 @@ class DockerEngine(SwarmCalls, ImageCalls):
         return found if container in (found.id, found.name) else None
 
     async def create_container(self, name: str, body: JsonObject) -> str:
-        query = [("name", name)]
-        return (await self._wire.create(f"create container {name}", "containers/create", _Created, query, body=body)).Id
+        what, query = f"create container {name}", [("name", name)]
+        if await self._wire.is_classic():
+            return await self._create_somewhere(what, query, body)
+        return (await self._wire.create(what, "containers/create", _Created, query, body=body)).Id
+
+    async def _create_somewhere(self, what: str, query: Query, body: JsonObject) -> str:
+        """A classic Swarm manager chooses the engine, and pulls what is missing there before it answers."""
+        created = await self._wire.create(
+            what,
+            "containers/create",
+            _Created,
+            query,
+            body=classic_body(body),
+            timeout_s=STREAM_TIMEOUT_S,
+            registry_auth=(await self._wire.credentials(str(body["Image"]))).header,
+            meaning=create_kind,
+        )
+        return created.Id
 
     async def start_container(self, container: str) -> None:
         path = f"containers/{quote(container)}/start"
@@ -115,7 +133,8 @@ class DockerEngine(SwarmCalls, ImageCalls):
 
     async def _removed(self, what: str, container: str) -> bool:
         try:
-            await self._wire.remove(what, f"containers/{quote(container)}", [("force", "1"), ("v", "1")])
+            query = [("force", "1"), ("v", "1")]
+            await self._wire.remove(what, f"containers/{quote(container)}", query, meaning=remove_kind)
         except ConflictError:
             return False
         return True

@@ -144,6 +144,12 @@ class Wire:
         self.classic = answer.classic
         return chosen_version(answer, self.endpoint)
 
+    async def is_classic(self) -> bool:
+        """Whether a classic Swarm manager answers (semantics.md 5.4); it is asked where nobody was yet."""
+        async with self._translated(Request("ask for the API version", "GET", "version")):
+            await self.version()
+        return self.classic
+
     def _client(self) -> aiodocker.Docker:
         """Made at the first use: pools belong to the loop that runs, and files may be mended until it works."""
         if self._docker is None:
@@ -191,16 +197,20 @@ class Wire:
         query: Query = NO_QUERY,
         *,
         body: JsonObject,
+        timeout_s: float = ACT_TIMEOUT_S,
         registry_auth: str = "",
+        meaning: Meaning = answer_kind,
     ) -> T:
         """POST of `body`, the answer parsed as `type_`."""
-        answer = await self.act(what, "POST", path, query, body=body, registry_auth=registry_auth)
+        answer = await self.act(
+            what, "POST", path, query, body=body, timeout_s=timeout_s, registry_auth=registry_auth, meaning=meaning
+        )
         return self._parsed(what, answer, type_)
 
-    async def remove(self, what: str, path: str, query: Query = NO_QUERY) -> None:
+    async def remove(self, what: str, path: str, query: Query = NO_QUERY, *, meaning: Meaning = answer_kind) -> None:
         """DELETE where not there is success."""
         try:
-            await self.act(what, "DELETE", path, query)
+            await self.act(what, "DELETE", path, query, meaning=meaning)
         except NotFoundError:
             return
 

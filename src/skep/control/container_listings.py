@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.control.endpoints import PATIENCE_S, EngineBook
+from skep.control.hidden import Hidden
 from skep.model.cluster import ClusterSight
 from skep.model.engine import Container
-from skep.model.errors import SkepError
+from skep.model.errors import SkepError, UnavailableError
 from skep.model.state import Life
 from skep.planning import container as containers
 
@@ -67,8 +68,8 @@ class Listing:
 class Listings:
     """The containers of one workload on one cluster. Lives as long as the workload does, in memory alone."""
 
-    def __init__(self, book: EngineBook, cluster: str, labels: Mapping[str, str]) -> None:
-        self.cluster = cluster
+    def __init__(self, book: EngineBook, cluster: str, labels: Mapping[str, str], hidden: Hidden) -> None:
+        self.cluster, self.hidden = cluster, hidden
         self._book, self._labels = book, labels
         self._shelves: dict[str, _Shelf] = {}
         self._late: dict[str, asyncio.Task[bool]] = {}
@@ -86,7 +87,8 @@ class Listings:
         lost = frozenset(e.source for e in sight.engines if e.lost)
         silent = frozenset(e.source for e in sight.engines if not answers.get(e.source) and e.source not in lost)
         found = self._found([e.source for e in sight.engines if e.source not in lost], silent)
-        return Listing(found, silent, frozenset(s for s in silent if s not in self._shelves), lost)
+        unlisted = set(asked) if self.hidden.any() else {s for s in silent if s not in self._shelves}
+        return Listing(found, silent, frozenset(unlisted), lost)
 
     def _found(self, sources: Sequence[str], silent: Collection[str]) -> tuple[Found, ...]:
         """Each once: people may name an engine twice, by its socket and by its address. Who answers is believed."""
@@ -98,6 +100,7 @@ class Listings:
 
     def made(self, source: str, container: Container) -> None:
         """It exists and is this far, whatever the next listing says. Where nothing was ever listed, that will tell."""
+        self.hidden.made(container.id, container.labels.get(containers.REQUEST_LABEL, ""))
         shelf = self._shelves.get(source)
         if shelf is not None and not shelf.doubts(container):
             shelf.containers[container.id] = container
@@ -151,14 +154,30 @@ class Listings:
         # Read after the answer came: what was made or removed while it was on its way is known here already.
         shelf = self._shelves.get(source, _Shelf())
         listed = {c.id: c for c in answer if _counts(c)}
-        doubted = [id for id in shelf.containers if id not in listed] + [
-            id for id in listed if shelf.doubts(listed[id])
-        ]
+        self.hidden.listed({c.labels.get(containers.REQUEST_LABEL, "") for c in listed.values()})
+        doubted = [id for id in shelf.containers if id not in listed]
         late = {*self._book.take_befallen(self.cluster, source, listed), *_revived(shelf, listed)}
-        doubted += [id for id in listed if id in late and id not in shelf.gone]
-        looks = await asyncio.gather(*(engine.container(id) for id in doubted))
+        doubted += [id for id, c in listed.items() if _is_told(c) and (id in late or shelf.doubts(c))]
+        looks = await asyncio.gather(*(self._look(source, shelf.containers.get(id) or listed[id]) for id in doubted))
         self._shelves[source] = shelf
         _believe(shelf, listed, dict(zip(doubted, looks, strict=True)))
+
+    async def _look(self, source: str, known: Container) -> Container | None:
+        """What it is now. A classic Swarm manager can't ask an engine that is away, and says of what it does not know
+        yet that it is not there."""
+        try:
+            found = await self._book.engine(self.cluster, source).container(known.id)
+        except UnavailableError:
+            if not self.hidden.is_possible:
+                raise
+            return known if known.state in ENDED else replace(known, state="unknown")
+        is_believed = found is not None or self._book.is_destroyed(self.cluster, source, known.id)
+        return found if is_believed or not self.hidden.may_hide(known.id) else known
+
+
+def _is_told(listed: Container) -> bool:
+    """A classic Swarm manager lists what is on an engine that is away, and can't be asked for it."""
+    return listed.state != "unknown"
 
 
 def _revived(shelf: _Shelf, listed: Mapping[str, Container]) -> Iterator[str]:

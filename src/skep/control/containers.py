@@ -112,6 +112,8 @@ class ContainerActuator:
         engine, resumed = self._engine(entry.source), entry.phase is not Phase.BEGUN
         await advance(Phase.PROVISION)
         container = await self._found(engine, entry) if resumed else None
+        if container is None and resumed and self._listings.hidden.may_be_done(entry.request):
+            raise _not_shown(self._name(entry), entry.source)
         container = container or await self._created(engine, desired, entry)
         self._listings.made(entry.source, container)
         log.info("created a container", key=str(desired.key), container=container.id, engine=entry.source)
@@ -147,6 +149,9 @@ class ContainerActuator:
             found = await self._found(engine, entry)
             if found is not None:
                 return found
+            self._listings.hidden.unanswered(entry.request)
+            if isinstance(error, ConflictError) and self._listings.hidden.is_possible:
+                raise _not_shown(self._name(entry), entry.source) from error
             if isinstance(error, ConflictError):
                 raise RejectedError(str(error)) from error
             raise
@@ -186,6 +191,10 @@ class ContainerActuator:
         """An engine answers 500 to much that it refuses: what was not started then, it will not start (W26)."""
         try:
             await engine.start_container(container)
+        except NotFoundError as error:
+            if self._listings.hidden.may_hide(container):
+                raise _not_shown(container[:12], source) from error
+            raise
         except UnavailableError as error:
             found = await engine.container(container)
             if found is None or found.state == "created":
@@ -212,6 +221,8 @@ class ContainerActuator:
             await advance(Phase.DRAIN)
             await engine.stop_container(member.id, None)
         await advance(Phase.DESTROYED)
+        if self._listings.hidden.may_hide(member.id) and await engine.container(member.id) is None:
+            raise _not_shown(member.id[:12], source)
         await engine.remove_container(member.id)
         self._listings.removed(source, member.id)
         log.info("removed a container", key=str(desired.key), container=member.id, engine=source)
@@ -221,6 +232,12 @@ class ContainerActuator:
         if not source:
             raise NotReadyError(f"it is not known yet on which engine of cluster {self._workload.cluster} it is")
         return self._book.engine(self._workload.cluster, source)
+
+
+def _not_shown(container: str, source: str) -> NotReadyError:
+    """W26, on a manager that answers from its memory (semantics.md 5.4): what it does not know may be there, and a
+    second one of the same name could land on another engine."""
+    return NotReadyError(f"whether {container} is there shows when {source} has looked at its engines again")
 
 
 def _mapping(value: Json) -> dict[str, Json]:

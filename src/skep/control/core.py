@@ -16,6 +16,7 @@ from skep.control.container_level import ContainerLevel
 from skep.control.controller import Controller
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
+from skep.control.hidden import CLASSIC_AGE_S
 from skep.control.hub import Hub
 from skep.control.intake import Intake
 from skep.control.journal import Journal
@@ -49,7 +50,8 @@ class Options:
     """Settings of the core. Times in seconds, see settings.py for their reasons.
 
     call_limit: calls at once to one engine. burst: machines of a group that are made or removed at once where they join
-    no Swarm and this host has only to ask for them (W8).
+    no Swarm and this host has only to ask for them (W8). classic_age_s: how old may be what a classic Swarm
+    manager tells.
     """
 
     controller: str = "skep"
@@ -60,6 +62,7 @@ class Options:
     events_kept: int = 1000
     call_limit: int = 4
     burst: int = BURST_MAX
+    classic_age_s: float = CLASSIC_AGE_S
     limits: Limits = field(default_factory=Limits)
 
 
@@ -196,7 +199,14 @@ class Core:
             options.limits,
             self._image_to_come,
         )
-        containers = ContainerLevel(world.static, world.secrets, options.controller, options.limits, options.call_limit)
+        containers = ContainerLevel(
+            world.static,
+            world.secrets,
+            options.controller,
+            options.limits,
+            options.call_limit,
+            options.classic_age_s,
+        )
         return Workloads(self._topology, world.static, services, containers)
 
     def _keys_on(self, cluster: str) -> tuple[Key, ...]:

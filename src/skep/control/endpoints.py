@@ -48,6 +48,7 @@ class _Endpoint:
     failed_probes: int = 0
     probe: asyncio.Task[None] | None = None
     befallen: dict[str, None] = field(default_factory=dict)
+    destroyed: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -114,10 +115,16 @@ class EngineBook:
 
     def befell(self, name: str, source: str, container: str) -> None:
         """An event tells that something has happened to a container; a listing may still show it as it was."""
-        befallen = self._endpoint(name, source).befallen
-        befallen[container] = None
-        while len(befallen) > BEFALLEN_MAX:
-            del befallen[next(iter(befallen))]
+        _remember(self._endpoint(name, source).befallen, container)
+
+    def destroyed(self, name: str, source: str, container: str) -> None:
+        """An event tells that a container is gone; a listing may still show it."""
+        self.befell(name, source, container)
+        _remember(self._endpoint(name, source).destroyed, container)
+
+    def is_destroyed(self, name: str, source: str, container: str) -> bool:
+        """Whether an event told so, not too many ago."""
+        return container in self._endpoint(name, source).destroyed
 
     def take_befallen(self, name: str, source: str, among: Collection[str]) -> list[str]:
         """Those of `among` that events told of since they were taken last: to be asked for one by one."""
@@ -135,6 +142,10 @@ class EngineBook:
         self._end_silence(endpoint)
         endpoint.due_s = min(endpoint.due_s, self._clock.monotonic_s() + TRUST_S)
         self._tell(cluster)
+
+    def now_s(self) -> float:
+        """On the clock that silences are measured with."""
+        return self._clock.monotonic_s()
 
     def _cluster(self, name: str) -> _Cluster:
         if name not in self._clusters:
@@ -209,6 +220,13 @@ class EngineBook:
         cluster.shown = shown
         log.info("engines changed", cluster=cluster.name, kind=seen.kind, engines=[_in_words(e) for e in seen.engines])
         self._changed(cluster.name)
+
+
+def _remember(known: dict[str, None], container: str) -> None:
+    """As the newest; the oldest go when there are too many."""
+    known[container] = None
+    while len(known) > BEFALLEN_MAX:
+        del known[next(iter(known))]
 
 
 def _endpoints(static: StaticCluster) -> dict[str, _Endpoint]:

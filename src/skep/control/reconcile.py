@@ -293,5 +293,11 @@ async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Ad
 
 
 def _is_over(observed: Observed, ledger: Ledger) -> bool:
-    """A source that is lost may come back, and its members with it (W35)."""
-    return observed.complete and not observed.lost and not observed.members and not ledger.entries
+    """A source that is lost may come back, and its members with it (W35); and some may be there that do not show."""
+    return (
+        observed.complete
+        and not observed.unlisted
+        and not observed.lost
+        and not observed.members
+        and not ledger.entries
+    )

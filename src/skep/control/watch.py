@@ -116,8 +116,7 @@ class Watch:
                     self._engines.heard(stream.cluster, stream.source)
                     self._hub.wake_cluster(stream.cluster)
                 elif self._is_ours(event):
-                    if event.action in LISTED_LATE:
-                        self._engines.befell(stream.cluster, stream.source, event.id)
+                    self._note(stream, event)
                     self._hub.wake(Key(Kind.WORKLOAD, event.attributes[WORKLOAD_LABEL]))
         except UnavailableError as error:
             if opened:
@@ -126,6 +125,12 @@ class Watch:
                 self._engines.suspect(stream.cluster, stream.source)
             self._hub.wake_cluster(stream.cluster)
             raise
+
+    def _note(self, stream: Stream, event: EngineEvent) -> None:
+        if event.action in LISTED_LATE:
+            self._engines.befell(stream.cluster, stream.source, event.id)
+        elif event.action == "destroy":
+            self._engines.destroyed(stream.cluster, stream.source, event.id)
 
     def _is_ours(self, event: EngineEvent) -> bool:
         """A classic Swarm manager sends everything, whatever was asked for (semantics.md 5.4)."""

@@ -42,6 +42,9 @@ def _is_hindered(draft: Draft) -> bool:
     hold = draft.census.desired.hold
     if hold:
         draft.note(NoteKind.HELD, detail=hold)
+    unshown = draft.census.observed.unlisted - draft.census.observed.silent
+    if unshown:
+        draft.note(NoteKind.HELD, detail=f"what is missed may be on {', '.join(sorted(unshown))} and not show yet")
     return bool(hold or draft.census.observed.unlisted)
 
 
