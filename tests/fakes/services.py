@@ -76,6 +76,7 @@ class Orchestrator:
         service.not_before.clear()
         if any(task.wanted and task.template != service.template for task in service.tasks):
             service.update_state, service.update_message = "updating", "update in progress"
+            service.update_began_s = self._kernel.clock.wall_s()
         self._kernel.changed(f"service {service.name} updated", by_us=True)
         self.reconcile()
 
@@ -153,17 +154,33 @@ class Orchestrator:
         """Move dirty slots to the new template, `Parallelism` at a time; done after the monitor period."""
         if not service.updating:
             return
+        self._succeed(service)
         live = [task for task in service.tasks if task.wanted]
+        coming = {slot_of(service, task) for task in live if task.template == service.template}
         dirty = [task for task in live if task.template != service.template]
+        waiting = [task for task in dirty if slot_of(service, task) not in coming]
         moving = len([task for task in live if task.template == service.template and task.state != "running"])
-        moving += max(0, (service.replicas or 0) - len(live))
+        moving += max(0, (service.replicas or 0) - len({slot_of(service, task) for task in live}))
         free = (service.config("Parallelism", 1) or len(dirty)) - moving
-        for task in dirty[: max(0, free)]:
-            self._stop(service, task)
+        for task in waiting[: max(0, free)]:
+            if not service.starts_first:
+                self._stop(service, task)
+            elif self._kernel.now_s() >= service.not_before.get(slot_of(service, task), 0.0):
+                self._new_task(service, *slot_of(service, task))
             service.watch_until_s = 0.0
         if dirty or moving:
             return
         self._complete_after_monitor(service)
+
+    def _succeed(self, service: SimService) -> None:
+        """Started first: an old task ends once the new one of its slot runs."""
+        live = [task for task in service.tasks if task.wanted]
+        running = {
+            slot_of(service, task) for task in live if task.template == service.template and task.state == "running"
+        }
+        for task in live:
+            if task.template != service.template and slot_of(service, task) in running:
+                self._stop(service, task)
 
     def _complete_after_monitor(self, service: SimService) -> None:
         now_s = self._kernel.now_s()
@@ -189,7 +206,7 @@ class Orchestrator:
             if key not in wanted and (service.replicas is not None or task.template == service.template):
                 self._stop(service, task)
         leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
-        if service.config("Order", "stop-first") == "start-first":
+        if service.starts_first:
             leaving.clear()
         for key in wanted:
             if key not in taken and key not in leaving and self._kernel.now_s() >= service.not_before.get(key, 0.0):
@@ -204,6 +221,7 @@ class Orchestrator:
         task = SimTask(
             self._kernel.identity(), service.id, slot, node_id, service.template, service.image, service.version
         )
+        task.created_s = self._kernel.clock.wall_s()
         service.tasks.append(task)
 
     def _place(self, service: SimService) -> None:

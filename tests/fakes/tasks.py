@@ -34,6 +34,7 @@ class SimTask:
     message: str = "pending task scheduling"
     error: str = ""
     container_id: str = ""
+    created_s: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -55,6 +56,7 @@ class SimService:
     previous: dict[str, Any] | None = None
     update_state: str = ""
     update_message: str = ""
+    update_began_s: float = 0.0
     watch_until_s: float = 0.0
     not_before: dict[tuple[int, str], float] = field(default_factory=dict)
     tasks: list[SimTask] = field(default_factory=list)
@@ -81,6 +83,10 @@ class SimService:
     def updating(self) -> bool:
         return self.update_state in ("updating", "rollback_started")
 
+    @property
+    def starts_first(self) -> bool:
+        return bool(self.config("Order", "stop-first") == "start-first")
+
     def config(self, name: str, default: Any) -> Any:
         section = "RollbackConfig" if self.update_state == "rollback_started" else "UpdateConfig"
         return (self.spec.get(section) or {}).get(name, default)
@@ -96,6 +102,7 @@ def shown_service(service: SimService) -> Service:
         update_state=service.update_state,
         update_message=service.update_message,
         created_s=service.created_s,
+        update_began_s=service.update_began_s,
     )
 
 
@@ -112,6 +119,7 @@ def shown_task(service: SimService, task: SimTask) -> Task:
         container_id=task.container_id,
         spec_version=task.spec_version,
         ports=_host_ports(service.spec),
+        created_s=task.created_s,
     )
 
 

@@ -31,6 +31,7 @@ from skep.model.state import (
     Member,
     Observed,
     Phase,
+    Progress,
     Role,
 )
 
@@ -92,9 +93,16 @@ def ledger(text: str, applied: str = "") -> Ledger:
     """Lines separated by commas."""
     lines = [line.split() for line in text.split(",") if line.strip()]
     failures = tuple(_failure(words[1:]) for words in lines if words[0] == "failed")
-    entries = tuple(_entry(words) for words in lines if words[0] not in ("failed", "streak"))
+    entries = tuple(_entry(words) for words in lines if words[0] not in ("failed", "streak", "progress"))
+    progress = next((_progress(words[1:]) for words in lines if words[0] == "progress"), None)
     streak = next((int(words[1]) for words in lines if words[0] == "streak"), 0)
-    return Ledger(entries, failures, applied, streak)
+    return Ledger(entries, failures, applied, streak, progress=progress)
+
+
+def _progress(words: list[str]) -> Progress:
+    """Of the generation that is wanted; with a fifth word it is complete."""
+    updated, outdated, available = map(int, words[:3])
+    return Progress(1, updated, outdated, available, float(words[3]), complete=len(words) > 4)
 
 
 def _entry(words: list[str]) -> Entry:

@@ -1,6 +1,6 @@
 """For each promise of numbered members one plan that breaks it and is found out, and one like it that keeps it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -218,3 +218,29 @@ def test_a_broken_promise_to_containers_is_found(case: Case) -> None:
     seen, under_way = observed(case.members, case.silent), ledger(case.under_way)
     faults = check_plan(made(case.desired, case.bad), case.desired, seen, under_way)
     assert any(case.fault in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("ready_s", "members", "fault"),
+    [
+        (None, "1=m1~@a 2=m2@a 3=m3@a", ""),
+        (None, "1=m1~@a 2=m2@a 3=m3o@a", "only 1 have proven"),
+        (0.0, "1=m1~@a 2=m2@a 3=m3o@a", ""),
+        (90.0, "1=m1~@a 2=m2@a 3=m3@a", "only 0 have proven"),
+        (None, "1=m1~o@a 2=m2~o@a 3=m3~@a", ""),
+        (None, "1=m1~o@a 2=m2@a 3=m3o@a", "only 1 have proven"),
+    ],
+)
+@pytest.mark.parametrize("reason", ["Outdated", "Surplus"])
+def test_for_old_ones_make_up_those_that_have_proven_themselves(
+    reason: str, ready_s: float | None, members: str, fault: str
+) -> None:
+    """W42, W44."""
+    base = numbered(2)
+    desired = replace(base, limits=replace(base.limits, min_ready_s=ready_s))
+    found = [
+        f
+        for f in check_plan(made(desired, f"drain m1 {reason}"), desired, observed(members), ledger(""))
+        if "proven" in f
+    ]
+    assert [fault in f for f in found] == ([True] if fault else [])

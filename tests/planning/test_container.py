@@ -7,7 +7,7 @@ import pytest
 
 from skep.model.cluster import ClusterKind, EngineState
 from skep.model.engine import Container
-from skep.model.spec import FileRef, Mount, Port, Restart, WorkloadSpec
+from skep.model.spec import FileRef, Mount, Port, Restart, Rolling, WorkloadSpec
 from skep.model.state import Health, Life
 from skep.planning.container import (
     detail_of,
@@ -208,7 +208,26 @@ def test_a_published_port_is_taken_once_on_a_host(spec: WorkloadSpec, one: bool)
 )
 def test_a_roll_has_room(size: int, engines: int, one_each: bool, expected: tuple[int, int]) -> None:
     """W41: never both 0; no more than there is room for."""
-    assert room_to_roll(size, engines, one_each) == expected
+    assert room_to_roll(size, engines, one_each, Rolling()) == expected
+
+
+@pytest.mark.parametrize(
+    ("surge", "unavailable", "one_each", "expected"),
+    [
+        (3, 0, False, (3, 0)),
+        ("50%", "100%", False, (2, 4)),
+        (0, None, False, (0, 1)),
+        (0, 3, False, (0, 3)),
+        ("0%", "10%", False, (0, 1)),
+        (None, 2, False, (1, 2)),
+        (4, 0, True, (2, 0)),
+    ],
+)
+def test_a_roll_has_the_room_that_was_asked_for(
+    surge: int | str | None, unavailable: int | str | None, one_each: bool, expected: tuple[int, int]
+) -> None:
+    """W41, for 4 on 6 engines: where percentages leave nothing, one may be missing; no surge without a place."""
+    assert room_to_roll(4, 6, one_each, Rolling(surge, unavailable)) == expected
 
 
 # --- what such Engines can't do -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, Restart, WorkloadSpec
+from skep.model.spec import FileRef, HealthCheck, Mount, Port, Resources, Restart, Rolling, WorkloadSpec
 from skep.planning.service import (
     FINGERPRINT_LABEL,
     LABELS_LABEL,
@@ -18,9 +18,9 @@ from skep.planning.service import (
     fingerprint,
     labelled,
     merged_labels,
-    parallelism,
     pruned,
     render,
+    update_config,
 )
 from tests.fakes.tasks import with_defaults
 
@@ -74,7 +74,8 @@ def test_a_small_workload_as_it_is_sent() -> None:
             "ContainerSpec": {"Image": "web:1@sha256:1", "Labels": {"swarm.cluster.state": "web"}},
         },
         "Mode": {"Replicated": {"Replicas": 5}},
-        "UpdateConfig": {"Parallelism": 2, "FailureAction": "pause", "Order": "stop-first"},
+        "UpdateConfig": {"Parallelism": 2, "FailureAction": "pause", "Order": "start-first"},
+        "RollbackConfig": {"Parallelism": 2, "FailureAction": "pause", "Order": "start-first"},
     }
 
 
@@ -141,9 +142,49 @@ def test_none_and_each_are_counts_that_are_sent() -> None:
 
 
 @pytest.mark.parametrize(("count", "at_once"), [(0, 1), (1, 1), (4, 1), (5, 2), (8, 2), (30, 8)])
-def test_a_quarter_is_updated_at_a_time(count: int, at_once: int) -> None:
+def test_a_quarter_is_updated_at_a_time_and_none_is_missing_meanwhile(count: int, at_once: int) -> None:
     """semantics.md W41: rounded up."""
-    assert parallelism(count) == at_once
+    config = update_config(replace(SMALL, count=count))
+    assert (config["Parallelism"], config["Order"]) == (at_once, "start-first")
+
+
+ON_HOSTS = (Port(80, 8080, mode="host"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "at_once", "order"),
+    [
+        ({"updating": Rolling(3, 0)}, 3, "start-first"),
+        ({"updating": Rolling("50%", "50%")}, 4, "start-first"),
+        ({"updating": Rolling(0, 3)}, 3, "stop-first"),
+        ({"updating": Rolling(0, "50%")}, 4, "stop-first"),
+        ({"updating": Rolling("0%", "10%")}, 1, "stop-first"),
+        ({"ports": ON_HOSTS}, 2, "stop-first"),
+        ({"ports": ON_HOSTS, "updating": Rolling(1, 0)}, 1, "start-first"),
+        ({"ports": (Port(80, 8080),)}, 2, "start-first"),
+        ({"mode": "global", "count": 0}, 1, "stop-first"),
+        ({"mode": "global", "count": 0, "updating": Rolling(None, 2)}, 2, "stop-first"),
+    ],
+)
+def test_surge_starts_first_and_what_may_be_missing_is_stopped_first(
+    changes: dict[str, Any], at_once: int, order: str
+) -> None:
+    """semantics.md W41, W42, for eight replicas."""
+    sent = rendered(replace(SMALL, **{"count": 8, **changes}))
+    assert (sent["UpdateConfig"]["Parallelism"], sent["UpdateConfig"]["Order"]) == (at_once, order)
+    assert sent["RollbackConfig"] == sent["UpdateConfig"]
+
+
+@pytest.mark.parametrize(
+    ("ready_s", "delay", "monitor"),
+    [(None, None, None), (0.0, None, None), (1.5, 1_500_000_000, 5_000_000_000), (60.0, 60 * 10**9, 60 * 10**9)],
+)
+def test_what_has_to_be_ready_for_a_while_is_watched_for_so_long(
+    ready_s: float | None, delay: int | None, monitor: int | None
+) -> None:
+    """semantics.md W44, W47: never for less than Swarm itself does."""
+    config = update_config(replace(SMALL, updating=Rolling(min_ready_s=ready_s)))
+    assert (config.get("Delay"), config.get("Monitor")) == (delay, monitor)
 
 
 @pytest.mark.parametrize("spec", [rendered(), rendered(FULL, names=NAMES), rendered(replace(SMALL, count=0))])
@@ -182,6 +223,8 @@ def change(path: str, value: object) -> Any:
         ("EndpointSpec.Ports", None),
         ("EndpointSpec.Ports", [{"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 81, "PublishMode": "host"}]),
         ("UpdateConfig.Parallelism", 9),
+        ("UpdateConfig.MaxFailureRatio", 0.5),
+        ("RollbackConfig.Order", "start-first"),
         ("Labels", {"swarm.cluster.state": "web"}),
     ],
 )
@@ -196,7 +239,6 @@ def test_a_change_from_outside_is_drift_and_named(path: str, value: object) -> N
     [
         ("TaskTemplate.ForceUpdate", 7),
         ("TaskTemplate.ContainerSpec.DNSConfig", {"Nameservers": ["1.1.1.1"]}),
-        ("RollbackConfig", {"Parallelism": 1}),
         ("EndpointSpec.Mode", "dnsrr"),
         ("TaskTemplate.LogDriver", {"Name": "none"}),
     ],

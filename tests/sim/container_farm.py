@@ -28,8 +28,10 @@ class Farm:
     def hosts(self) -> list[AloneHost]:
         return list(self.world.alone.values())
 
-    async def apply(self, count: int, image: str = "web:1", name: str = "web", **more: object) -> None:
-        self.watch.asked(name, count)
+    async def apply(
+        self, count: int, image: str = "web:1", name: str = "web", surge: int | None = None, **more: object
+    ) -> None:
+        self.watch.asked(name, count, surge)
         self.wanted[name] = count, image
         await self.sim.apply(workload(name, count, image) | more)
 

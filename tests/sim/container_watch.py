@@ -27,10 +27,10 @@ class ContainerWatch:
         self._doubles: Counter[str] = Counter()
         world.watch(self.look)
 
-    def asked(self, workload: str, count: int) -> None:
-        """People want so many from now on; with a quarter more while it is rolled (W41)."""
+    def asked(self, workload: str, count: int, surge: int | None = None) -> None:
+        """People want so many from now on; with so many more while it is rolled, a quarter if they don't say (W41)."""
         asked = self._allowed.setdefault(workload, [])
-        asked.append((self._world.kernel.now_s(), count + ceil(count / 4)))
+        asked.append((self._world.kernel.now_s(), count + (ceil(count / 4) if surge is None else surge)))
 
     def look(self, what: str, by_us: bool) -> str | None:
         """What our act made worse."""
@@ -81,6 +81,29 @@ class Fewest:
             if by_us and there < self.least
             else None
         )
+
+
+class FewestAvailable:
+    """Never fewer of a workload serve than `least`, by our hand (W42): what runs and does not say that it is ill.
+
+    `unless` is an image that does not count, whatever it says.
+    """
+
+    def __init__(self, world: World, workload: str, least: int, unless: str = "") -> None:
+        self._world, self._workload, self._least, self._unless = world, workload, least, unless
+        self._before = self._number()
+        world.watch(self._look)
+
+    def _number(self) -> int:
+        shown = [c for host in self._world.alone.values() for c in host.of(self._workload)]
+        well = [c for c in shown if c.state == "running" and c.health in ("", "healthy")]
+        return sum(c.image.partition("@")[0] != self._unless for c in well)
+
+    def _look(self, what: str, by_us: bool) -> str | None:
+        before, self._before = self._before, self._number()
+        if not by_us or self._before >= min(before, self._least):
+            return None
+        return f"only {self._before} of {self._workload} are available, at least {self._least} shall be"
 
 
 def by_state(world: World, workload: str) -> dict[str, int]:

@@ -155,7 +155,7 @@ OF_GROUPS = (
     Mutant(
         "surplus is removed below the floor",
         "planner",
-        "return not member.healthy or rollout.spare(draft) > 0",
+        "return rollout.may_leave(draft, member)",
         "return True",
     ),
     # rolls
@@ -174,8 +174,8 @@ OF_GROUPS = (
     Mutant(
         "a roll takes the healthy without sparing",
         "rollout",
-        "if member.healthy and spare(draft) <= unproven:",
-        "if False:",
+        "may_leave(draft, member):",
+        "True:",
     ),
     Mutant("a roll removes all at once", "rollout", "limit=drains(desired)", "limit=100"),
     Mutant(

@@ -150,7 +150,41 @@ OF_CONTAINERS = (
         "        left[member.source] = sum(m.source == member.source for m in census.staying)\n",
     ),
     _numbered("the proven go first", "victims", "return (age, -restarts", "return (-age, -restarts"),
-    _numbered("an old one goes before the new one has proven itself", "rollout", "m.well_s < PROVEN_S]", "False]"),
+    _numbered(
+        "an old one goes before the new one has proven itself",
+        "draft",
+        "m.well_s < least_s] if desired",
+        "False] if desired",
+    ),
+    _numbered(
+        "what was asked for is not waited for",
+        "census",
+        "return PROVEN_S if ready_s is None else ready_s",
+        "return PROVEN_S",
+    ),
+    _numbered(
+        "what was overtaken makes up for what is proven",
+        "rollout",
+        "(0 if member.id in young.outdated else len(young.outdated))",
+        "0",
+    ),
+    _numbered(
+        "old ones that have not proven themselves make up for nothing new",
+        "rollout",
+        "owed = len(young.current) + (0 if",
+        "owed = (0 if",
+    ),
+    _numbered("nobody looks when the next one counts", "planner", "    rollout.await_ready,\n", ""),
+    _numbered(
+        "a roll that comes no closer is not told",
+        "planner",
+        "    rollout.await_ready,\n    rollout.tell_late,\n",
+        "    rollout.await_ready,\n",
+    ),
+    _numbered(
+        "what was there once is late", "rollout", "progress is None or progress.complete or", "progress is None or"
+    ),
+    _numbered("a roll is late at once", "rollout", "    if left_s > 0:\n", "    if False:\n"),
     _numbered(
         "what waits is made a second time in a roll",
         "rollout",

@@ -22,6 +22,7 @@ from skep.model.spec import (
     Port,
     Resources,
     Restart,
+    Rolling,
     Spec,
     Updating,
     WorkloadSpec,
@@ -112,12 +113,21 @@ WORKLOADS = st.builds(
     user=TEXTS,
     secrets=FILES,
     configs=FILES,
+    updating=st.builds(
+        Rolling,
+        st.none() | AMOUNTS | st.sampled_from(["0%", "50%"]),
+        st.none() | AMOUNTS | st.sampled_from(["1%", "100%"]),
+        st.none() | st.integers(0, 59).map(float),
+        st.just(0.0) | st.integers(60, 900).map(float),
+    ),
     restart=st.builds(Restart, st.integers(0, 9), st.integers(1, 10**6).map(float) | st.floats(1.0, 10**6)),
     privileged=st.booleans(),
     devices=DEVICES,
     gpus=st.none() | GPUS,
 )
-SPECS = CATTLE | PETS | WORKLOADS | WORKLOADS.map(lambda spec: replace(spec, mode="global", count=0))
+SPECS = (
+    CATTLE | PETS | WORKLOADS | WORKLOADS.map(lambda spec: replace(spec, mode="global", count=0, updating=Rolling()))
+)
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[Noise.too_slow, Noise.data_too_large])
 

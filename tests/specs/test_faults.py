@@ -10,6 +10,7 @@ from skep.specs.devices import DevicePart, GpusPart
 from skep.specs.group import AllocationPart, GroupDocument, GroupPart, PluginPart, UpdatingPart
 from skep.specs.node import NODES_MAX, TEXT_MAX
 from skep.specs.source import DOCUMENTS_MAX, SourceFile, parse
+from skep.specs.updating import RollingPart
 from skep.specs.workload import (
     FilePart,
     HealthCheckPart,
@@ -113,6 +114,34 @@ BAD_WORKLOADS = [
             "a.yaml:4: Restart.Delay: is not a field here; there are MaxAttempts and Window",
             "a.yaml:4: Restart.MaxAttempts: must not be negative",
             "a.yaml:4: Restart.Window: must be at least 1s",
+        ],
+    ),
+    (
+        WORKLOAD % "Updating: {MaxSurge: -1, MaxUnavailable: 101%, MinReady: soon, Pace: 3}",
+        [
+            "a.yaml:4: Updating.Pace: is not a field here; there are MaxSurge, MaxUnavailable, MinReady and"
+            " ProgressDeadline",
+            "a.yaml:4: Updating.MaxSurge: must not be negative",
+            'a.yaml:4: Updating.MaxUnavailable: must be a number of containers or a percentage from "0%" to "100%"',
+            "a.yaml:4: Updating.MinReady: must be a number of seconds or a duration such as 10s or 1m30s",
+        ],
+    ),
+    (
+        WORKLOAD % "Updating: {MaxSurge: 0%, MaxUnavailable: 0, MinReady: 1m, ProgressDeadline: 60s}",
+        [
+            "a.yaml:4: Updating: MaxSurge and MaxUnavailable can't both be 0: nothing could ever be replaced",
+            "a.yaml:4: Updating.MinReady: must be shorter than ProgressDeadline, which is 10m where it is not written",
+        ],
+    ),
+    (
+        WORKLOAD % "Updating: {MinReady: 10m}",
+        ["a.yaml:4: Updating.MinReady: must be shorter than ProgressDeadline, which is 10m where it is not written"],
+    ),
+    (
+        "Name: w\nImage: i\nMode: global\nUpdating: {MaxSurge: 1, MaxUnavailable: 0%}\n",
+        [
+            "a.yaml:4: Updating.MaxSurge: must be 0 with Mode global: each node runs one",
+            "a.yaml:4: Updating.MaxUnavailable: must be at least 1 with Mode global: each node runs one",
         ],
     ),
     (WORKLOAD % "Image: x", ["a.yaml:4: Image: is written twice (first on line 2)"]),
@@ -318,6 +347,7 @@ def test_values_of_env_never_appear_in_a_fault() -> None:
 MODELS = [
     GroupDocument, GroupPart, AllocationPart, PluginPart, UpdatingPart,
     WorkloadDocument, PortPart, MountPart, LimitsPart, HealthCheckPart, FilePart, RestartPart, DevicePart, GpusPart,
+    RollingPart,
 ]  # fmt: skip
 
 

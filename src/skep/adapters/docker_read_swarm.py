@@ -112,6 +112,7 @@ class NodeSpecAnswer(Struct, rename="pascal"):
 
 class _UpdateStatus(Struct, rename="pascal"):
     state: str = ""
+    started_at: str = ""
     message: str = ""
 
 
@@ -137,6 +138,7 @@ def read_service(answer: ServiceAnswer) -> Service:
         update_state=update.state,
         update_message=update.message,
         created_s=unix_s(answer.created_at),
+        update_began_s=unix_s(update.started_at) if update.started_at else 0.0,
     )
 
 
@@ -173,6 +175,7 @@ class TaskAnswer(Struct, rename="pascal"):
     desired_state: str = ""
     status: _TaskStatus = field(default_factory=_TaskStatus)
     spec_version: _Version = _NO_VERSION
+    created_at: str = ""
 
 
 def read_task(answer: TaskAnswer) -> Task:
@@ -192,4 +195,5 @@ def read_task(answer: TaskAnswer) -> Task:
         spec_version=answer.spec_version.index,
         ports=tuple((port.published_port, port.target_port) for port in ports if port.publish_mode == "host"),
         since_s=unix_s(status.timestamp) if status.timestamp else 0.0,
+        created_s=unix_s(answer.created_at) if answer.created_at else 0.0,
     )

@@ -104,7 +104,7 @@ class ContainerLevel:
         # A global one that has no engine wants one all the same: nothing of nothing would pass for ready.
         wanted = max(1, len(there)) if spec.mode == "global" else spec.count
         size = 0 if document.removed else wanted
-        surge, unavailable = containers.room_to_roll(size, len(there), one_each)
+        surge, unavailable = containers.room_to_roll(size, len(there), one_each, spec.updating)
         return Desired(
             key=document.key,
             generation=document.generation,
@@ -119,7 +119,10 @@ class ContainerLevel:
                 # Docker has counted a health check's retries already (W37).
                 unhealthy_after_s=0.0,
                 restarts_max=spec.restart.attempts_max,
-                restart_window_s=spec.restart.window_s,
+                # What ends before it was ever ready ends in a row.
+                restart_window_s=max(spec.restart.window_s, spec.updating.min_ready_s or 0.0),
+                min_ready_s=spec.updating.min_ready_s,
+                progress_s=spec.updating.progress_deadline_s,
             ),
             numbered=True,
             sources=workload.sources,

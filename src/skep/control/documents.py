@@ -3,6 +3,7 @@
 Times on the planner's clock are monotonic; they are written as wall time and come back as what is left of them.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -107,11 +108,17 @@ def decode_record(value: bytes, monotonic_s: float, wall_s: float, cap_s: float)
     """`cap_s` bounds what is left of any back-off, whatever the wall clock did meanwhile."""
     record = decode(Record, value)
     bounded = _mapped(record, lambda f: replace(f, retry_s=min(f.retry_s, wall_s + cap_s)))
-    return _shifted(bounded, monotonic_s - wall_s)
+    return _shifted(bounded, monotonic_s - wall_s, now_s=monotonic_s)
 
 
-def _shifted(record: Record, by_s: float) -> Record:
-    return _mapped(record, lambda f: replace(f, retry_s=f.retry_s + by_s))
+def _shifted(record: Record, by_s: float, now_s: float = math.inf) -> Record:
+    """No progress was made later than `now_s`, whatever the wall clock did meanwhile."""
+    shifted = _mapped(record, lambda f: replace(f, retry_s=f.retry_s + by_s))
+    progress = record.ledger.progress
+    if progress is None:
+        return shifted
+    moved = replace(progress, since_s=min(now_s, progress.since_s + by_s))
+    return replace(shifted, ledger=replace(shifted.ledger, progress=moved))
 
 
 def _mapped(record: Record, change: Callable[[Failure], Failure]) -> Record:

@@ -13,6 +13,7 @@ from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, 
 from skep.planning.backoff import RESTART_CAP_S, create_delay_s, start_delay_s
 from skep.planning.census import ENDED, is_count
 from skep.planning.pace import is_at_rest
+from skep.planning.progress import advanced
 from skep.planning.restarts import ended, forgiven, recounted
 
 NOT_READY_RETRY_S = 1.0
@@ -274,6 +275,7 @@ class Books:
             self.failures = recounted(desired, observed, self._ledger, self.failures, self.now_s, self._unit)
         failures = tuple(f for f in self.failures.values() if self._still_matters(f))
         ledger = replace(ledger, failures=failures, streak=self.streak if desired.numbered else 0)
+        ledger = replace(ledger, progress=advanced(desired, observed, ledger, self.now_s))
         if desired.numbered and not _is_blind(self._sight) and is_at_rest(desired, observed, ledger, self.now_s):
             return replace(ledger, streak=0, failures=tuple(f for f in failures if f.subject or is_count(f)))
         return ledger

@@ -104,7 +104,7 @@ class SwarmWorkloads:
             in_place=True,
             removed=document.removed,
             hold="" if document.removed else hold,
-            limits=self._limits,
+            limits=replace(self._limits, progress_s=spec.updating.progress_deadline_s),
         )
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
         return Resolved(desired, record, actuator, cluster, refusal=refusal)
@@ -214,7 +214,7 @@ class ServiceActuator:
 
     def _member(self, workload: Workload, desired: Desired, found: Service, tasks: Sequence[Task]) -> Member:
         applied = found.labels.get(FINGERPRINT_LABEL, "")
-        running = sum(t.state == "running" and t.desired_state == "running" for t in tasks)
+        running = sum(map(_runs, tasks))
         wanted = _wanted(workload.spec, tasks)
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
@@ -231,6 +231,7 @@ class ServiceActuator:
             rolled_back=undone,
             running=running,
             wanted=wanted,
+            updated=sum(_runs(t) and t.created_s >= found.update_began_s for t in tasks),
             foreign=not self._is_ours(found),
             detail=": ".join(t for t in (_trouble(tasks), found.update_message if undone else "") if t),
         )
@@ -297,6 +298,10 @@ def is_reached(actuator: Actuator) -> bool:
 
 async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]) -> Mapping[str, str]:
     return await ask() if wanted else {}
+
+
+def _runs(task: Task) -> bool:
+    return task.state == "running" and task.desired_state == "running"
 
 
 def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:

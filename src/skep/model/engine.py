@@ -70,7 +70,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Swarm service; `spec` is the live spec as the engine gives it. `update_state` is empty before any update."""
+    """A Swarm service; `spec` is the live spec as the engine gives it. `update_state` is empty before any update, and
+    `update_began_s` 0."""
 
     id: str
     version: int
@@ -80,6 +81,7 @@ class Service:
     update_state: str
     update_message: str
     created_s: float
+    update_began_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Task:
     spec_version: int
     ports: tuple[tuple[int, int], ...] = ()
     since_s: float = 0.0
+    created_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

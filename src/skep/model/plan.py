@@ -68,6 +68,7 @@ class NoteKind(StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     UNPLACEABLE = "Unplaceable"
     PARTITION_SUSPECTED = "PartitionSuspected"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
 @dataclass(frozen=True, slots=True)

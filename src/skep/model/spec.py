@@ -65,6 +65,32 @@ class Updating:
     max_unavailable: int | None = None
 
 
+Amount = int | str
+"""A number of members, or a percentage of how many are wanted: `25%`."""
+
+
+def share(amount: Amount, count: int, *, up: bool) -> int:
+    """The members that an amount means where `count` are wanted, rounded up or down (semantics.md W41)."""
+    if isinstance(amount, int):
+        return amount
+    hundredths = int(amount[:-1]) * count
+    return -(-hundredths // 100) if up else hundredths // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """How a workload moves to a new template. None is the default of where it runs (semantics.md W41, W44).
+
+    Amounts are kept as written, so that a percentage follows the count. `progress_deadline_s` 0: nothing is ever late
+    (W46).
+    """
+
+    max_surge: Amount | None = None
+    max_unavailable: Amount | None = None
+    min_ready_s: float | None = None
+    progress_deadline_s: float = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class GroupSpec:
     """A group of machines, as InfraKit writes it, with what skep adds.
@@ -204,6 +230,7 @@ class WorkloadSpec:
     secrets: tuple[FileRef, ...] = ()
     configs: tuple[FileRef, ...] = ()
     restart: Restart = Restart()
+    updating: Rolling = Rolling()
     privileged: bool = False
     devices: tuple[Device, ...] = ()
     gpus: Gpus | None = None

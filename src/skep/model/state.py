@@ -53,7 +53,7 @@ class Member:
     `source` is what told of it (an engine's name); it can be silent apart from others.
     `drift` names what differs from the spec and can be mended in place, empty when nothing does.
     `rolled_back` means that the cluster itself undid or paused the last change.
-    `running` of `wanted` replicas serve; a machine is one of one.
+    `running` of `wanted` replicas serve; a machine is one of one. `updated` of a service's run the newest template.
     `foreign`: not made by skep, and listed only because its adoption was asked for.
     """
 
@@ -73,6 +73,7 @@ class Member:
     leader: bool = False
     running: int = 0
     wanted: int = 1
+    updated: int = 0
     foreign: bool = False
     detail: str = ""
 
@@ -114,6 +115,9 @@ class Limits:
     start_attempts: a stopped member that is not a manager is replaced after this many failed starts.
     restarts_max: a slot whose members ended this often is left empty until the spec changes (W38); 0 is no limit.
     restart_window_s: a member that was well for so long ends the count (W30: 10 min).
+    min_ready_s: a numbered member counts as available after it was well for so long (W44). None: as soon as it is well,
+    but in a roll it proves itself for a moment (`rollout.PROVEN_S`).
+    progress_s: a key that comes no closer to its newest spec for so long is told to be late (W46); 0 is never.
     """
 
     parallel: int = 10
@@ -122,6 +126,8 @@ class Limits:
     start_attempts: int = 3
     restarts_max: int = 0
     restart_window_s: float = 600.0
+    min_ready_s: float | None = None
+    progress_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +225,35 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How close a generation has come to what it asks for, and when it last came closer, on the planner's clock (W46).
+
+    The most that were `updated` and `available`, and the fewest `outdated`. `complete`: it was there once, and what
+    befalls it later is no matter of its roll.
+    """
+
+    generation: int
+    updated: int
+    outdated: int
+    available: int
+    since_s: float
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """What is under way, what failed, and the last fingerprint that was applied in place.
 
     `streak`: creations of numbered members that succeeded one after the other since the last one failed or none was
     missing; it says how many may be begun at once (W9).
+    `progress` is None where no deadline is kept: none was asked for, or nothing may be done now.
     """
 
     entries: tuple[Entry, ...] = ()
     failures: tuple[Failure, ...] = ()
     applied: str = ""
     streak: int = 0
+    progress: Progress | None = None
 
 
 class ConditionType(StrEnum):

@@ -18,6 +18,12 @@ ENDED = frozenset({Life.GONE, Life.DEAD})
 """Lives that count for nothing any more (W7)."""
 
 
+PROVEN_S = 2.0
+"""W44: a numbered member that nothing else was said of takes the place of an old one after it was well for so long.
+What can't run at all mostly ends within a second, and Docker calls a container without a health check well from the
+first moment on."""
+
+
 @dataclass(frozen=True)
 class Census:
     """staying: alive and not being removed (unknown ones too). leaving: being removed. gone: only a membership is left.
@@ -57,6 +63,12 @@ class Census:
     @cached_property
     def available(self) -> int:
         return sum(m.healthy for m in self.staying)
+
+    @cached_property
+    def ready(self) -> tuple[Member, ...]:
+        """W44: those that count as available, for they have been well for long enough."""
+        least_s = self.desired.limits.min_ready_s or 0.0
+        return tuple(m for m in self.staying if m.healthy and m.well_s >= least_s)
 
     @cached_property
     def free(self) -> tuple[Member, ...]:
@@ -118,6 +130,12 @@ def is_current(desired: Desired, member: Member | Entry) -> bool:
     if member.fingerprint == desired.fingerprint:
         return True
     return bool(member.replace_sha) and member.replace_sha == desired.replace_sha
+
+
+def proven_s(desired: Desired) -> float:
+    """For how long a numbered member has to be well before an old one may leave for it."""
+    ready_s = desired.limits.min_ready_s
+    return PROVEN_S if ready_s is None else ready_s
 
 
 def removal_order(desired: Desired, member: Member) -> tuple[int, bool, bool, bool, float, str]:

@@ -75,6 +75,25 @@ def _batches(view: View) -> Iterator[str]:
         yield "a batch would begin before the last one has ended"
 
 
+PROVEN_S = 2.0
+"""What numbered members have to be well for before they make up for old ones, where the spec says nothing (W44)."""
+
+
+def _proofs(view: View) -> Iterator[str]:
+    """W42, W44: for old ones that serve only those make up that have been well for long enough."""
+    desired, reasons = view.desired, (Reason.OUTDATED, Reason.SURPLUS)
+    old = {a.member for a in view.removals if a.reason in reasons}
+    going = [m for m in view.taken if m.id in old and m.healthy and not view.is_current(m)]
+    if not desired.numbered or desired.removed or not going:
+        return
+    least_s = PROVEN_S if desired.limits.min_ready_s is None else desired.limits.min_ready_s
+    left = [m for m in view.alive if m.healthy and m not in going]
+    proven = any(m.well_s >= least_s for m in going)
+    sure = sum(m.well_s >= least_s or (not proven and not view.is_current(m)) for m in left)
+    if sure < desired.size - desired.max_unavailable:
+        yield f"{going[0].id} is to go, and of those that are left only {sure} have proven that they serve"
+
+
 def _graves(view: View) -> Iterator[str]:
     """The last dead of a slot that is used, or is to be filled, is kept for its logs."""
     if not view.desired.numbered or view.desired.removed:
@@ -114,5 +133,5 @@ def _dead_ends(view: View) -> Iterator[str]:
             yield f"{member.id} has ended, and something else than its removal is to be done"
 
 
-NUMBERED_RULES = (_stops, _numbers, _sources, _batches, _graves, _dead_ends)
+NUMBERED_RULES = (_stops, _numbers, _sources, _batches, _proofs, _graves, _dead_ends)
 """Rules that say nothing of groups and services, but that nothing of theirs is stopped."""

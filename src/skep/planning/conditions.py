@@ -31,8 +31,15 @@ _FAILED = {
 }
 
 
-_FINAL = frozenset({NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED, NoteKind.RETRIES_EXHAUSTED})
-"""What only a new spec changes."""
+_FINAL = frozenset(
+    {
+        NoteKind.REVISION_FAILED,
+        NoteKind.ROLL_REFUSED,
+        NoteKind.RETRIES_EXHAUSTED,
+        NoteKind.PROGRESS_DEADLINE_EXCEEDED,
+    }
+)
+"""What only a new spec changes; or, for all that is known, nothing else will (W46)."""
 
 
 def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
@@ -48,7 +55,7 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
         and not census.outdated
         and not census.gone
         and not any(m.drift for m in census.staying)
-        and census.available == len(census.staying) == desired.size
+        and len(census.ready) == len(census.staying) == desired.size
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from skep.model.cluster import ClusterKind, EngineState
 from skep.model.engine import Container
 from skep.model.json import Json, JsonObject
-from skep.model.spec import Mount, Port, Resources, WorkloadSpec
+from skep.model.spec import Mount, Port, Resources, Rolling, WorkloadSpec
 from skep.model.state import Health, Life
 from skep.planning.devices import host_rights
 from skep.planning.service import (
@@ -17,6 +17,8 @@ from skep.planning.service import (
     STATE_LABEL,
     WORKLOAD_LABEL,
     health_check,
+    surge_of,
+    unavailable_of,
 )
 
 UID_LABEL = "skep.uid"
@@ -176,12 +178,12 @@ def _is_engine_label(key: str) -> bool:
     return key.lower().startswith(_ENGINE_LABEL)
 
 
-def room_to_roll(size: int, engines: int, one_each: bool) -> tuple[int, int]:
-    """Surge and unavailable of W41: a quarter, rounded up and down, never both 0.
+def room_to_roll(size: int, engines: int, one_each: bool, updating: Rolling) -> tuple[int, int]:
+    """Surge and unavailable of W41, never both 0.
 
     `engines`: how many there are for it. Where each takes only one, no more can be too many than engines are left.
     """
-    surge, unavailable = max(1, math.ceil(size / 4)), size // 4
+    surge, unavailable = surge_of(updating, size), unavailable_of(updating, size)
     if one_each:
         surge = min(surge, max(0, engines - size))
     return (surge, unavailable) if surge else (0, max(1, unavailable))

@@ -7,11 +7,30 @@ from functools import cached_property
 from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
 from skep.model.state import Failure, Life, Member
 from skep.planning import managers, pace
-from skep.planning.census import ENDED, Census
+from skep.planning.census import ENDED, Census, is_current, proven_s
 from skep.planning.placement import Places
 
 BURST_MAX = 500
 """semantics.md W8: of one key no more is done at once. All of it is written down before it begins."""
+
+
+class Young:
+    """Numbered members that are well and have not proven it yet (W44), but for those whose removal is drafted.
+
+    `longest_s`: for how long one of them has been well at most; None where there are none.
+    """
+
+    def __init__(self, census: Census) -> None:
+        desired, least_s = census.desired, proven_s(census.desired)
+        young = [m for m in census.staying if m.healthy and m.well_s < least_s] if desired.numbered else []
+        self.current = {m.id for m in young if is_current(desired, m)}
+        self.outdated = {m.id for m in young} - self.current
+        self.longest_s = max((m.well_s for m in young), default=None)
+
+    def leave(self, member: Member) -> None:
+        """Its removal was drafted."""
+        self.current.discard(member.id)
+        self.outdated.discard(member.id)
 
 
 class Draft:
@@ -36,6 +55,7 @@ class Draft:
         """How many there would be if all that is under way or drafted succeeded."""
         self.going = sum(m.life not in ENDED for m in census.leaving)
         """Those under way out, and those whose removal is drafted: they are still there (W42)."""
+        self.young = Young(census)
         self.available = census.available
         """How many would serve if all drafted removals were carried out now."""
 
@@ -103,6 +123,7 @@ class Draft:
             self.total -= member.life not in ENDED
             self.going += member.life not in ENDED
             self.available -= member.healthy
+            self.young.leave(member)
             if numbered and member.life not in ENDED:
                 self.places.leave(member)
         if numbered and action.member:

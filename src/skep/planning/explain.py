@@ -45,6 +45,7 @@ _NOTES = {
     NoteKind.CRASH_LOOPING: "it ends again and again",
     NoteKind.RETRIES_EXHAUSTED: "it ended too often and is left alone until the spec changes",
     NoteKind.UNPLACEABLE: "there is nowhere to make it",
+    NoteKind.PROGRESS_DEADLINE_EXCEEDED: "it comes no closer to its spec",
     NoteKind.PARTITION_SUSPECTED: "so many fell silent at once that the fault may be on our side",
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skep.model.plan import ActionKind
+from skep.model.plan import ActionKind, NoteKind
 from skep.model.spec import Kind
 from skep.model.state import ConditionType, Failure, Record
 
@@ -20,18 +20,18 @@ _DEEDS = {
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One line of the journal: a word (Failed, Ended, Available, Unavailable) and a sentence."""
+    """One line of the journal: a word (Failed, Ended, Available, ProgressDeadlineExceeded, …) and a sentence."""
 
     reason: str
     message: str
 
 
 def news(before: Record, after: Record, *, numbered: bool, now_s: float) -> tuple[News, ...]:
-    """Told once: each failure as often as it was counted, and Available when it flips.
+    """Told once: each failure as often as it was counted, Available when it flips, and that a roll is late (W46).
 
     `now_s` is the clock of the ledger.
     """
-    return (*_failures(before, after, numbered, now_s), *_available(before, after))
+    return (*_failures(before, after, numbered, now_s), *_available(before, after), *_late(before, after))
 
 
 def _failures(before: Record, after: Record, numbered: bool, now_s: float) -> Iterator[News]:
@@ -63,3 +63,9 @@ def _available(before: Record, after: Record) -> Iterator[News]:
     now = next((c for c in after.conditions if c.type is ConditionType.AVAILABLE), None)
     if was is not None and now is not None and was.status != now.status:
         yield News("Available" if now.status else "Unavailable", f"{now.message} serve")
+
+
+def _late(before: Record, after: Record) -> Iterator[News]:
+    reason = NoteKind.PROGRESS_DEADLINE_EXCEEDED.value
+    told = {c.reason for c in before.conditions}
+    yield from (News(reason, c.message) for c in after.conditions if c.reason == reason and reason not in told)

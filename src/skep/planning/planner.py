@@ -92,7 +92,7 @@ def _may_go(draft: Draft, member: Member) -> bool:
     """What serves, or may serve for all that is known, goes only if it can be spared."""
     if member.life is Life.RUNNING and not health_known(draft.census.observed):
         return False
-    return not member.healthy or rollout.spare(draft) > 0
+    return rollout.may_leave(draft, member)
 
 
 def _extra_pets(census: Census) -> list[Member]:
@@ -155,6 +155,7 @@ _NAMED_OR_ALIKE: Sequence[Step] = (
     rollout.remove_old,
     _fill_missing,
     rollout.create_new,
+    rollout.tell_late,
 )
 """Of pets, cattle and services."""
 
@@ -167,6 +168,8 @@ _NUMBERED: Sequence[Step] = (
     rollout.remove_old,
     _fill_numbers,
     rollout.create_new,
+    rollout.await_ready,
+    rollout.tell_late,
     slots.bury,
 )
 """Of numbered members. The dead come last, for until then nobody knows which slots are to be filled."""

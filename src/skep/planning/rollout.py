@@ -1,15 +1,11 @@
 """Moving a group to a new spec without ever having too many or too few (semantics.md W41-W45, N35)."""
 
 from skep.model.plan import REMOVALS, NoteKind, Reason
-from skep.model.state import Desired, Role
+from skep.model.state import Desired, Member, Role
 from skep.planning import slots
-from skep.planning.census import health_known, is_current
+from skep.planning.census import health_known, is_current, proven_s
 from skep.planning.draft import Draft
 from skep.planning.victims import first_to_go
-
-PROVEN_S = 2.0
-"""W44: a new numbered member takes the place of an old one after it was well for so long. What can't run at all mostly
-ends within a second, and Docker calls a container without a health check well from the first moment on."""
 
 
 def drains(desired: Desired) -> int:
@@ -25,21 +21,48 @@ def remove_old(draft: Draft) -> None:
     desired = draft.census.desired
     if not _may_roll(draft):
         return
-    unproven = _unproven(draft)
     for member in first_to_go(draft.census, [m for m in draft.untouched() if not is_current(desired, m)]):
-        if member.healthy and spare(draft) <= unproven:
-            return
-        draft.remove(member, Reason.OUTDATED, limit=drains(desired))
+        if may_leave(draft, member):
+            draft.remove(member, Reason.OUTDATED, limit=drains(desired))
 
 
-def _unproven(draft: Draft) -> int:
-    """How many new numbered members don't count yet, and when that changes."""
-    if not draft.census.desired.numbered:
-        return 0
-    young = [m.well_s for m in draft.census.current if m.healthy and m.well_s < PROVEN_S]
-    if young:
-        draft.wake_in(PROVEN_S - max(young))
-    return len(young)
+def may_leave(draft: Draft, member: Member) -> bool:
+    """Whether what serves can be spared. For an old numbered one those don't make up that have not proven themselves
+    (W44), whether new or overtaken by a newer spec; after a restart of skep all are young, and the old ones stay."""
+    if not member.healthy:
+        return True
+    young, least_s = draft.young, proven_s(draft.census.desired)
+    is_old = draft.census.desired.numbered and not is_current(draft.census.desired, member)
+    owed = len(young.current) + (0 if member.id in young.outdated else len(young.outdated))
+    if not is_old or spare(draft) > owed:
+        return spare(draft) > 0
+    if young.longest_s is not None:
+        draft.wake_in(least_s - young.longest_s)
+    return False
+
+
+def await_ready(draft: Draft) -> None:
+    """W44: there is a turn at the moment when the next one counts as available."""
+    least_s, staying = draft.census.desired.limits.min_ready_s or 0.0, draft.census.staying
+    waits = [least_s - m.well_s for m in staying if m.healthy and m.well_s < least_s]
+    if waits:
+        draft.wake_in(min(waits))
+
+
+def tell_late(draft: Draft) -> None:
+    """W46: a report, and a turn at the moment when it is due. It ends as soon as something comes closer."""
+    census, progress = draft.census, draft.census.ledger.progress
+    limit_s = census.desired.limits.progress_s
+    if progress is None or progress.complete or progress.generation != census.desired.generation:
+        return
+    left_s = progress.since_s + limit_s - draft.now_s
+    if left_s > 0:
+        draft.wake_in(left_s)
+        return
+    told = f"for {limit_s:g} s {progress.updated} are updated, {progress.outdated} old and {progress.available} serve"
+    failed = sorted((f for f in census.ledger.failures if f.count and f.message), key=lambda f: (-f.count, f.subject))
+    why = [f.message for f in failed] or [m.detail for m in census.staying if not m.healthy and m.detail]
+    draft.note(NoteKind.PROGRESS_DEADLINE_EXCEEDED, detail="; ".join([told, *why[:1]]))
 
 
 def create_new(draft: Draft) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.model.json import Json, JsonObject
-from skep.model.spec import FileRef, HealthCheck, Port, Resources, Restart, WorkloadSpec
+from skep.model.spec import FileRef, HealthCheck, Port, Resources, Restart, Rolling, WorkloadSpec, share
 
 STATE_LABEL = "swarm.cluster.state"
 """On the service and its containers: the reference document's label (semantics.md W20)."""
@@ -18,6 +18,12 @@ LABELS_LABEL = "skep.labels"
 """Which of the service's labels came from the spec, so that one that is dropped there goes from the service too."""
 
 NANOSECONDS = 1_000_000_000
+
+QUARTER = "25%"
+"""semantics.md W41: the default of both."""
+
+MONITOR_S = 5.0
+"""SwarmKit's own (semantics.md W47), and no less where a shorter MinReady is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +59,51 @@ def render(spec: WorkloadSpec, image: str, controller: str, names: Names) -> dic
         },
         "TaskTemplate": template,
         "Mode": {"Global": {}} if spec.mode == "global" else {"Replicated": {"Replicas": spec.count}},
-        "UpdateConfig": {"Parallelism": parallelism(spec.count), "FailureAction": "pause", "Order": "stop-first"},
+        "UpdateConfig": update_config(spec),
+        "RollbackConfig": update_config(spec),
         "EndpointSpec": {"Ports": [_port(p) for p in spec.ports]},
     }
 
 
-def parallelism(count: int) -> int:
-    """A quarter of the replicas at a time, rounded up (semantics.md W41); Docker's own default is one."""
-    return max(1, -(-count // 4))
+def update_config(spec: WorkloadSpec) -> dict[str, Json]:
+    """How Swarm moves replicas to a new template, and back: semantics.md W41 to W44 and W47 in its words.
+
+    Swarm starts first or stops first, and never both: what may be too many comes before what may be missing. A task
+    that fails within the monitor time pauses it.
+    """
+    surge, unavailable = _room(spec)
+    config: dict[str, Json] = {
+        "Parallelism": surge or max(1, unavailable),
+        "FailureAction": "pause",
+        "MaxFailureRatio": 0,
+        "Order": "start-first" if surge else "stop-first",
+    }
+    ready_s = spec.updating.min_ready_s
+    if ready_s:
+        config["Delay"] = round(ready_s * NANOSECONDS)
+        config["Monitor"] = round(max(MONITOR_S, ready_s) * NANOSECONDS)
+    return config
+
+
+def _room(spec: WorkloadSpec) -> tuple[int, int]:
+    """Surge and unavailable. Where a node has room for only one, a surge may have no place: nobody gets one unasked."""
+    updating = spec.updating
+    on_hosts = any(p.published and p.mode == "host" for p in spec.ports)
+    if spec.mode == "global" or (on_hosts and updating.max_surge is None):
+        return 0, unavailable_of(updating, spec.count)
+    return surge_of(updating, spec.count), unavailable_of(updating, spec.count)
+
+
+def surge_of(updating: Rolling, size: int) -> int:
+    """W41: a quarter more, rounded up, and one at least."""
+    if updating.max_surge is None:
+        return max(1, share(QUARTER, size, up=True))
+    return share(updating.max_surge, size, up=True)
+
+
+def unavailable_of(updating: Rolling, size: int) -> int:
+    """W41: a quarter fewer, rounded down."""
+    return share(QUARTER if updating.max_unavailable is None else updating.max_unavailable, size, up=False)
 
 
 def _container(spec: WorkloadSpec, image: str, names: Names) -> dict[str, Json]:

@@ -17,12 +17,14 @@ from skep.model.spec import (
     Port,
     Resources,
     Restart,
+    Rolling,
     Spec,
     WorkloadSpec,
 )
 from skep.specs.devices import PERMISSIONS
 from skep.specs.json_text import read_json
 from skep.specs.source import spec_of
+from skep.specs.updating import PROGRESS_DEADLINE_S
 from skep.specs.workload import FILE_MODE, NANO, RESTART_WINDOW_S
 
 
@@ -114,6 +116,7 @@ def _workload(spec: WorkloadSpec) -> Mapping[str, _Value]:
             Secrets=[_file(ref) for ref in spec.secrets],
             Configs=[_file(ref) for ref in spec.configs],
             Restart=_restart(spec.restart),
+            Updating=_rolling(spec.updating),
             Privileged=spec.privileged,
             Devices=[_device(device) for device in spec.devices],
             GPUs=_gpus(spec.gpus) if spec.gpus else None,
@@ -191,6 +194,18 @@ def _gpus(gpus: Gpus) -> Mapping[str, _Value]:
         Driver=gpus.driver,
         Capabilities=gpus.capabilities,
     )
+
+
+def _rolling(rolling: Rolling) -> Mapping[str, _Value]:
+    """Here 0 says something, and what is left out is None."""
+    ready_s, deadline_s = rolling.min_ready_s, rolling.progress_deadline_s
+    written: Mapping[str, _Value] = {
+        "MaxSurge": rolling.max_surge,
+        "MaxUnavailable": rolling.max_unavailable,
+        "MinReady": None if ready_s is None else _number(ready_s),
+        "ProgressDeadline": None if deadline_s == PROGRESS_DEADLINE_S else _number(deadline_s),
+    }
+    return {name: value for name, value in written.items() if value is not None}
 
 
 def _number(amount: float) -> float:

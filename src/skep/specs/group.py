@@ -4,20 +4,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from skep.model.errors import Fault
 from skep.model.json import RawJson
-from skep.model.spec import Allocation, GroupSpec, PluginRef, Updating
+from skep.model.spec import Allocation, Amount, GroupSpec, PluginRef, Updating, share
 from skep.specs.binding import Properties, RawProperties
 from skep.specs.fields import COUNT_MAX, Image, Name, refusing, twice
 from skep.specs.references import name_fault
+from skep.specs.updating import amount_of, both_zero
 
 _LOGICAL_ID = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9._:]*")
 LOGICAL_ID_MAX = 253
 """The length of a host name, the longest thing that a logical ID is used for."""
-
-_PERCENT = re.compile(r"(100|[1-9]?[0-9])%")
 
 
 def _logical_id_fault(text: str) -> str:
@@ -32,17 +31,7 @@ def _plugin_fault(text: str) -> str:
     return name_fault(lookup) or (name_fault(kind) if slash else "")
 
 
-def _amount(given: object) -> object:
-    if isinstance(given, bool) or not isinstance(given, int | str):
-        raise ValueError('must be a number of machines or a percentage such as "25%"')
-    if isinstance(given, str) and not _PERCENT.fullmatch(given):
-        raise ValueError('must be a number of machines or a percentage from "0%" to "100%"')
-    if isinstance(given, int) and not 0 <= given <= COUNT_MAX:
-        raise ValueError("must not be negative" if given < 0 else f"must be at most {COUNT_MAX}")
-    return given
-
-
-Amount = Annotated[int | str, BeforeValidator(_amount)]
+Machines = Annotated[Amount, amount_of("machines")]
 """A number of machines, or a percentage of the group's size."""
 
 
@@ -73,13 +62,12 @@ class PluginPart(Properties):
 class UpdatingPart(Properties):
     """`Properties.Updating`: how far a roll may stray from the size."""
 
-    max_surge: Amount | None = None
-    max_unavailable: Amount | None = None
+    max_surge: Machines | None = None
+    max_unavailable: Machines | None = None
 
     @classmethod
     def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
-        if {given.get("MaxSurge"), given.get("MaxUnavailable")} <= {0, "0%"}:
-            yield Fault("MaxSurge and MaxUnavailable can't both be 0: nothing could ever be replaced")
+        yield from both_zero(given)
 
 
 class GroupPart(Properties):
@@ -127,20 +115,13 @@ def _plugin(part: PluginPart) -> PluginRef:
     return PluginRef(part.plugin, RawJson(part.properties.encode()))
 
 
-def resolve_updating(surge: int | str | None, unavailable: int | str | None, count: int) -> Updating:
+def resolve_updating(surge: Amount | None, unavailable: Amount | None, count: int) -> Updating:
     """In members: surge rounded up, unavailable down (semantics.md W41).
 
     Where both come to 0, one may be missing: Kubernetes' ResolveFenceposts, and the same for `MaxSurge: 0` alone.
     """
-    max_surge = None if surge is None else _members(surge, count, up=True)
-    max_unavailable = None if unavailable is None else _members(unavailable, count, up=False)
+    max_surge = None if surge is None else share(surge, count, up=True)
+    max_unavailable = None if unavailable is None else share(unavailable, count, up=False)
     if max_surge == 0 and not max_unavailable:
         max_unavailable = 1
     return Updating(max_surge, max_unavailable)
-
-
-def _members(amount: int | str, count: int, *, up: bool) -> int:
-    if isinstance(amount, int):
-        return amount
-    hundredths = int(amount[:-1]) * count
-    return -(-hundredths // 100) if up else hundredths // 100

@@ -14,6 +14,7 @@ from skep.specs.devices import DevicePart, GpusPart, device_in_full, gpus_in_ful
 from skep.specs.fields import COUNT_MAX, Image, Name, objects, refusing, twice
 from skep.specs.references import VARIABLE, constraint_fault, label_fault
 from skep.specs.scalars import ByteSize, Duration, size_bytes
+from skep.specs.updating import RollingPart, faults_of_global
 
 MEMORY_MIN = 4 * 1024 * 1024
 """SwarmKit refuses a smaller limit or reservation (validateResources)."""
@@ -239,6 +240,7 @@ class WorkloadDocument(Properties):
     secrets: Files = ()
     configs: Files = ()
     restart: RestartPart = RestartPart()
+    updating: RollingPart = RollingPart()
     privileged: bool = False
     devices: tuple[Annotated[DevicePart, Short(device_in_full)], ...] = ()
     gpus: Annotated[GpusPart | None, Short(gpus_in_full)] = None
@@ -246,6 +248,8 @@ class WorkloadDocument(Properties):
     @classmethod
     def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
         yield from _count_faults(given)
+        if given.get("Mode") == "global":
+            yield from faults_of_global(given.get("Updating"))
         yield from twice(given, "Ports", map(_published, objects(given, "Ports")))
         yield from twice(given, "Mounts", [item.get("Target") for item in objects(given, "Mounts")])
         yield from twice(
@@ -279,6 +283,7 @@ class WorkloadDocument(Properties):
             secrets=tuple(part.spec() for part in self.secrets),
             configs=tuple(part.spec() for part in self.configs),
             restart=self.restart.spec(),
+            updating=self.updating.spec(),
             privileged=self.privileged,
             devices=tuple(part.spec() for part in self.devices),
             gpus=self.gpus.spec() if self.gpus else None,

@@ -1,0 +1,49 @@
+"""How close a key has come to its newest spec, and since when it comes no closer (semantics.md W46)."""
+
+from dataclasses import replace
+
+from skep.model.state import EVERYTHING, Desired, Ledger, Observed, Progress
+from skep.planning.census import Census, take
+from skep.planning.conditions import is_converged
+
+
+def advanced(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Progress | None:
+    """The progress to be remembered after this look; a new generation begins anew.
+
+    No time passes for what waits for something else, or goes. The best counts are kept: what ends again and again, and
+    is made anew each time, comes no closer.
+    """
+    before = ledger.progress
+    if not desired.limits.progress_s or desired.removed or desired.hold:
+        return None
+    if EVERYTHING in observed.silent:
+        return before
+    seen = _counted(take(desired, observed, ledger), now_s)
+    seen = replace(seen, complete=is_converged(desired, observed, ledger))
+    if before is None or before.generation != desired.generation:
+        return seen
+    if before.complete or not (seen.complete or _is_closer(seen, before)):
+        return before
+    return Progress(
+        generation=seen.generation,
+        updated=max(seen.updated, before.updated),
+        outdated=min(seen.outdated, before.outdated),
+        available=max(seen.available, before.available),
+        since_s=now_s,
+        complete=seen.complete,
+    )
+
+
+def _is_closer(seen: Progress, before: Progress) -> bool:
+    more = seen.updated > before.updated or seen.available > before.available
+    return more or seen.outdated < before.outdated
+
+
+def _counted(census: Census, now_s: float) -> Progress:
+    """Of a service its tasks count."""
+    desired = census.desired
+    if desired.in_place:
+        updated = sum(m.updated for m in census.current)
+        outdated = sum(max(0, m.wanted - m.updated) for m in census.current) + sum(m.wanted for m in census.outdated)
+        return Progress(desired.generation, updated, outdated, sum(m.running for m in census.staying), now_s)
+    return Progress(desired.generation, len(census.current), len(census.outdated), len(census.ready), now_s)
