@@ -173,8 +173,8 @@ class Engine(Protocol):
         """True when the engine has it now; False when no registry gave it within the time."""
 
     async def fetch_image(self, image: str) -> None:
-        """Pull it, with this host's docker credentials for its registry. RejectedError with the registry's own words
-        where it refuses (semantics.md W32), UnavailableError where it does not answer."""
+        """Pull it, with this host's docker credentials for its registry. NoImageError with the registry's own words
+        where it can't be had (semantics.md W32), UnavailableError where the engine does not answer."""
 
     def save_images(self, images: Sequence[str]) -> AsyncIterator[bytes]: ...
     async def load_images(self, tar: AsyncIterator[bytes]) -> None: ...

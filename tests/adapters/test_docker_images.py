@@ -11,7 +11,7 @@ from skep.adapters.docker import DockerEngine
 from skep.adapters.docker_errors import pull_kind
 from skep.adapters.docker_routes import Access
 from skep.model.engine import Image
-from skep.model.errors import RejectedError, SkepError, UnavailableError
+from skep.model.errors import NoImageError, UnavailableError
 from tests.adapters.wire_server import Answer, say, serving
 
 IMAGE = "registry.example.com/team/web:1"
@@ -31,34 +31,21 @@ def answering(body: bytes, status: str = "200 OK") -> Answer:
     return answer
 
 
-REFUSED = [
+WORDS = [
     "pull access denied for team/web, repository does not exist or may require 'docker login'",
     "manifest for team/web:1 not found: manifest unknown: manifest unknown",
-    "unauthorized: incorrect username or password",
-    "no matching manifest for linux/amd64 in the manifest list entries",
     "write /var/lib/docker/tmp/x: no space left on device",
-]
-SILENT = [
     "Get https://registry.example.com/v2/: dial tcp: lookup registry.example.com: no such host",
-    "Get https://registry.example.com/v2/: net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
-    "Get https://registry.example.com/v2/: net/http: TLS handshake timeout",
-    "dial tcp 10.0.0.1:443: connect: connection refused",
-    "dial tcp 10.0.0.1:443: i/o timeout",
     "received unexpected HTTP status: 503 Service Unavailable",
     "toomanyrequests: You have reached your pull rate limit",
-    "unexpected EOF",
 ]
 
 
-@pytest.mark.parametrize(
-    ("message", "kind"), [(m, RejectedError) for m in REFUSED] + [(m, UnavailableError) for m in SILENT]
-)
+@pytest.mark.parametrize("message", WORDS)
 @pytest.mark.parametrize("status", [0, 404, 500])
-def test_a_registry_that_refuses_is_told_from_one_that_is_silent(
-    status: int, message: str, kind: type[SkepError]
-) -> None:
+def test_whatever_a_registry_says_is_no_silence_of_the_engine(status: int, message: str) -> None:
     """W32."""
-    assert pull_kind(status, message) is kind
+    assert pull_kind(status, message) is NoImageError
 
 
 @pytest.mark.parametrize(
@@ -72,7 +59,7 @@ def test_a_registry_that_refuses_is_told_from_one_that_is_silent(
 async def test_a_refused_pull_has_the_registrys_words(tmp_path: Path, status: str, body: bytes) -> None:
     async with serving(tmp_path / "s", answering(body, status)) as endpoint:
         engine = DockerEngine(endpoint)
-        with pytest.raises(RejectedError, match=f"could not pull image {IMAGE} on .*denied: no"):
+        with pytest.raises(NoImageError, match=f"could not pull image {IMAGE} on .*denied: no"):
             await engine.fetch_image(IMAGE)
         await engine.close()
 
@@ -81,7 +68,7 @@ async def test_why_there_are_no_credentials_is_told_with_the_refusal(tmp_path: P
     (tmp_path / "config.json").write_text("{")
     async with serving(tmp_path / "s", answering(b'{"error":"denied"}')) as endpoint:
         engine = DockerEngine(endpoint, access=Access(docker_config=tmp_path))
-        with pytest.raises(RejectedError, match=r"denied \(docker's settings in .*config.json could not be read"):
+        with pytest.raises(NoImageError, match=r"denied \(docker's settings in .*config.json could not be read"):
             await engine.fetch_image(IMAGE)
         await engine.close()
 
@@ -127,7 +114,7 @@ async def test_a_registry_is_shown_the_credentials_of_this_host_and_nobody_else_
 async def test_credentials_are_in_no_error(tmp_path: Path) -> None:
     async with serving(tmp_path / "s", answering(b'{"error":"denied"}')) as endpoint:
         engine = DockerEngine(endpoint, access=access(tmp_path))
-        with pytest.raises(RejectedError) as caught:
+        with pytest.raises(NoImageError) as caught:
             await engine.fetch_image(IMAGE)
         await engine.close()
     header = base64.b64encode(f"ann:{SECRET}".encode()).decode()

@@ -157,6 +157,52 @@ async def what_is_deleted_leaves_nothing_and_can_be_made_again(bed: Bed) -> None
     await bed.delete(web)
 
 
+ENDS_WELL = ["sh", "-c", "sleep 0.2; exit 0"]
+ENDS_BADLY = ["sh", "-c", "sleep 0.2; exit 3"]
+
+
+async def a_job_is_as_wanted_when_all_have_ended_well_and_is_not_done_again(bed: Bed) -> None:
+    """W50, W54: another count makes only what is missing, and another template makes all anew. A simulated Swarm
+    shows no container that has ended."""
+    job = name()
+    view = await bed.apply(job, 2, Command=ENDS_WELL, Restart="never")
+    assert (view.desired, view.current, view.ready, view.completed) == (2, 0, 2, 2)
+    before = {r.id for r in await bed.look(job)}
+    await bed.crash()
+    await bed.converged(job)
+    assert {r.id for r in await bed.look(job)} == before
+    view = await bed.apply(job, 3, Command=ENDS_WELL, Restart="never")
+    assert (view.desired, view.completed) == (3, 3)
+    after = {r.id for r in await bed.look(job)}
+    assert len(after - before) == 1 or not after
+    view = await bed.apply(job, 3, Command=ENDS_WELL, Args=["again"], Restart="never")
+    assert view.completed == 3
+    assert len({r.id for r in await bed.look(job)} - after) == 3 or not after
+    await bed.delete(job)
+
+
+async def a_job_that_fails_is_left_alone_and_says_so(bed: Bed) -> None:
+    """W38, W54."""
+    job = name()
+    await bed.ask(job, 2, Command=ENDS_BADLY, Restart="never")
+
+    async def reason() -> str:
+        view = await bed.view(job)
+        conditions = view.conditions if view else ()
+        return next((c.reason for c in conditions if c.type is ConditionType.PROGRESSING and not c.status), "")
+
+    await bed.until(reason, "Failed")
+    await bed.clock.sleep(1)
+    before = {r.id for r in await bed.look(job)}
+    await bed.clock.sleep(3)
+    assert {r.id for r in await bed.look(job)} == before
+    assert len(before) == 2 or not before
+    view = await bed.view(job)
+    assert view is not None
+    assert (view.converged, view.completed, view.ready) == (False, 0, 0)
+    await bed.delete(job)
+
+
 # --- on plain engines alone: on Swarm mode these are SwarmKit's --------------------------------------------------
 
 
@@ -213,6 +259,30 @@ async def one_that_ends_at_once_is_made_anew_ever_more_seldom_and_its_last_is_ke
     await bed.delete(web)
 
 
+async def an_image_that_can_not_be_had_takes_nothing_from_what_serves(bed: Bed) -> None:
+    """F6, W32: nobody answers as this registry."""
+    web = name()
+    await bed.apply(web, 2)
+    before = set(await bed.runs(web, 2))
+    await bed.ask(web, 2, "localhost:9/skep/is-not-there:1")
+    told: list[str] = []
+
+    async def is_told() -> bool:
+        view = await bed.view(web)
+        assert view is not None
+        told[:] = [c.message for c in view.conditions if c.type is ConditionType.IMAGE_PULL_FAILED and c.status]
+        return bool(told)
+
+    await bed.until(is_told, True)
+    assert "localhost:9/skep/is-not-there:1" in told[0]
+    assert "; next try at 2" in told[0] or "; next try at 1" in told[0]
+    assert set(await bed.running(web)) == before
+    await bed.apply(web, 2)
+    assert set(await bed.runs(web, 2)) == before
+    assert {r.id for r in await bed.look(web)} == before
+    await bed.delete(web)
+
+
 async def what_is_deleted_takes_those_that_have_ended_with_it(bed: Bed) -> None:
     web = name()
     await bed.ask(web, 2, Command=["sh", "-c", "exit 3"])
@@ -255,6 +325,8 @@ CHECKS: list[Check] = [
     the_same_again_does_nothing,
     a_controller_that_is_killed_while_it_makes_them_makes_no_doubles,
     what_is_deleted_leaves_nothing_and_can_be_made_again,
+    a_job_is_as_wanted_when_all_have_ended_well_and_is_not_done_again,
+    a_job_that_fails_is_left_alone_and_says_so,
 ]
 """Of every cluster."""
 
@@ -262,6 +334,7 @@ ENGINE_CHECKS: list[Check] = [
     every_container_says_whose_it_is,
     what_has_our_name_and_is_not_ours_is_left_alone,
     one_that_ends_at_once_is_made_anew_ever_more_seldom_and_its_last_is_kept,
+    an_image_that_can_not_be_had_takes_nothing_from_what_serves,
     what_is_deleted_takes_those_that_have_ended_with_it,
     one_that_stopped_is_found_without_events_too,
 ]

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from skep.control.documents import decode_record, encode_record
 from skep.control.ledger import Outcome, Sight, forgive, settle
-from skep.model.errors import RejectedError, UnavailableError
+from skep.model.errors import NoImageError, RejectedError, UnavailableError
 from skep.model.plan import ActionKind
-from skep.model.state import Desired, Entry, Failure, Ledger, Life, Limits, Member
+from skep.model.state import Desired, Entry, Failure, Ledger, Life, Limits, Member, Record
 from skep.planning.backoff import RESTART_CAP_S
 from tests.control.values import act, creation, member, sight
 from tests.control.values import desired as wanted
@@ -100,6 +101,56 @@ def test_a_new_generation_counts_from_nothing_and_not_the_same_end_again() -> No
     fresh = forgive(books(failures=(ends("1", 5), Failure("", CREATE, 3, 200.0, "no")), streak=9))
     assert by_subject(fresh) == {("1", START): (0, -NOW_S)}
     assert (fresh.streak, after(fresh, look(dead("1"))).failures) == (0, fresh.failures)
+
+
+NO_IMAGE = NoImageError("manifest unknown")
+
+
+def pulls(count: int, retry_s: float, source: str = "a") -> Failure:
+    return Failure(source, CREATE, count, retry_s, "manifest unknown", pull=True)
+
+
+@pytest.mark.parametrize(("count", "wait_s"), [(0, 10.0), (1, 20.0), (2, 40.0), (4, 160.0), (5, 300.0), (60, 300.0)])
+def test_w32_an_image_that_can_not_be_had_holds_up_its_source_alone_and_ever_longer(count: int, wait_s: float) -> None:
+    """F6; the entry goes, so that another source makes what is missing."""
+    known = (pulls(count, 50.0),) if count else ()
+    settled = after(books(made("1"), failures=known, streak=3), look(outcomes=(Outcome("r1", 100.0, NO_IMAGE),)))
+    assert settled.failures == (pulls(count + 1, NOW_S + wait_s),)
+    assert (settled.entries, settled.streak) == ((), 3 if count else 0)
+
+
+def test_w32_two_that_failed_beside_each_other_were_one_try() -> None:
+    both = tuple(Outcome(request, 100.0, NO_IMAGE) for request in ("r1", "r2"))
+    first = after(books(made("1"), made("2")), look(outcomes=both))
+    assert first.failures == (pulls(1, NOW_S + 10),)
+    assert after(replace(first, entries=(made("3"),)), look(outcomes=(Outcome("r3", 101.0, NO_IMAGE),)), 101.0) == first
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (None, {}),
+        (SILENT, {("a", CREATE): (1, 1.0)}),
+        (REFUSED, {("a", CREATE): (1, 10.0), ("", CREATE): (1, 1.0)}),
+    ],
+    ids=["made", "silent", "refused"],
+)
+def test_w32_an_image_that_was_had_at_last_is_forgotten(error: Exception | None, left: object) -> None:
+    """Whatever became of it then is counted from one."""
+    known = books(made("1"), failures=(pulls(6, 50.0),))
+    settled = after(known, look(*([] if error else [there("1")]), outcomes=(Outcome("r1", 100.0, error),)))
+    assert by_subject(settled) == left
+    assert not any(f.pull for f in settled.failures)
+
+
+def test_w32_a_new_generation_asks_for_its_image_at_once() -> None:
+    assert forgive(books(failures=(pulls(6, 400.0),))).failures == ()
+
+
+def test_w32_how_often_a_pull_failed_survives_the_end_of_skep() -> None:
+    record = Record(WEB.key, ledger=books(failures=(pulls(3, 140.0),)))
+    again = decode_record(encode_record(record, 100.0, 5000.0), 7.0, 5010.0, RESTART_CAP_S)
+    assert again.ledger.failures == (pulls(3, 37.0),)
 
 
 def test_creations_that_went_well_in_a_row_are_counted() -> None:

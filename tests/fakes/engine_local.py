@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import count
 
 from skep.model.engine import Container, Image, Network, Volume
-from skep.model.errors import ConflictError, NotFoundError, RejectedError, UnavailableError
+from skep.model.errors import ConflictError, NoImageError, NotFoundError, RejectedError, UnavailableError
 from skep.model.json import JsonObject
 from tests.fakes.engine_calls import Calls, carries
 from tests.fakes.host import FakeContainer, Host, Ports
@@ -148,7 +148,7 @@ class LocalCalls(Calls):
 
     async def fetch_image(self, image: str) -> None:
         if not await self.pull_image(image, timeout_s=0):
-            raise RejectedError(f"could not pull image {image}: manifest unknown")
+            raise NoImageError(f"could not pull image {image}: manifest unknown")
 
     async def import_image(self, image: str, tar: AsyncIterator[bytes], changes: Sequence[str]) -> str:
         data = b"".join([part async for part in tar])
@@ -157,11 +157,12 @@ class LocalCalls(Calls):
         return id
 
     async def pull_image(self, image: str, *, timeout_s: float) -> bool:
-        digest = self._net.registry.get(image)
-        if digest is None:
+        name, _, asked = image.partition("@")
+        digest = self._net.registry.get(name)
+        if digest is None or asked not in ("", digest):
             await self._reach()
             return False
-        await self._act("pull image", lambda host: host.images.__setitem__(image, digest))
+        await self._act("pull image", lambda host: host.images.__setitem__(name, digest))
         return True
 
     async def save_images(self, images: Sequence[str]) -> AsyncIterator[bytes]:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tests.fakes.swarm import SimNode, SimSwarm
 
 
+_EXIT = re.compile(r"\bexit (\d+)")
+"""A command that ends with this is taken at its word."""
+
+
 class Orchestrator:
     """Level-based as SwarmKit's: `reconcile` may be called at any time and does nothing without a leader."""
 
@@ -168,7 +172,9 @@ class Orchestrator:
             elif self._kernel.now_s() >= service.not_before.get(slot_of(service, task), 0.0):
                 self._new_task(service, *slot_of(service, task))
             service.watch_until_s = 0.0
-        if dirty or moving:
+        if service.once:
+            moving -= len({slot_of(service, t) for t in service.tasks if t.over and t.template == service.template})
+        if dirty or moving > 0:
             return
         self._complete_after_monitor(service)
 
@@ -208,6 +214,8 @@ class Orchestrator:
         leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
         if service.starts_first:
             leaving.clear()
+        if service.once:
+            leaving |= {slot_of(service, t) for t in service.tasks if t.over and t.template == service.template}
         for key in wanted:
             if key not in taken and key not in leaving and self._kernel.now_s() >= service.not_before.get(key, 0.0):
                 self._new_task(service, *key)
@@ -251,9 +259,19 @@ class Orchestrator:
             return
         task.state, task.message = "running", "started"
         task.container_id = self._kernel.identity(64)
+        told = _EXIT.search(task.template)
+        if told:
+            self._kernel.later(self._kernel.timings.task_fail_s, self._exit, service, task, int(told[1]))
         if task.image.partition("@")[0] in self.bad_images:
             self._kernel.later(self._kernel.timings.task_fail_s, self._die, service, task)
         self.reconcile()
+
+    def _exit(self, service: SimService, task: SimTask, code: int) -> None:
+        """Swarm wants a task that has ended no more."""
+        if task.state == "running":
+            told = f"task: non-zero exit ({code})" if code else ""
+            self._fail(service, task, "failed" if code else "complete", told)
+            task.desired = "shutdown"
 
     def _die(self, service: SimService, task: SimTask) -> None:
         if task.state == "running":

@@ -80,6 +80,11 @@ class SimService:
         return None if "Global" in mode else int(mode["Replicated"].get("Replicas", 1))
 
     @property
+    def once(self) -> bool:
+        """What ends is not made again."""
+        return bool((self.spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") == "none")
+
+    @property
     def updating(self) -> bool:
         return self.update_state in ("updating", "rollback_started")
 

@@ -9,7 +9,8 @@ runs, is healthy and current.
     % has ended   o only just well   @a on the source a   #r made by request r
 
 A ledger is `create [slot] [@source] #r`, `drain id`, `start id`, … for what is under way,
-`failed KIND SUBJECT TIMES RETRY_S [COUNTED]` for what was refused or has ended, and `streak N`.
+`failed KIND SUBJECT TIMES RETRY_S [COUNTED]` for what was refused or has ended, `failed pull SOURCE TIMES RETRY_S` for
+an image that could not be had, `streak N`, and `progress UPDATED OUTDATED AVAILABLE SINCE_S [complete]`.
 An action is `drain m1 Surplus`, `create Missing`, `create a Missing`, `create 3 Missing @a`.
 What is silent is a list of sources, `health` or `everything`; `lost:a`, `unlisted:a` and `partitioned` say more.
 """
@@ -118,6 +119,8 @@ def _entry(words: list[str]) -> Entry:
 
 def _failure(words: list[str]) -> Failure:
     kind, subject, count, retry_s = words[:4]
+    if kind == "pull":
+        return Failure(subject, ActionKind.CREATE, int(count), float(retry_s), "manifest unknown", pull=True)
     counted = words[4] if len(words) > 4 else ""
     return Failure(
         "" if subject == "any" else subject, ActionKind(kind), int(count), float(retry_s), "refused", counted

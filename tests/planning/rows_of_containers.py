@@ -276,15 +276,15 @@ ROLLS = [
     Row("an old one waits until the new one has proven itself (W44)", numbered(1), "1=m1~@a 2=m2o@a", ""),
     Row("and leaves then", numbered(1), "1=m1~@a 2=m2@a", "drain m1 Outdated"),
     Row(
-        "what may be missing goes at once (W41)",
+        "what may be missing goes as soon as one was made (W41, F6)",
         numbered(4, surge=1, unavailable=1),
-        "1=m1~@a 2=m2~@a 3=m3~@a 4=m4~@a",
+        "1=m1~@a 2=m2~@a 3=m3~@a 4=m4~@a 5=m5%@a",
         "drain m4 Outdated, create 5 Missing @a",
     ),
     Row(
         "number and surge together are never exceeded, those on their way out included (W42)",
         numbered(4, surge=1, unavailable=1),
-        "1=m1~@a 2=m2~@a 3=m3~@a 4=m4~@a",
+        "1=m1~@a 2=m2~@a 3=m3~@a 4=m4~@a 5=m5%@a",
         "drain m4 Outdated, create 5 Missing @a",
         under_way=FULL,
     ),

@@ -61,6 +61,20 @@ def test_a_refusal_is_told_once_with_the_engines_words() -> None:
     )
 
 
+def test_an_image_that_can_not_be_had_is_told_with_the_registrys_words_and_the_time_of_the_next_try() -> None:
+    """W32, F6: the next one first; and no more when others have made up for it."""
+    seen, books = observed("1=m1@c"), ledger("failed pull a 2 120, failed pull b 1 110")
+    desired = numbered(2, "abc", per_source_max=1)
+    made = plan(desired, seen, books, NOW_S)
+    found = {c.type: c for c in conditions(desired, seen, books, made, (), 1_000_000_000.0, NOW_S)}
+    told = found[ConditionType.IMAGE_PULL_FAILED]
+    assert (told.status, told.reason) == (True, "ImagePullFailed")
+    assert told.message == "b: it could not get the image: manifest unknown; next try at 2001-09-09T01:46:50Z"
+    assert made.recheck_after_s == 110 - NOW_S
+    assert ConditionType.REPLICA_FAILURE not in found
+    assert ConditionType.IMAGE_PULL_FAILED not in stated(desired, "1=m1@c 2=m2@b", "failed pull a 2 120")
+
+
 def test_what_a_source_once_refused_is_not_told_when_others_have_made_up_for_it() -> None:
     found = stated(numbered(2, "ab"), "1=m1@a 2=m2@a", "failed create b 3 130")
     assert ConditionType.REPLICA_FAILURE not in found

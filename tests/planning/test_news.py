@@ -39,6 +39,12 @@ def ended(count: int, retry_s: float) -> Failure:
         ),
         (
             (),
+            Failure("e1", ActionKind.CREATE, 2, NOW_S + 20, "could not pull image nope:1: not found", pull=True),
+            True,
+            News("Failed", "pull on e1: could not pull image nope:1: not found; again in 20 s"),
+        ),
+        (
+            (),
             Failure("10.20.0.10", ActionKind.CREATE, 2, NOW_S + 2, "no space left"),
             False,
             News("Failed", "creation of 10.20.0.10: no space left; again in 2 s"),

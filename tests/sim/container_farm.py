@@ -62,9 +62,9 @@ class Farm:
         for host, container in self.containers(name)[:count]:
             host.end(container)
 
-    def attempts(self, act: str) -> list[float]:
-        """When each act of this kind (create, start) was begun."""
-        lines = [line.split() for line in self.world.kernel.history]
+    def attempts(self, act: str, host: str = "") -> list[float]:
+        """When each act of this kind (create, start, fetch) was begun, on one engine or on all."""
+        lines = [line.split() for line in self.world.kernel.history if line.endswith(f"sim://{host}") or not host]
         return [float(words[0]) for words in lines if words[1:3] == ["..", act]]
 
     async def condition(self, type: ConditionType) -> Condition | None:

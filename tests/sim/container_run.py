@@ -109,9 +109,19 @@ class ContainerScenario(Keeper):
     def _befalls(self) -> list[Befall]:
         containers = [self._kill, self._kill, self._kill, self._kill_all, self._lose, self._lose]
         engines = [self._cut, self._cut, self._halt, self._sicken, self._cut_streams, self._lose_events, self._refuse]
+        images = [self._forget_image, self._stop_registry]
         people = [self._change, self._change, self._change, self._delete]
         controller = [self._crash, self._crash, self._doze] if self._restless else [self._grow_old] * 3
-        return [*containers, *engines, *people, *controller, self._step_clock, self._other_faults, self._other_faults]
+        return [
+            *containers,
+            *engines,
+            *images,
+            *people,
+            *controller,
+            self._step_clock,
+            self._other_faults,
+            self._other_faults,
+        ]
 
     def _some(self) -> tuple[AloneHost, list[FakeContainer]]:
         """An engine, and what runs on it of ours."""
@@ -181,6 +191,18 @@ class ContainerScenario(Keeper):
     async def _accept(self, host: AloneHost) -> None:
         host.refusal = lambda what, name: None
 
+    async def _forget_image(self) -> None:
+        """Somebody removes an image from an engine; what runs of it runs on."""
+        self.rng.choice(self._hosts).images.pop(self.rng.choice(IMAGES), None)
+
+    async def _stop_registry(self) -> None:
+        """Nobody gets an image from it for a while, or ever again before the end."""
+        self.sim.world.registry.clear()
+        self._after(self.rng.uniform(1.0, 60.0), self._start_registry)
+
+    async def _start_registry(self) -> None:
+        self.sim.world.registry.update({image: f"sha256:{image}" for image in (*IMAGES, *BAD_IMAGES)})
+
     async def _other_faults(self) -> None:
         self.sim.world.kernel.faults = drawn_faults(self.rng) if self.rng.random() < 0.7 else Faults()
 
@@ -221,6 +243,7 @@ class ContainerScenario(Keeper):
     # --- phase two ------------------------------------------------------------------------------------------------
 
     async def _mend(self) -> None:
+        await self._start_registry()
         for name, document in list(self.wanted.items()):
             if document["Image"] in BAD_IMAGES:
                 await self._apply(self._drawn(name, IMAGES[0]))

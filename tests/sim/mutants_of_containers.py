@@ -61,6 +61,40 @@ OF_CONTAINERS = (
         "return bool(hold or draft.census.observed.unlisted)",
         "return bool(hold)",
     ),
+    # jobs
+    _numbered(
+        "what has completed is done again",
+        "slots",
+        "    held |= draft.census.desired.done\n",
+        "",
+    ),
+    # images
+    _numbered(
+        "an image that could not be had is asked for again at once",
+        "placement",
+        "if failure.retry_s > now_s or s in trying}",
+        "if s in trying}",
+    ),
+    _numbered(
+        "an image that could not be had is asked for many times at once",
+        "placement",
+        "if failure.retry_s > now_s or s in trying}",
+        "if failure.retry_s > now_s}",
+    ),
+    _numbered(
+        "an image that one engine can't get holds up all others",
+        "census",
+        "return self.mute.union(self.pulls)",
+        "return self.mute",
+    ),
+    _numbered("an image that can't be had is not told", "slots", "    _tell_of_pulls(draft)\n", ""),
+    _numbered(
+        "an image is looked for when nothing is missing",
+        "slots",
+        "    if len(census.current) >= census.desired.size:\n        return\n",
+        "",
+    ),
+    _numbered("what serves goes for an image that can't be had", "rollout", "(slots.is_untried(draft) or ", "("),
     # slots
     _numbered("numbers are never filled", "planner", "    _fill_numbers,\n", ""),
     _numbered(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from skep.control.ledger import Outcome, Sight, advance, begin, forgive, settle
 from skep.control.sickness import Sickness
-from skep.model.errors import RejectedError, UnavailableError
+from skep.model.errors import NoImageError, RejectedError, UnavailableError
 from skep.model.plan import REMOVALS, ActionKind, Plan
 from skep.model.state import Desired, Entry, Health, Ledger, Life, Member, Observed, Phase
 from skep.planning.check import check_plan
@@ -115,7 +115,8 @@ def _unheard(member: Member) -> Member:
 
 @dataclass
 class Task:
-    """An act on its way. `outcome`: done, refused (nothing happened), lost (it happened and nobody was told), half
+    """An act on its way. `outcome`: done, refused (nothing happened), unfetched (nor could the image be had), lost
+    (it happened and nobody was told), half
     (made and not started, and nobody was told) or silent (nothing happened and nobody was told)."""
 
     entry: Entry
@@ -221,7 +222,7 @@ class ContainerSimulation:
         """As an actuator does, it writes down first what it is about to attempt."""
         rng = self.rng
         self.ledger = advance(self.ledger, {entry.request: Phase.PROVISION})
-        kinds = ["refused", "lost", "silent", "half"]
+        kinds = ["refused", "lost", "silent", "half", *(["unfetched"] if entry.kind is ActionKind.CREATE else [])]
         outcome = rng.choice(kinds) if self.faults and rng.random() < 0.25 else "done"
         acts_s = self.now_s + rng.choice([0.1, 1.0, 10.0 if self.faults else 1.0])
         self.tasks[entry.request] = Task(entry, acts_s, acts_s + rng.choice([0.0, 0.5, 3.0]), outcome)
@@ -231,14 +232,14 @@ class ContainerSimulation:
             task.outcome = "silent" if not task.acted else "lost"
         if not task.acted:
             task.acted = True
-            if task.outcome not in ("refused", "silent"):
+            if task.outcome not in ("refused", "silent", "unfetched"):
                 self._act(task)
             return
         entry = task.entry
         del self.tasks[entry.request]
         if entry.kind in REMOVALS and task.outcome in ("done", "lost"):
             self.engines.containers.pop(entry.member, None)
-        errors = {"done": None, "refused": RejectedError("refused")}
+        errors = {"done": None, "refused": RejectedError("refused"), "unfetched": NoImageError("manifest unknown")}
         error = errors.get(task.outcome, UnavailableError("no answer"))
         self.outcomes[entry.request] = Outcome(entry.request, self.now_s, error)
 
@@ -279,14 +280,15 @@ class ContainerSimulation:
         total, most = len(there) + len(absent) + 1, self.desired.size + self.desired.max_surge
         if total > most:
             raise BrokenPromiseError("observer", f"{total} where at most {most} may be: {there} {absent}")
-        self._observe_patience(slot)
+        self._observe_patience(slot, source)
 
-    def _observe_patience(self, slot: str | None) -> None:
-        """W30, W33, W38."""
+    def _observe_patience(self, slot: str | None, source: str) -> None:
+        """W30, W32, W33, W38."""
         for failure in self.ledger.failures:
             of_key = (failure.subject, failure.kind) == ("", ActionKind.CREATE)
             of_slot = (failure.subject, failure.kind) == (slot, ActionKind.START)
-            if (of_key or of_slot) and failure.retry_s > self.now_s:
+            of_image = failure.pull and failure.subject == source
+            if (of_key or of_slot or of_image) and failure.retry_s > self.now_s:
                 raise BrokenPromiseError("observer", f"{slot} was made before its time")
             if of_slot and 0 < self.desired.limits.restarts_max <= failure.count:
                 raise BrokenPromiseError("observer", f"{slot} was made once more than allowed")

@@ -1,5 +1,7 @@
 """Containers by the rules: counts, rolls, names, deaths and silent engines, in virtual time (semantics.md 3)."""
 
+from itertools import pairwise
+
 import pytest
 
 from skep.model.engine import Container
@@ -213,20 +215,81 @@ def test_a_constraint_keeps_containers_on_the_engines_that_fulfil_it() -> None:
 # --- images -------------------------------------------------------------------------------------------------------
 
 
-def test_f6_an_image_that_nobody_has_leaves_the_old_ones_alone_and_is_asked_for_ever_more_seldom() -> None:
+def waits(at_s: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise(at_s)]
+
+
+CURVE_S = (10, 20, 40, 80, 160, 300)
+
+
+def test_f6_an_image_that_nobody_has_is_asked_for_ever_more_seldom_and_the_old_ones_are_untouched() -> None:
+    """W32: on each engine at once, then after 10, 20, 40, … 300 s, 10 % more or less; and it recovers without help."""
+
     async def body(farm: Farm) -> None:
         await farm.up(4)
-        Fewest(farm.world, "web", 3)
+        Fewest(farm.world, "web", 4)
+        old = {c.shown.id for _, c in farm.containers()}
         await farm.apply(4, "web:new")
-        await farm.clock.sleep(600)
-        failure = await farm.condition(ConditionType.REPLICA_FAILURE)
-        assert failure is not None
-        assert "web:new" in failure.message
-        assert len(farm.attempts("fetch")) <= 10
+        await farm.clock.sleep(1)
+        told = await farm.condition(ConditionType.IMAGE_PULL_FAILED)
+        assert told is not None
+        assert "manifest unknown; next try at " in told.message
+        await farm.clock.sleep(900)
+        for host in farm.hosts:
+            pulls = waits(farm.attempts("fetch", host.name))
+            assert all(0.9 * s <= wait <= 1.1 * s + 1 for s, wait in zip(CURVE_S, pulls, strict=False)), pulls
+            assert len(pulls) >= len(CURVE_S)
+        assert {c.shown.id for _, c in farm.containers()} == old
+        assert await farm.condition(ConditionType.REPLICA_FAILURE) is None
         farm.world.registry["web:new"] = "sha256:new"
+        farm.watch.asked("web", 4)
         await farm.right(340)
+        assert await farm.condition(ConditionType.IMAGE_PULL_FAILED) is None
 
     farmed(body, engines=2)
+
+
+def test_w32_an_engine_that_can_not_get_the_image_holds_up_none_that_has_it() -> None:
+    async def body(farm: Farm) -> None:
+        farm.hosts[1].images["web:own"] = "sha256:own"
+        await farm.apply(5, "web:own")
+        await farm.right(5)
+        assert spread(farm.world, "web") == [0, 0, 5]
+        assert len(farm.attempts("fetch")) <= 2
+
+    farmed(body, engines=3)
+
+
+def test_w32_a_new_spec_asks_for_its_image_at_once() -> None:
+    async def body(farm: Farm) -> None:
+        await farm.apply(2, "web:new")
+        await farm.clock.sleep(1000)
+        before = len(farm.attempts("fetch"))
+        farm.world.registry["web:newer"] = "sha256:newer"
+        await farm.apply(2, "web:newer")
+        await farm.right(5)
+        assert len(farm.attempts("fetch")) == before + 1
+
+    farmed(body)
+
+
+def test_w32_the_wait_for_an_image_survives_a_crash_of_skep() -> None:
+    async def main() -> None:
+        new = Farm(farm(1, 1))
+        async with new.sim.running():
+            new.watch.asked("web", 1)
+            await new.sim.apply(workload("web", 1, "web:new"))
+            await new.clock.sleep(100)
+        before = len(new.attempts("fetch"))
+        async with new.sim.running():
+            await new.clock.sleep(40)
+            assert len(new.attempts("fetch")) == before == 4
+            told = await new.condition(ConditionType.IMAGE_PULL_FAILED)
+            assert told is not None
+            await new.clock.sleep(40)
+            assert len(new.attempts("fetch")) == before + 1
+
+    run(main, HOUR_S)
 
 
 # --- W34 ---

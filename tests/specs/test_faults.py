@@ -111,7 +111,7 @@ BAD_WORKLOADS = [
     (
         WORKLOAD % "Restart: {MaxAttempts: -1, Window: 0s, Delay: 5s}",
         [
-            "a.yaml:4: Restart.Delay: is not a field here; there are MaxAttempts and Window",
+            "a.yaml:4: Restart.Delay: is not a field here; there are Policy, MaxAttempts and Window",
             "a.yaml:4: Restart.MaxAttempts: must not be negative",
             "a.yaml:4: Restart.Window: must be at least 1s",
         ],

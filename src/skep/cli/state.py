@@ -16,6 +16,7 @@ TROUBLES = (
     ("Progressing", False, "Failed"),
     ("NameConflict", True, "Conflict"),
     ("ReplicaFailure", True, "Failing"),
+    ("ImagePullFailed", True, "Failing"),
     ("CrashLooping", True, "CrashLooping"),
     ("Unreachable", True, "Unreachable"),
     ("RemediationRestricted", True, "Restricted"),

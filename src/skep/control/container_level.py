@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TypeVar
 
 from skep.control.container_listings import LISTING_S, Listings
@@ -111,20 +112,24 @@ class ContainerLevel:
             size=size,
             fingerprint=self._fingerprint(workload, sight),
             max_surge=surge,
-            max_unavailable=unavailable,
+            # Nobody is served by a job: old ones may all go at once.
+            max_unavailable=size if spec.restart.once else unavailable,
             removed=document.removed,
             limits=replace(
                 self._limits,
                 parallel=min(PARALLEL_MAX, QUEUED * self._call_limit * max(1, len(there))),
                 # Docker has counted a health check's retries already (W37).
                 unhealthy_after_s=0.0,
-                restarts_max=spec.restart.attempts_max,
+                restarts_max=max(1, spec.restart.attempts_max) if spec.restart.once else spec.restart.attempts_max,
                 # What ends before it was ever ready ends in a row.
-                restart_window_s=max(spec.restart.window_s, spec.updating.min_ready_s or 0.0),
+                restart_window_s=inf
+                if spec.restart.once
+                else max(spec.restart.window_s, spec.updating.min_ready_s or 0.0),
                 min_ready_s=spec.updating.min_ready_s,
-                progress_s=spec.updating.progress_deadline_s,
+                progress_s=0.0 if spec.restart.once else spec.updating.progress_deadline_s,
             ),
             numbered=True,
+            once=spec.restart.once,
             sources=workload.sources,
             # A classic Swarm is one source, and its manager knows which of its engines has a port to give.
             per_source_max=int(one_each and sight.kind is not ClusterKind.CLASSIC),

@@ -75,7 +75,7 @@ class _Page:
         return MemberView(
             id=member.id[:12],
             slot=f"{self.name}.{member.slot}",
-            life=member.life.value,
+            life="completed" if member.completed else member.life.value,
             health=member.health.value,
             current=is_current(self.seen.desired, member),
             running=member.running,

@@ -101,6 +101,7 @@ class ContainerActuator:
             request=labels.get(containers.REQUEST_LABEL, ""),
             created_s=container.created_s,
             running=int(life is Life.RUNNING),
+            completed=int(workload.spec.restart.once and life is Life.DEAD and container.exit_code == 0),
             detail=containers.detail_of(container),
         )
 

@@ -7,9 +7,10 @@ listing begun after it (semantics.md W13-W17), so that nothing is done twice on 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from skep.model.errors import NotReadyError, UnavailableError
+from skep.model.errors import NoImageError, NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, Member, Observed, Phase, Role
+from skep.planning import jobs
 from skep.planning.backoff import RESTART_CAP_S, create_delay_s, start_delay_s
 from skep.planning.census import ENDED, is_count
 from skep.planning.pace import is_at_rest
@@ -182,6 +183,10 @@ def subject(entry: Entry, desired: Desired) -> str:
     return entry.member or entry.slot or ""
 
 
+_NONE = Failure("", ActionKind.CREATE, 0, 0.0, "")
+"""Of what has not failed."""
+
+
 class Books:
     """What failed and what went well, while a ledger is being settled."""
 
@@ -231,12 +236,29 @@ class Books:
             self.failures.pop(on_key, None)
             self.failures.pop(on_source, None)
             return
+        if isinstance(error, NoImageError):
+            self._remember_pull(on_source, error)
+            return
         self.streak = 0
+        if self.failures.get(on_source, _NONE).pull:
+            del self.failures[on_source]
         if isinstance(error, UnavailableError):
             self._failed(on_source, create_delay_s, error, entry.request)
             return
         self._failed(on_source, start_delay_s, error)
         self._failed(on_key, create_delay_s, error)
+
+    def _remember_pull(self, on_source: tuple[str, ActionKind], error: NoImageError) -> None:
+        """W32: the image can't be had on this source, which waits 10, 20, 40, … 300 s; others may hold it. What failed
+        beside another try was no try of its own."""
+        known = self.failures.pop(on_source, _NONE)
+        if not known.pull:
+            self.streak, known = 0, _NONE
+        if known.retry_s > self.now_s:
+            self.failures[on_source] = known
+            return
+        retry_s = self.now_s + start_delay_s(known.count + 1, self._unit)
+        self.failures[on_source] = Failure(*on_source, known.count + 1, retry_s, _told(error), pull=True)
 
     def _remember_start(self, entry: Entry, error: Exception | None) -> None:
         """A refused start ends the member as its slot counts it; after silence it is tried again."""
@@ -271,6 +293,9 @@ class Books:
         """The ledger with these entries left."""
         desired, observed = self._sight.desired, self._sight.observed
         ledger = replace(self._ledger, entries=entries, applied=self._applied)
+        if not _is_blind(self._sight):
+            ledger = jobs.recorded(desired, observed, replace(ledger, entries=self._ledger.entries))
+            ledger, desired = replace(ledger, entries=entries), jobs.remaining(desired, observed, ledger)
         if desired.numbered and not _is_blind(self._sight):
             self.failures = recounted(desired, observed, self._ledger, self.failures, self.now_s, self._unit)
         failures = tuple(f for f in self.failures.values() if self._still_matters(f))

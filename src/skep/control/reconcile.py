@@ -27,6 +27,7 @@ from skep.planning.check import check_plan
 from skep.planning.conditions import conditions
 from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
+from skep.planning.jobs import recorded, remaining
 from skep.planning.news import news
 from skep.planning.numbers import coming, going
 from skep.planning.planner import plan as make_plan
@@ -130,11 +131,12 @@ class Reconciler:
         if record.observed_generation != document.generation:
             record = replace(record, ledger=ledgers.forgive(record.ledger))
         observed, settled, outcomes = self._looked(desired, listed, record.ledger, before)
+        desired = remaining(desired, observed, settled.ledger)
         if document.removed and _is_over(observed, settled.ledger):
             return await self._finish(document, world)
         plan = self._planned(desired, observed, settled.ledger)
         ledger, begun = ledgers.begin(settled.ledger, plan.actions, desired, self._request, self._clock.wall_s())
-        stated = self._stated(record, resolved, observed, plan, ledger)
+        stated = self._stated(record, desired, observed, plan, ledger)
         await self._records.write(stated)
         for one in news(record, stated, numbered=desired.numbered, now_s=self._clock.monotonic_s()):
             self._journal.say(key, one.reason, one.message)
@@ -143,7 +145,7 @@ class Reconciler:
             return Turn(recheck_after_s=0.0)
         self._actions.settled(key, outcomes)
         self._seen[key] = Seen(desired, observed, plan, resolved.actuator, resolved.cluster, self._clock.monotonic_s())
-        self._rests[key] = _Rest(desired, listed, stated)
+        self._rests[key] = _Rest(resolved.desired, listed, stated)
         _tell_numbers(desired, observed, settled.ledger, plan)
         self._announce(key, plan)
         for entry in (*settled.resume, *begun):
@@ -216,9 +218,9 @@ class Reconciler:
             raise BugError(f"the plan for {desired.key} would break a promise and was not carried out: {faults[0]}")
         return plan
 
-    def _stated(self, record: Record, resolved: Resolved, observed: Observed, plan: Plan, ledger: Ledger) -> Record:
-        desired = resolved.desired
-        stated = conditions(desired, observed, ledger, plan, record.conditions, self._clock.wall_s())
+    def _stated(self, record: Record, desired: Desired, observed: Observed, plan: Plan, ledger: Ledger) -> Record:
+        wall_s, now_s = self._clock.wall_s(), self._clock.monotonic_s()
+        stated = conditions(desired, observed, ledger, plan, record.conditions, wall_s, now_s)
         return replace(record, observed_generation=desired.generation, conditions=stated, ledger=ledger)
 
     def _request(self) -> str:
@@ -258,6 +260,8 @@ class Reconciler:
         is_new = before.observed_generation != document.generation
         desired, ledger = unhurried(wanted, ledgers.forgive(before.ledger) if is_new else before.ledger)
         observed = await resolved.actuator.observe(desired)
+        ledger = recorded(desired, observed, ledger)
+        desired = remaining(desired, observed, ledger)
         return desired, make_plan(desired, observed, ledger, self._clock.monotonic_s())
 
 

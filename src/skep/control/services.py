@@ -102,6 +102,7 @@ class SwarmWorkloads:
             slots=(SLOT,),
             fingerprint=self._fingerprint(rendered, refusal),
             in_place=True,
+            once=spec.restart.once,
             removed=document.removed,
             hold="" if document.removed else hold,
             limits=replace(self._limits, progress_s=spec.updating.progress_deadline_s),
@@ -218,7 +219,9 @@ class ServiceActuator:
         wanted = _wanted(workload.spec, tasks)
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
-        healthy = running >= wanted and not undone and not busy
+        ended = _ended(tasks) if workload.spec.restart.once else Counter()
+        ready = ended["complete"] if workload.spec.restart.once else running
+        healthy = ready >= wanted and not undone and not busy
         return Member(
             id=found.id,
             slot=SLOT,
@@ -233,6 +236,8 @@ class ServiceActuator:
             wanted=wanted,
             updated=sum(_runs(t) and t.created_s >= found.update_began_s for t in tasks),
             foreign=not self._is_ours(found),
+            completed=ended["complete"],
+            failed=ended["failed"] + ended["rejected"],
             detail=": ".join(t for t in (_trouble(tasks), found.update_message if undone else "") if t),
         )
 
@@ -306,9 +311,17 @@ def _runs(task: Task) -> bool:
 
 def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
     """Replicas asked for; of a global service as many as there are tasks that shall run."""
+    if spec.mode == "global" and spec.restart.once:
+        return len({t.node_id for t in tasks})
     if spec.mode == "global":
         return sum(t.desired_state == "running" for t in tasks)
     return spec.count
+
+
+def _ended(tasks: Sequence[Task]) -> Counter[str]:
+    """How the last task of each slot ended, of a job that Swarm does not try again."""
+    newest = {(t.slot, "" if t.slot else t.node_id): t for t in sorted(tasks, key=lambda t: t.created_s)}
+    return Counter(t.state for t in newest.values() if t.desired_state != "running" or t.state == "complete")
 
 
 def _trouble(tasks: Sequence[Task]) -> str:

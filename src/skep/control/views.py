@@ -76,7 +76,7 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
     )
     if document.key.kind is not Kind.WORKLOAD:
         return view
-    return _counting_containers(view, seen) if desired.numbered else _counting_tasks(view, members)
+    return _counting_containers(view, seen) if desired.numbered else _counting_tasks(view, seen)
 
 
 def _counting_containers(view: KeyView, seen: Seen) -> KeyView:
@@ -85,19 +85,23 @@ def _counting_containers(view: KeyView, seen: Seen) -> KeyView:
     active = [m for m in members if m.life is not Life.DEAD]
     return replace(
         view,
-        desired=desired.size,
+        desired=desired.size + len(desired.done),
         current=len({m.slot for m in members if m.life is Life.RUNNING}),
-        ready=len({m.slot for m in members if m.healthy}),
+        ready=len(desired.done) if desired.once else len({m.slot for m in members if m.healthy}),
+        completed=len(desired.done),
         outdated=sum(not is_current(desired, m) for m in active),
         members=(),
     )
 
 
-def _counting_tasks(view: KeyView, members: tuple[Member, ...]) -> KeyView:
+def _counting_tasks(view: KeyView, seen: Seen) -> KeyView:
     """A workload counts containers, not services (semantics.md W53)."""
+    members = seen.observed.members
     running = sum(m.running for m in members)
     desired = 0 if view.removed else sum(m.wanted for m in members) or view.desired
-    return replace(view, desired=desired, current=running, ready=running, members=())
+    completed = sum(m.completed for m in members)
+    ready = completed if seen.desired.once else running
+    return replace(view, desired=desired, current=running, ready=ready, completed=completed, members=())
 
 
 def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, now: Now) -> MemberView:

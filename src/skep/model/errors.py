@@ -57,6 +57,10 @@ class RejectedError(SkepError):
     """Permanent until something changes: the other side understood and refused, in its own words."""
 
 
+class NoImageError(RejectedError):
+    """Elsewhere, or later: an engine could not get an image, and these are its registry's words. Nothing was made."""
+
+
 class StaleTermError(SkepError):
     """Stop acting: another controller has taken over since this term began."""
 

@@ -68,16 +68,22 @@ class NoteKind(StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     UNPLACEABLE = "Unplaceable"
     PARTITION_SUSPECTED = "PartitionSuspected"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    JOB_FAILED = "Failed"
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing left undone. `subject` is a member or slot, empty for the whole key; `detail` is in words."""
+    """One thing left undone. `subject` is a member, slot or source, empty for the whole key; `detail` is in words.
+
+    `retry_s`: when it will be tried again, on the planner's clock; 0 where that is not known.
+    """
 
     kind: NoteKind
     subject: str = ""
     detail: str = ""
+    retry_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

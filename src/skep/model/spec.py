@@ -170,11 +170,17 @@ class FileRef:
 class Restart:
     """How often a container that ended is made anew (semantics.md W38). `attempts_max` 0 is without end.
 
-    A container that runs for `window_s` ends the count.
+    A container that runs for `window_s` ends the count. With `policy` never it is a job: what ends with 0 is complete
+    and is not made again, and what fails is made anew only if `attempts_max` allows more than one try (W54).
     """
 
     attempts_max: int = 0
     window_s: float = 600.0
+    policy: Literal["always", "never"] = "always"
+
+    @property
+    def once(self) -> bool:
+        return self.policy == "never"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Member:
     `rolled_back` means that the cluster itself undid or paused the last change.
     `running` of `wanted` replicas serve; a machine is one of one. `updated` of a service's run the newest template.
     `foreign`: not made by skep, and listed only because its adoption was asked for.
+    `completed` of a job's containers ended by themselves as they should, and `failed` did not and are given up.
     """
 
     id: str
@@ -75,6 +76,8 @@ class Member:
     wanted: int = 1
     updated: int = 0
     foreign: bool = False
+    completed: int = 0
+    failed: int = 0
     detail: str = ""
 
     @property
@@ -145,6 +148,8 @@ class Desired:
     numbered: members bear numbers from 1 on as their slots, like SwarmKit's tasks; `slots` is None. Whoever goes, goes
     for what it is worth and not for its number, and a new one takes the lowest number that is free. They are not
     started again but made anew, slowly at first (W9), and a slot's last dead one is kept.
+    once: a job. Numbered members that completed are not made again, and `done` are their slots, which `size` does not
+    count any more; of a service its tasks are counted.
     sources: where members may be made (numbered ones only), in a fixed order. per_source_max: at most so many of this
     key on one of them, 0 is no limit (a published port is taken once on an engine).
     """
@@ -167,6 +172,8 @@ class Desired:
     numbered: bool = False
     sources: tuple[str, ...] = ()
     per_source_max: int = 0
+    once: bool = False
+    done: frozenset[str] = frozenset()
 
 
 class Phase(StrEnum):
@@ -213,7 +220,7 @@ class Failure:
 
     `subject` is the member, or the slot to be filled, or empty for any cattle. `retry_s` is on the planner's
     clock. `message` is the last error, fit for a user. Of a numbered slot (kind START) it counts the members that
-    ended; `counted` is the last of them.
+    ended; `counted` is the last of them. `pull`: of a source of numbered members, what failed is getting the image.
     """
 
     subject: str
@@ -222,6 +229,7 @@ class Failure:
     retry_s: float
     message: str
     counted: str = ""
+    pull: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +254,8 @@ class Ledger:
 
     `streak`: creations of numbered members that succeeded one after the other since the last one failed or none was
     missing; it says how many may be begun at once (W9).
+    `completed`: slots of a job whose members ended well, of the fingerprint `completed_of`; what completed is not made
+    again, even if nothing is left of it (W54).
     `progress` is None where no deadline is kept: none was asked for, or nothing may be done now.
     """
 
@@ -253,6 +263,8 @@ class Ledger:
     failures: tuple[Failure, ...] = ()
     applied: str = ""
     streak: int = 0
+    completed: tuple[str, ...] = ()
+    completed_of: str = ""
     progress: Progress | None = None
 
 
@@ -269,7 +281,10 @@ class ConditionType(StrEnum):
     CRASH_LOOPING = "CrashLooping"
     UNPLACEABLE = "Unplaceable"
     PARTITION_SUSPECTED = "PartitionSuspected"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
     UNREACHABLE = "Unreachable"
+    COMPLETE = "Complete"
+    """Of jobs, in place of Available: all have ended as they should."""
 
 
 @dataclass(frozen=True, slots=True)

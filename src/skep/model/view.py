@@ -29,6 +29,7 @@ class KeyView:
 
     `role` is manager, worker or empty; `image` is empty for groups. `converged` is semantics.md W50.
     `doing` are the actions in flight and `waiting` what was left undone and why, in words.
+    `completed` are a job's containers that ended as they should; they count as ready, whether or not they are left.
     `observed_age_s` tells how old the observation is; negative when there was none yet.
     """
 
@@ -52,6 +53,7 @@ class KeyView:
     waiting: tuple[str, ...] = ()
     observed_age_s: float = -1.0
     endpoints: tuple[str, ...] = ()
+    completed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,16 @@ class Census:
         return frozenset(f.subject for f in self.ledger.failures if f.kind is ActionKind.CREATE and f.counted)
 
     @cached_property
+    def pulls(self) -> Mapping[str, Failure]:
+        """By source: the image could not be had there (W32)."""
+        return {f.subject: f for f in self.ledger.failures if f.pull}
+
+    @cached_property
+    def asked_alone(self) -> frozenset[str]:
+        """Sources of which one creation at a time is asked, beside the batches of all others."""
+        return self.mute.union(self.pulls)
+
+    @cached_property
     def _failures(self) -> Mapping[tuple[str, ActionKind], Failure]:
         return {(f.subject, f.kind): f for f in reversed(self.ledger.failures)}
 

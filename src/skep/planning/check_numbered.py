@@ -30,6 +30,8 @@ def _numbers(view: View) -> Iterator[str]:
             yield f"{slot} is no number"
         if count > 1 or slot in held:
             yield f"slot {slot} would be filled twice"
+        if slot in view.desired.done:
+            yield f"slot {slot} has completed and would be filled again"
         if _is_over(view, slot):
             yield f"slot {slot} ended too often and would be filled again"
 
@@ -62,7 +64,7 @@ def _batches(view: View) -> Iterator[str]:
     """W9, W10: one, two, four, and a failure makes it one again. What is made and starts yet has been a success."""
     if not view.desired.numbered or not view.creates:
         return
-    mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and f.counted}
+    mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and (f.counted or f.pull)}
     failed = ("", ActionKind.CREATE) in view.failures
     asked = [e for e in view.creating if e.source not in mute]
     made = 0 if failed else sum(e.phase is Phase.CREATED for e in asked)
@@ -73,6 +75,14 @@ def _batches(view: View) -> Iterator[str]:
         yield f"{begun} would be made at once after {streak} that went well"
     if pending and begun and streak < 7:
         yield "a batch would begin before the last one has ended"
+
+
+def _pulls(view: View) -> Iterator[str]:
+    """W32, W33: of a source that could not get the image one try at a time is asked."""
+    pulls, tries = {f.subject for f in view.ledger.failures if f.pull}, Counter(e.source for e in view.creating)
+    for source, count in Counter(a.source for a in view.creates).items():
+        if source in pulls and count + tries[source] > 1:
+            yield f"{source} could not get the image and would be asked for it {count + tries[source]} times at once"
 
 
 PROVEN_S = 2.0
@@ -103,7 +113,7 @@ def _graves(view: View) -> Iterator[str]:
     if not buried:
         return
     used = {m.slot for m in view.observed.members if m.life not in (Life.GONE, Life.DEAD)} | _due(view, last)
-    used |= {e.slot for e in view.promised} | {a.slot for a in view.creates}
+    used |= {e.slot for e in view.promised} | {a.slot for a in view.creates} | view.desired.done
     for slot, member in last.items():
         if member.id in buried and slot in used:
             yield f"{member.id} is to be removed, and it is the last that ended of slot {slot}"
@@ -133,5 +143,5 @@ def _dead_ends(view: View) -> Iterator[str]:
             yield f"{member.id} has ended, and something else than its removal is to be done"
 
 
-NUMBERED_RULES = (_stops, _numbers, _sources, _batches, _proofs, _graves, _dead_ends)
+NUMBERED_RULES = (_stops, _numbers, _sources, _batches, _pulls, _proofs, _graves, _dead_ends)
 """Rules that say nothing of groups and services, but that nothing of theirs is stopped."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Plan
 from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Observed
 from skep.planning.census import Census, is_count, take
-from skep.planning.explain import explain_note
+from skep.planning.explain import explain_note, explain_retry
 
 _NOTED = {
     NoteKind.HELD: ConditionType.WAITING,
@@ -17,6 +17,7 @@ _NOTED = {
     NoteKind.CRASH_LOOPING: ConditionType.CRASH_LOOPING,
     NoteKind.RETRIES_EXHAUSTED: ConditionType.CRASH_LOOPING,
     NoteKind.UNPLACEABLE: ConditionType.UNPLACEABLE,
+    NoteKind.IMAGE_PULL_FAILED: ConditionType.IMAGE_PULL_FAILED,
     NoteKind.PARTITION_SUSPECTED: ConditionType.PARTITION_SUSPECTED,
 }
 
@@ -37,13 +38,14 @@ _FINAL = frozenset(
         NoteKind.ROLL_REFUSED,
         NoteKind.RETRIES_EXHAUSTED,
         NoteKind.PROGRESS_DEADLINE_EXCEEDED,
+        NoteKind.JOB_FAILED,
     }
 )
 """What only a new spec changes; or, for all that is known, nothing else will (W46)."""
 
 
 def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
-    """W50: everything wanted is there, current and healthy, and nothing is under way.
+    """W50: everything wanted is there, current and healthy, and nothing is under way; a job has completed (W54).
 
     What lived on a lost source is replaced (W35), but not removed: it comes back with its source.
     """
@@ -54,17 +56,28 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
         and not ledger.entries
         and not census.outdated
         and not census.gone
+        and not (desired.once and desired.numbered and desired.size)
         and not any(m.drift for m in census.staying)
         and len(census.ready) == len(census.staying) == desired.size
     )
 
 
 def conditions(
-    desired: Desired, observed: Observed, ledger: Ledger, plan: Plan, before: Iterable[Condition], wall_s: float
+    desired: Desired,
+    observed: Observed,
+    ledger: Ledger,
+    plan: Plan,
+    before: Iterable[Condition],
+    wall_s: float,
+    now_s: float = 0.0,
 ) -> tuple[Condition, ...]:
-    """All statements that hold now. `since_s` is kept from `before` where the status has not flipped."""
+    """All statements that hold now. `since_s` is kept from `before` where the status has not flipped.
+
+    `now_s` is the same moment as `wall_s`, on the planner's clock.
+    """
     census = take(desired, observed, ledger)
-    stated = [_available(census), _progressing(desired, census, plan), *_failures(desired, ledger), *_from_notes(plan)]
+    stated = [_available(census), _progressing(desired, census, plan), *_failures(desired, ledger)]
+    stated += _from_notes(plan, wall_s - now_s)
     since = {c.type: (c.status, c.since_s) for c in before}
     return tuple(replace(c, since_s=_since(c, since.get(c.type), wall_s)) for c in stated)
 
@@ -74,6 +87,13 @@ def _since(condition: Condition, before: tuple[bool, float] | None, wall_s: floa
 
 
 def _available(census: Census) -> Condition:
+    if census.desired.once:
+        done, left = len(census.desired.done), census.desired.size
+        if census.desired.in_place:
+            done = sum(m.completed for m in census.staying)
+            left = sum(m.wanted - m.completed for m in census.staying)
+        reason = "Running" if left else "Completed"
+        return Condition(ConditionType.COMPLETE, not left, reason, f"{done} of {done + left} have completed")
     ready = sum(m.running for m in census.staying) if census.desired.in_place else census.available
     wanted = sum(m.wanted for m in census.staying) if census.desired.in_place else census.desired.size
     enough = ready >= wanted and bool(census.staying or not census.desired.size)
@@ -102,10 +122,12 @@ def _failures(desired: Desired, ledger: Ledger) -> list[Condition]:
 
 
 def _is_told_elsewhere(desired: Desired, ledger: Ledger, failure: Failure) -> bool:
-    """Slots that end again and again have a condition of their own (W30), and of the sources of numbered members only
-    those matter that something is asked of now."""
+    """Slots that end again and again have a condition of their own (W30), so have images (W32), and of the sources of
+    numbered members only those matter that something is asked of now."""
     if failure.kind is not ActionKind.CREATE or not desired.numbered or not failure.subject:
         return is_count(failure)
+    if failure.pull:
+        return True
     asked = {e.source for e in ledger.entries if e.kind is ActionKind.CREATE}
     return failure.subject not in asked
 
@@ -115,11 +137,11 @@ def _type(message: str, kind: ActionKind) -> ConditionType:
     return ConditionType.NAME_CONFLICT if conflict else ConditionType.REPLICA_FAILURE
 
 
-def _from_notes(plan: Plan) -> list[Condition]:
+def _from_notes(plan: Plan, ahead_s: float) -> list[Condition]:
     found = {}
     for note in plan.notes:
         kind = _NOTED.get(note.kind)
         if kind is not None and kind not in found:
-            message = note.detail if note.kind is NoteKind.HELD else explain_note(note)
+            message = note.detail if note.kind is NoteKind.HELD else explain_retry(note, ahead_s)
             found[kind] = Condition(kind, True, note.kind.value, message)
     return list(found.values())

@@ -40,6 +40,8 @@ def swarm_refusal(spec: WorkloadSpec) -> str:
     asked = {
         "Privileged: Swarm mode has no privileged containers": spec.privileged,
         "Devices: Swarm mode gives no devices to containers": bool(spec.devices),
+        "Restart.MaxAttempts: Swarm mode does not tell when it gives up a job": spec.restart.once
+        and spec.restart.attempts_max > 1,
         "GPUs: Swarm mode takes no requests for GPUs": spec.gpus is not None,
     }
     return "; ".join(

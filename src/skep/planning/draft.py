@@ -50,7 +50,7 @@ class Draft:
         self.creations = 0
         """Drafted ones; `removals` are those under way and drafted."""
         self._paced = 0
-        """Drafted creations that a batch counts: one on a source that owes an answer is a question of its own."""
+        """Drafted creations that a batch counts: one on a source that is asked alone is a question of its own."""
         self.total = len(census.staying) + len(census.creating)
         """How many there would be if all that is under way or drafted succeeded."""
         self.going = sum(m.life not in ENDED for m in census.leaving)
@@ -77,8 +77,8 @@ class Draft:
         """Each only once."""
         return tuple(self._notes)
 
-    def note(self, kind: NoteKind, subject: str = "", detail: str = "") -> None:
-        self._notes[Note(kind, subject, detail)] = None
+    def note(self, kind: NoteKind, subject: str = "", detail: str = "", retry_s: float = 0.0) -> None:
+        self._notes[Note(kind, subject, detail, retry_s)] = None
 
     def note_silent(self, sources: Collection[str], detail: str = "") -> None:
         """`a, b do not answer`, and what follows from that."""
@@ -116,7 +116,7 @@ class Draft:
             self.total += 1
             if numbered:
                 self.places.add(action.source)
-                self._paced += action.source not in self.census.mute
+                self._paced += action.source not in self.census.asked_alone
         elif action.kind in REMOVALS:
             member = self.census.by_id[action.member]
             self.removals += 1
@@ -163,11 +163,11 @@ class Draft:
         full = self.census.creations + self.creations >= desired.limits.parallel
         full = full or self.total + self.going >= desired.size + desired.max_surge
         over = self._paced >= self.creations_max
-        if full or (over and not self.census.mute) or self.backing_off("", ActionKind.CREATE):
+        if full or (over and not self.census.asked_alone) or self.backing_off("", ActionKind.CREATE):
             return False
         source = self.places.choose()
         if source is not None:
-            paced = over and source not in self.census.mute
+            paced = over and source not in self.census.asked_alone
             return not paced and self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
         if not self.places.will_have_room():
             self._note_nowhere()
@@ -178,7 +178,7 @@ class Draft:
         mute = set(self.places.silent) - self.census.observed.silent
         if mute:
             self.note_silent(mute)
-        elif not self.places.silent:
+        elif not self.places.silent and not self.census.pulls:
             self.note(NoteKind.UNPLACEABLE, detail="no engine that it may run on is free")
 
     def backing_off(self, subject: str, kind: ActionKind) -> Failure | None:

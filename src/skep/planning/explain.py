@@ -1,5 +1,7 @@
 """The only place where plans become English, so that text and deed can't part."""
 
+from datetime import UTC, datetime, timedelta
+
 from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.spec import Kind
 from skep.model.state import Entry, Phase
@@ -46,6 +48,8 @@ _NOTES = {
     NoteKind.RETRIES_EXHAUSTED: "it ended too often and is left alone until the spec changes",
     NoteKind.UNPLACEABLE: "there is nowhere to make it",
     NoteKind.PROGRESS_DEADLINE_EXCEEDED: "it comes no closer to its spec",
+    NoteKind.JOB_FAILED: "it failed and is not tried again until the spec changes",
+    NoteKind.IMAGE_PULL_FAILED: "it could not get the image",
     NoteKind.PARTITION_SUSPECTED: "so many fell silent at once that the fault may be on our side",
 }
 
@@ -61,6 +65,9 @@ _PHASES = {
     Phase.DESTROYED: "destroying",
     Phase.AWAITED: "done, waiting to see it",
 }
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def explain(plan: Plan) -> tuple[str, ...]:
@@ -87,6 +94,13 @@ def _why(kind: Kind, action: Action) -> str:
 def explain_note(note: Note) -> str:
     """`waiting: cluster managers has no manager yet`."""
     return ": ".join(part for part in (note.subject, _NOTES[note.kind], note.detail) if part)
+
+
+def explain_retry(note: Note, ahead_s: float) -> str:
+    """The same, with the time of the next try; `ahead_s` is the wall clock's lead over the planner's."""
+    told = explain_note(note)
+    at = _EPOCH + timedelta(seconds=int(note.retry_s + ahead_s))
+    return f"{told}; next try at {at:%Y-%m-%dT%H:%M:%SZ}" if note.retry_s else told
 
 
 def explain_entry(kind: Kind, entry: Entry) -> str:

@@ -35,10 +35,16 @@ def news(before: Record, after: Record, *, numbered: bool, now_s: float) -> tupl
 
 
 def _failures(before: Record, after: Record, numbered: bool, now_s: float) -> Iterator[News]:
-    counted = {(f.subject, f.kind): f.count for f in before.ledger.failures}
+    counted = {(f.subject, f.kind, f.pull): f.count for f in before.ledger.failures}
     for failure in after.ledger.failures:
-        if failure.message and failure.count > counted.get((failure.subject, failure.kind), 0):
-            yield _ended(failure, now_s) if numbered and failure.counted else _failed(after.key.kind, failure, now_s)
+        if failure.message and failure.count > counted.get((failure.subject, failure.kind, failure.pull), 0):
+            yield _told(after.key.kind, failure, numbered, now_s)
+
+
+def _told(kind: Kind, failure: Failure, numbered: bool, now_s: float) -> News:
+    if failure.pull:
+        return News("Failed", f"pull on {failure.subject}: {failure.message}; {_next(failure, now_s)}")
+    return _ended(failure, now_s) if numbered and failure.counted else _failed(kind, failure, now_s)
 
 
 def _ended(failure: Failure, now_s: float) -> News:

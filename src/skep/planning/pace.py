@@ -12,11 +12,12 @@ def batch(census: Census) -> int:
     """How many creations may be begun now. A batch has to be made before the next one begins, and a failure ends the
     row. What is made may still be starting then: a start is limited like all else, but no batch waits for it.
 
-    Creations that a source leaves without an answer count only against the limit: while one is silent, others go on.
+    Creations that a source leaves without an answer, or that wait for an image that it could not get before, count only
+    against the limit: others go on.
     """
     under_way = [e for e in census.ledger.entries if e.kind is ActionKind.CREATE]
     room = census.desired.limits.parallel - len(under_way)
-    counted = [e for e in under_way if e.source not in census.mute]
+    counted = [e for e in under_way if e.source not in census.asked_alone]
     if census.failure("", ActionKind.CREATE) is not None:
         return max(0, min(room, 1 - len(counted)))
     made = sum(e.phase is Phase.CREATED for e in counted)

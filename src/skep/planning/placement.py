@@ -18,10 +18,12 @@ class Places:
         self._held = self._load + Counter(m.source for m in census.leaving)
         """Also those that are on their way out: until they are gone they hold their ports."""
         self._doubted = {s: f for s in self._order if (f := census.failure(s, ActionKind.CREATE)) is not None}
-        self._mute = census.mute
+        self._alone, self._mute = census.asked_alone, census.mute
         trying = {e.source for e in census.ledger.entries if e.kind is ActionKind.CREATE}
         self.silent = [s for s in self._order if s in census.observed.silent or s in census.mute & trying]
-        closed = census.observed.lost.union(self.silent)
+        waiting = {s for s, failure in census.pulls.items() if failure.retry_s > now_s or s in trying}
+        """Where the image could not be had, and is not asked for again yet (W32), or is just now (W33)."""
+        closed = census.observed.lost.union(self.silent, waiting)
         self._open = [s for s in self._order if s not in closed]
 
     def choose(self) -> str | None:
@@ -44,8 +46,9 @@ class Places:
         """A creation was drafted."""
         self._load[source] += 1
         self._held[source] += 1
-        if source in self._mute:
+        if source in self._alone:
             self._open.remove(source)
+        if source in self._mute:
             self.silent.append(source)
 
     def leave(self, member: Member) -> None:

@@ -58,6 +58,8 @@ def _mend_in_place(draft: Draft) -> None:
     desired = draft.census.desired
     for member in draft.untouched():
         outdated = desired.in_place and (not is_current(desired, member) or member.rolled_back)
+        if desired.once and member.failed and not outdated:
+            draft.note(NoteKind.JOB_FAILED, detail=member.detail)
         if member.foreign:
             draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
         elif _refused_by_cluster(draft.census, member):

@@ -70,10 +70,11 @@ def start_was_refused(census: Census, member: Member) -> bool:
 def stop_sick(draft: Draft) -> None:
     """W37: what is unhealthy serves no more, and counts as ended from then on, so that W30 sets the pace.
 
-    All of them at once: it takes nothing from anybody, and its successor comes one, two, four at a time (W9).
+    All of them at once: it takes nothing from anybody, and its successor comes one, two, four at a time (W9). A job
+    ends by itself, and says then how it went.
     """
     desired = draft.census.desired
-    if not health_known(draft.census.observed) or desired.hold:
+    if not health_known(draft.census.observed) or desired.hold or desired.once:
         return
     for member in draft.untouched():
         if member.life is not Life.RUNNING or member.health is not Health.UNHEALTHY or member.id in draft.unwanted:

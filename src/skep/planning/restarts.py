@@ -60,7 +60,7 @@ def _last_dead(desired: Desired, observed: Observed, leaving: set[str]) -> dict[
     """The newest of each slot that ended by itself: what is being removed was stopped by us."""
     last: dict[str, Member] = {}
     for member in observed.members:
-        if member.life is not Life.DEAD or member.slot is None or member.id in leaving:
+        if member.life is not Life.DEAD or member.slot is None or member.id in leaving or member.completed:
             continue
         if member.slot not in last or is_newer(member, last[member.slot]):
             last[member.slot] = member
@@ -88,7 +88,7 @@ def _forgotten(desired: Desired, observed: Observed, ledger: Ledger, counts: Fai
 
 def _is_wanted(desired: Desired, slot: str) -> bool:
     number = number_of(slot)
-    return number is not None and number <= desired.size
+    return number is not None and number <= desired.size + len(desired.done)
 
 
 def _bounded(counts: dict[tuple[str, ActionKind], Failure]) -> dict[tuple[str, ActionKind], Failure]:

@@ -22,7 +22,7 @@ def remove_old(draft: Draft) -> None:
     if not _may_roll(draft):
         return
     for member in first_to_go(draft.census, [m for m in draft.untouched() if not is_current(desired, m)]):
-        if may_leave(draft, member):
+        if not (member.healthy and slots.is_untried(draft)) and may_leave(draft, member):
             draft.remove(member, Reason.OUTDATED, limit=drains(desired))
 
 

@@ -69,12 +69,12 @@ def update_config(spec: WorkloadSpec) -> dict[str, Json]:
     """How Swarm moves replicas to a new template, and back: semantics.md W41 to W44 and W47 in its words.
 
     Swarm starts first or stops first, and never both: what may be too many comes before what may be missing. A task
-    that fails within the monitor time pauses it.
+    that fails within the monitor time pauses it, but for a job's: Swarm takes their every end for a failure.
     """
     surge, unavailable = _room(spec)
     config: dict[str, Json] = {
         "Parallelism": surge or max(1, unavailable),
-        "FailureAction": "pause",
+        "FailureAction": "continue" if spec.restart.once else "pause",
         "MaxFailureRatio": 0,
         "Order": "start-first" if surge else "stop-first",
     }
@@ -128,6 +128,8 @@ def _container(spec: WorkloadSpec, image: str, names: Names) -> dict[str, Json]:
 
 def _restart_policy(restart: Restart) -> JsonObject:
     """SwarmKit keeps the count (semantics.md W38); what is not asked for is left to its defaults."""
+    if restart.once:
+        return {"Condition": "none"}
     return {
         "Condition": "any",
         "MaxAttempts": restart.attempts_max,

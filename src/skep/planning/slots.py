@@ -5,7 +5,7 @@ from itertools import count, islice
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Reason
 from skep.model.state import Member
-from skep.planning.census import ENDED, Census, is_count, is_newer, number_of
+from skep.planning.census import ENDED, Census, is_count, is_current, is_newer, number_of
 from skep.planning.draft import Draft
 from skep.planning.restarts import CRASH_LOOP_ENDS, is_exhausted
 
@@ -15,6 +15,7 @@ def fill(draft: Draft, room: int, reason: Reason) -> None:
     going = {a.member for a in draft.actions if a.kind in REMOVALS}
     held = {m.slot for m in draft.census.staying if m.id not in going}
     held |= {e.slot for e in draft.census.ledger.entries if e.kind is ActionKind.CREATE}
+    held |= draft.census.desired.done
     vacated = {m.slot for m in draft.census.staying if m.id in going}
     vacated |= {m.slot for m in draft.census.leaving if m.life not in ENDED}
     slots = list(islice(_candidates(draft, held | draft.openings, vacated), room)) if room > 0 else []
@@ -61,20 +62,43 @@ def _waits(draft: Draft, slot: str) -> bool:
     return False
 
 
+def is_untried(draft: Draft) -> bool:
+    """F6: where the surge has room for a first new one, it is made before anything that serves goes, so that an image
+    that can't be had takes nothing from anybody. Where a port is fixed, that room may be on an engine that fails."""
+    census, desired = draft.census, draft.census.desired
+    if not desired.numbered or desired.per_source_max or any(is_current(desired, m) for m in census.observed.members):
+        return False
+    coming = any(is_current(desired, e) for e in census.creating)
+    return coming or draft.total + draft.going < desired.size + desired.max_surge
+
+
 def tell(draft: Draft) -> None:
     """What has to be known of the whole key: slots that end again and again (W30, W38), and who is silent."""
     census = draft.census
     counts = [f for f in census.ledger.failures if is_count(f) and f.count]
     for failure in sorted(counts, key=lambda f: (number_of(f.subject) or 0, f.subject)):
         if is_exhausted(census.desired, failure):
-            draft.note(NoteKind.RETRIES_EXHAUSTED, failure.subject, failure.message)
+            kind = NoteKind.JOB_FAILED if census.desired.once else NoteKind.RETRIES_EXHAUSTED
+            draft.note(kind, failure.subject, failure.message)
         elif failure.count >= CRASH_LOOP_ENDS:
             draft.note(NoteKind.CRASH_LOOPING, failure.subject, failure.message)
+    _tell_of_pulls(draft)
     if census.observed.partitioned:
         silent = ", ".join(sorted(census.observed.silent))
         draft.note(NoteKind.PARTITION_SUSPECTED, detail=f"none of {silent} is replaced")
     if census.observed.silent:
         draft.note_silent(census.observed.silent, _unheard(census))
+
+
+def _tell_of_pulls(draft: Draft) -> None:
+    """W32: what each registry said and when it is asked again, the next one first, as long as anything is missing."""
+    census = draft.census
+    if len(census.current) >= census.desired.size:
+        return
+    for failure in sorted(census.pulls.values(), key=lambda f: (f.retry_s, f.subject)):
+        draft.note(NoteKind.IMAGE_PULL_FAILED, failure.subject, failure.message, failure.retry_s)
+        if failure.retry_s > draft.now_s:
+            draft.wake_in(failure.retry_s - draft.now_s)
 
 
 def tell_of_left(draft: Draft) -> None:
@@ -99,7 +123,7 @@ def bury(draft: Draft) -> None:
     census, last = draft.census, _last_dead(draft.census)
     borne = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED}
     coming = {e.slot for e in census.creating} | {a.slot for a in draft.actions if a.kind is ActionKind.CREATE}
-    used = borne | coming | draft.openings
+    used = borne | coming | draft.openings | census.desired.done
     for member in census.dead:
         if member.slot in coming:
             continue

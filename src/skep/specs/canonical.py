@@ -174,7 +174,8 @@ def _file(ref: FileRef) -> Mapping[str, _Value]:
 
 def _restart(restart: Restart) -> Mapping[str, _Value]:
     window_s = 0.0 if restart.window_s == RESTART_WINDOW_S else restart.window_s
-    return _some(MaxAttempts=restart.attempts_max, Window=_number(window_s))
+    policy = "" if restart.policy == "always" else restart.policy
+    return _some(Policy=policy, MaxAttempts=restart.attempts_max, Window=_number(window_s))
 
 
 def _device(device: Device) -> Mapping[str, _Value]:

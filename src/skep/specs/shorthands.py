@@ -58,6 +58,11 @@ def file_ref(given: Json) -> object:
     return {"Source": given} if isinstance(given, str) else given
 
 
+def restart(given: Json) -> object:
+    """The policy alone."""
+    return {"Policy": given} if isinstance(given, str) else given
+
+
 def health_test(given: Json) -> object:
     """A line for the container's shell."""
     return ("CMD-SHELL", given) if isinstance(given, str) else given

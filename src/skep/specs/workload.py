@@ -204,13 +204,19 @@ class FilePart(Properties):
 
 
 class RestartPart(Properties):
-    """`Restart`: how often a container that ended is made anew."""
+    """`Restart`: whether and how often a container that ended is made anew."""
 
+    policy: Literal["always", "never"] = "always"
     max_attempts: Annotated[int, Field(ge=0, le=RESTARTS_MAX)] = 0
     window: Annotated[Duration, _at_least(WINDOW_MIN_S, "1s", or_zero=False)] = RESTART_WINDOW_S
 
+    @classmethod
+    def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
+        if given.get("Policy") == "never" and "Window" in given:
+            yield Fault("is not used with Policy never, whose tries are counted for ever; leave it out", "Window")
+
     def spec(self) -> Restart:
-        return Restart(self.max_attempts, self.window)
+        return Restart(self.max_attempts, self.window, self.policy)
 
 
 Files = tuple[Annotated[FilePart, Short(shorthands.file_ref)], ...]
@@ -239,7 +245,7 @@ class WorkloadDocument(Properties):
     user: str = ""
     secrets: Files = ()
     configs: Files = ()
-    restart: RestartPart = RestartPart()
+    restart: Annotated[RestartPart, Short(shorthands.restart)] = RestartPart()
     updating: RollingPart = RollingPart()
     privileged: bool = False
     devices: tuple[Annotated[DevicePart, Short(device_in_full)], ...] = ()
