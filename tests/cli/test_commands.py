@@ -151,6 +151,8 @@ def test_why_reaches_the_server_with_every_change(shell: Shell, front: FrontDoub
         ("workload", "scale", "web", "4"),
         ("workload", "retry", "web"),
         ("workload", "rollback", "web", "--to", "3"),
+        ("workload", "pause", "web"),
+        ("workload", "resume", "web"),
         ("group", "rollback", "workers"),
         ("delete", "-f", web),
         ("group", "free", "workers"),
@@ -158,8 +160,17 @@ def test_why_reaches_the_server_with_every_change(shell: Shell, front: FrontDoub
         ("workload", "rm", "web"),
     ):
         assert shell.skep(*arguments, "--why", why).code == 0, arguments
-    assert front.reasons == [why] * 11
+    assert front.reasons == [why] * 13
     assert front.rolled_to == [3, None]
+
+
+def test_who_paused_it_and_what_to_do_is_told(shell: Shell, front: FrontDouble) -> None:
+    waiting = Condition(ConditionType.PROGRESSING, False, "Paused", "the roll-out is paused: by ann: to look", 1.0)
+    _show(front, replace(WORKLOAD, paused="by ann: to look", conditions=(waiting,)))
+    lines = shell.skep("workload", "describe", "web").out.splitlines()
+    assert "State:      Paused: the roll-out is paused: by ann: to look" in lines
+    assert "Paused:     by ann: to look" in lines
+    assert "To do:      resume it, or go back with rollback" in lines
 
 
 def test_a_refusal_is_told_and_cascade_overrules_it(shell: Shell, front: FrontDouble) -> None:

@@ -116,7 +116,7 @@ def test_settings_that_nobody_can_read_are_told(tmp_path: Path) -> None:
 
 
 def test_advice_is_for_states_that_there_are() -> None:
-    assert set(ADVICE) <= {word for _, _, word in TROUBLES}
+    assert set(ADVICE) <= {"Paused", *(word for _, _, word in TROUBLES)}
 
 
 def test_what_the_server_raises_on_purpose_is_told_also_out_of_a_group() -> None:

@@ -31,6 +31,11 @@ NOWHERE = replace(
     BUSY, conditions=(Condition(ConditionType.UNPLACEABLE, True, "Unplaceable", "there is nowhere to make it"),)
 )
 ROLLED_BACK = replace(BUSY, conditions=(PAUSED,))
+STANDING = replace(
+    BUSY,
+    paused="by ann",
+    conditions=(Condition(ConditionType.PROGRESSING, False, "Paused", "the roll-out is paused: by ann"),),
+)
 
 
 @pytest.fixture
@@ -58,6 +63,9 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
     ("has no place", NOWHERE, False, "Waiting", False, False),
     ("rolled back", ROLLED_BACK, False, "Failed", False, True),
     ("rolled back, with a newer spec", replace(ROLLED_BACK, generation=5), False, "Pending", False, False),
+    ("paused (W54)", STANDING, False, "Paused", False, True),
+    ("paused, and nothing waits for the end of it", replace(DONE, paused="by ann"), False, "Ready", True, False),
+    ("resumed, and not looked at since", replace(STANDING, paused=""), False, "Progressing", False, False),
     ("refused", REFUSED, False, "Refused", False, True),
     ("removed by somebody else", None, False, "Removed", False, True),
     ("gone as wanted", None, True, "Gone", True, False),
@@ -106,6 +114,7 @@ def test_it_ends_0_once_all_is_as_wanted_and_shows_each_change_once(shell: Shell
     ("view", "words"),
     [
         (REFUSED, "workload/web failed: 1/3 Refused: RollRefused: surge with LogicalIDs"),
+        (STANDING, "workload/web failed: 1/3 Paused: the roll-out is paused: by ann"),
         (ROLLED_BACK, "workload/web failed: 1/3 Failed: RevisionFailed: the cluster rolled the update back"),
     ],
 )

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 
 from skep.model.cluster import ClusterKind
 from skep.model.errors import NotFoundError
+from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
-from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, name
+from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, Replica, name
 
 
 async def as_many_run_as_are_asked_for_and_the_status_says_so(bed: Bed) -> None:
@@ -203,6 +205,54 @@ async def a_job_that_fails_is_left_alone_and_says_so(bed: Bed) -> None:
     await bed.delete(job)
 
 
+def _images(replicas: Mapping[str, Replica]) -> set[str]:
+    return {r.shown.image.partition("@")[0] for r in replicas.values()}
+
+
+async def a_rollback_brings_the_old_image_back_and_keeps_the_count(bed: Bed) -> None:
+    """W48."""
+    web = name()
+    await bed.apply(web, 1)
+    await bed.apply(web, 2, OTHER_IMAGE)
+    change = await bed.life.core.rollback(Key(Kind.WORKLOAD, web), None, "contract", "the other was worse")
+    assert (change.change, change.generation) == ("configured", 3)
+    await bed.converged(web)
+    assert _images(await bed.runs(web, 2)) == {IMAGE}
+    newest = (await bed.life.core.history(Key(Kind.WORKLOAD, web)))[0]
+    assert (newest.generation, newest.who, newest.why) == (3, "contract", "the other was worse")
+    await bed.delete(web)
+
+
+async def while_it_is_paused_it_heals_and_scales_as_it_was_and_another_image_waits(bed: Bed) -> None:
+    """W49, W54; a restart of skep changes nothing of it."""
+    web = name()
+    key = Key(Kind.WORKLOAD, web)
+    await bed.apply(web, 2)
+    first = set(await bed.runs(web, 2))
+    await bed.life.core.pause(key, "contract", "to look")
+    await bed.ask(web, 3, OTHER_IMAGE)
+    three = await bed.runs(web, 3)
+    assert first < set(three)
+    await bed.crash()
+    await bed.kill(three[next(iter(first))])
+    await bed.until(lambda: _others(bed, web, next(iter(first))), 3)
+    assert _images(await bed.runs(web, 3)) == {IMAGE}
+
+    async def progress() -> list[tuple[bool, str]]:
+        view = await bed.view(web)
+        found = view.conditions if view is not None else ()
+        return [(c.status, c.reason) for c in found if c.type is ConditionType.PROGRESSING]
+
+    await bed.until(progress, [(False, "Paused")])
+    view = await bed.view(web)
+    assert view is not None
+    assert (view.converged, view.paused, bool(view.outdated)) == (False, "by contract: to look", True)
+    await bed.life.core.resume(key, "contract")
+    await bed.converged(web)
+    assert _images(await bed.runs(web, 3)) == {OTHER_IMAGE}
+    await bed.delete(web)
+
+
 # --- on plain engines alone: on Swarm mode these are SwarmKit's --------------------------------------------------
 
 
@@ -322,6 +372,8 @@ CHECKS: list[Check] = [
     one_that_is_removed_by_hand_comes_back,
     a_new_image_is_rolled_and_back_without_a_gap,
     a_roll_goes_at_the_pace_that_was_asked_for_and_another_pace_restarts_nothing,
+    a_rollback_brings_the_old_image_back_and_keeps_the_count,
+    while_it_is_paused_it_heals_and_scales_as_it_was_and_another_image_waits,
     the_same_again_does_nothing,
     a_controller_that_is_killed_while_it_makes_them_makes_no_doubles,
     what_is_deleted_leaves_nothing_and_can_be_made_again,

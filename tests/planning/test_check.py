@@ -328,6 +328,22 @@ CASES = [
         "it is not",
     ),
     Case(
+        "nothing is rolled while that is paused (W49)",
+        cattle(2, paused="by ann"),
+        "m1~ m2 m3",
+        "drain m1 Surplus",
+        "drain m1 Outdated",
+        "that is paused",
+    ),
+    Case(
+        "nor made for it",
+        cattle(2, paused="by ann"),
+        "m1~",
+        "create Missing",
+        "create Missing,create Outdated",
+        "that is paused",
+    ),
+    Case(
         "stopped managers are never given up",
         managers("abc"),
         "a=m1 b=m2 c=m3-",

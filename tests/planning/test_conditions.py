@@ -138,8 +138,8 @@ def test_what_hinders_progress_is_said() -> None:
     assert stated(seen(A, sick))[ConditionType.PROGRESSING].message == "node is down"
 
 
-@pytest.mark.parametrize("kind", [NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED])
-def test_what_only_a_new_spec_changes_is_no_progress(kind: NoteKind) -> None:
+@pytest.mark.parametrize("kind", [NoteKind.REVISION_FAILED, NoteKind.ROLL_REFUSED, NoteKind.PAUSED])
+def test_what_only_people_change_is_no_progress(kind: NoteKind) -> None:
     found = stated(BOTH, Ledger(), Note(kind, "a", "update paused"))[ConditionType.PROGRESSING]
     assert (found.status, found.reason) == (False, kind.value)
     assert "update paused" in found.message
@@ -158,6 +158,13 @@ def test_what_only_a_new_spec_changes_is_no_progress(kind: NoteKind) -> None:
 def test_what_was_left_undone_is_a_condition(kind: NoteKind, condition: ConditionType) -> None:
     found = stated(BOTH, Ledger(), Note(kind, "a", "because"), Note(kind, "b", "because"))[condition]
     assert (found.status, found.reason) == (True, kind.value)
+
+
+def test_nothing_is_complete_while_a_newer_template_waits() -> None:
+    """W50, W49."""
+    assert is_converged(TWO, BOTH, Ledger())
+    assert is_converged(replace(TWO, paused="by ann"), BOTH, Ledger())
+    assert not is_converged(replace(TWO, paused="by ann", withheld=True), BOTH, Ledger())
 
 
 def test_the_worst_failure_is_told_with_the_others_words() -> None:

@@ -133,6 +133,18 @@ class FrontDouble:
         await self.view(key)
         return self._store(key.name, count, key.kind)
 
+    async def pause(self, key: Key, who: str, why: str = "") -> ChangeView:
+        self._ask(who, why)
+        view = await self.view(key)
+        self.shown[key] = replace(view, paused=f"by {who}: {why}")
+        return ChangeView(str(key), "paused", view.generation)
+
+    async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
+        self._ask(who, why)
+        view = await self.view(key)
+        self.shown[key] = replace(view, paused="")
+        return ChangeView(str(key), "resumed", view.generation)
+
     async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
         self._ask(who, why)
         view = await self.view(key)

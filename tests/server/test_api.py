@@ -146,6 +146,19 @@ def test_a_key_is_tried_again_and_freed(server: Running, front: FrontDouble, plu
     assert [server.request("POST", f"/v1/{plural}/{name}/{act}")[0] for act in ("retry", "free")] == [404, 404]
 
 
+@pytest.mark.parametrize(("plural", "name"), [("groups", "workers"), ("workloads", "web")])
+def test_roll_outs_are_paused_and_resumed(server: Running, plural: str, name: str) -> None:
+    """W49: what is wanted stays the same, and so does its number."""
+    before = server.request("GET", f"/v1/{plural}/{name}")[1]
+    status, change = server.request("POST", f"/v1/{plural}/{name}/pause?why=to%20look")
+    assert (status, change["change"], change["generation"]) == (200, "paused", before["generation"])
+    assert server.request("GET", f"/v1/{plural}/{name}")[1]["paused"].endswith(": to look")
+    status, change = server.request("POST", f"/v1/{plural}/{name}/resume")
+    assert (status, change["change"], change["generation"]) == (200, "resumed", before["generation"])
+    assert server.request("GET", f"/v1/{plural}/{name}")[1] == before
+    assert server.request("POST", f"/v1/{plural}/nobody/pause")[0] == 404
+
+
 def test_clusters_are_shown_with_their_engines(server: Running, front: FrontDouble) -> None:
     engine = EngineView("host-1", "unix:///var/run/docker.sock", "engine", "answering", version="20.10.24")
     front.known_clusters = (ClusterView("local", "engine", "settings", (engine,)),)
@@ -357,6 +370,8 @@ KEY_PATHS = (
     "/{name}/free",
     "/{name}/retry",
     "/{name}/rollback",
+    "/{name}/pause",
+    "/{name}/resume",
     "/{name}/history",
     "/{name}/spec",
 )

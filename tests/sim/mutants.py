@@ -192,6 +192,13 @@ OF_GROUPS = (
         "return desired.role is Role.MANAGER and desired.formed and desired.size == 1",
         "return False",
     ),
+    Mutant("a pause is ignored", "rollout", " or desired.paused:", ":"),
+    Mutant(
+        "nobody is told of a pause",
+        "rollout",
+        "if desired.paused and (desired.withheld or (census.outdated and not desired.in_place)):",
+        "if False:",
+    ),
     # starts and remedies
     Mutant("nothing is started", "planner", "    remedy.start_stopped,\n", ""),
     Mutant(

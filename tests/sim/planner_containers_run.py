@@ -71,7 +71,10 @@ def _change(simulation: ContainerSimulation, rng: random.Random) -> None:
     elif rng.random() < 0.8:
         desired = _sized(rng, desired)
     hold = "no network" if rng.random() < 0.1 else ""
-    simulation.desired = replace(desired, removed=rng.random() < 0.05, hold=hold)
+    paused = "by ann" if rng.random() < 0.2 else ""
+    withheld = bool(paused) and rng.random() < 0.5
+    removed = rng.random() < 0.05
+    simulation.desired = replace(desired, removed=removed, hold=hold, paused=paused, withheld=withheld)
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------
@@ -125,7 +128,8 @@ def _calm(simulation: ContainerSimulation) -> None:
     """No more faults: every engine answers, and what is sick gets well."""
     simulation.faults = False
     simulation.engines.silent_since.clear()
-    simulation.desired = replace(simulation.desired, hold="", generation=simulation.desired.generation + 1)
+    generation = simulation.desired.generation + 1
+    simulation.desired = replace(simulation.desired, hold="", paused="", withheld=False, generation=generation)
     for container in simulation.engines.containers.values():
         container.sick = False
     for _ in range(8):  # what was on its way may still fail, and what was planned meanwhile is no waste

@@ -77,7 +77,9 @@ def _change(simulation: Simulation, rng: random.Random, kind: str) -> None:
         desired = _sized(rng, kind, desired)
     removed = rng.random() < 0.05
     hold = "waiting for a cluster" if rng.random() < 0.1 else ""
-    simulation.desired = replace(desired, removed=removed, hold=hold)
+    paused = "by ann" if rng.random() < 0.2 else ""
+    withheld = bool(paused) and rng.random() < 0.5
+    simulation.desired = replace(desired, removed=removed, hold=hold, paused=paused, withheld=withheld)
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------
@@ -165,7 +167,8 @@ _HARMS = (_sicken, _sicken, _stop, _stop, _vanish, _vanish, _return, _drift, _di
 def _calm(simulation: Simulation, rng: random.Random) -> None:
     """No more faults; all but one of the sick get well, and that one only where it can be replaced."""
     simulation.faults = False
-    simulation.desired = replace(simulation.desired, hold="", generation=simulation.desired.generation + 1)
+    generation = simulation.desired.generation + 1
+    simulation.desired = replace(simulation.desired, hold="", paused="", withheld=False, generation=generation)
     simulation.applied = ""
     sick = [m for m in simulation.world.machines.values() if m.sick_until_s > simulation.world.now_s]
     for machine in sick[1:] if simulation.desired.role is Role.WORKER else sick:

@@ -23,6 +23,7 @@ ACTIONS = {ActionKind.CREATE, ActionKind.START, ActionKind.STOP, ActionKind.DRAI
 REASONS = {*Reason} - {Reason.DRIFTED}
 NOTES = {
     NoteKind.HELD,
+    NoteKind.PAUSED,
     NoteKind.SOURCE_SILENT,
     NoteKind.BACKING_OFF,
     NoteKind.CRASH_LOOPING,

@@ -127,6 +127,8 @@ def _of_keys(kind: str, named: str, removal: str) -> tuple[Command, ...]:
         ("scale", "scaled", (name, COUNT, WHY, *WAITS, PRINTS)),
         ("retry", "retried", (name, WHY, *WAITS, PRINTS)),
         ("history", "revisions", (name, PRINTS)),
+        ("pause", "paused", (name, WHY, PRINTS)),
+        ("resume", "resumed", (name, WHY, *WAITS, PRINTS)),
         ("rollback", "rolled_back", (name, TO, WHY, *WAITS, PRINTS)),
         ("free", "freed", (name, WHY, *WAITS, PRINTS)),
         (removal, "removed", (name, CASCADE, WHY, *WAITS, PRINTS)),

@@ -96,6 +96,29 @@ def revisions(client: Client, kind: str, name: str, form: str) -> None:
     emit(found, form, lambda: show(tables.history(found)))
 
 
+def paused(client: Client, kind: str, name: str, why: str, form: str) -> None:
+    """Stop roll-outs of a {kind}.
+
+    What fails is still replaced, as it was before, and the count can be changed. What is applied meanwhile waits.
+
+    \b
+    Example:
+      skep {kind} {command} {name} --why "4 looks slow"
+    """
+    change = client.post(asked(path_of(kind, name) + "/pause", why))
+    report_changes(client, [change], False, 0.0, form)
+
+
+def resumed(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:
+    """Let roll-outs of a {kind} go on.
+
+    \b
+    Example:
+      skep {kind} {command} {name} --wait
+    """
+    report_changes(client, [client.post(asked(path_of(kind, name) + "/resume", why))], wait, timeout_s, form)
+
+
 def rolled_back(
     client: Client, kind: str, name: str, to: int | None, why: str, wait: bool, timeout_s: float, form: str
 ) -> None:

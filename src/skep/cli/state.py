@@ -28,8 +28,8 @@ TROUBLES = (
 TOLD_BY_MESSAGE = ("CrashLooping", "Waiting")
 """Of these the condition's reason says nothing that the word does not."""
 
-FINAL = ("Refused", "Failed")
-"""No time heals these: only another spec does (semantics.md W46, W54)."""
+FINAL = ("Refused", "Failed", "Paused")
+"""No time heals these: only people do (semantics.md W46, W54)."""
 
 
 ADVICE = {
@@ -38,6 +38,7 @@ ADVICE = {
     "group of its managers with --cascade, and apply all of it again",
     "Conflict": "remove what has the name, or give another one; what was made for this, apply --adopt takes over",
     "Refused": "apply a spec that the reason allows",
+    "Paused": "resume it, or go back with rollback",
     "Failed": "apply another spec, or try this one again with retry",
     "CrashLooping": "see why it ends: `docker logs` of a container that ended, on its engine, and `skep logs KEY`",
     "Failing": "mend what the reason names; retry tries it at once",
@@ -70,6 +71,10 @@ def state_of(view: View) -> State:
     for kind, status, word in TROUBLES:
         condition = found.get(kind)
         if condition is not None and condition["status"] is status:
+            if condition["reason"] == "Paused":
+                if not view["paused"]:
+                    continue  # it was resumed, and nobody has looked at it since
+                return State("Paused", plain(condition["message"]))
             reason = "" if word in TOLD_BY_MESSAGE else condition["reason"]
             return State(word, _words(reason, condition["message"]))
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))

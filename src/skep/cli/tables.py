@@ -82,6 +82,7 @@ def facts(view: View) -> list[str]:
         ("Observed", f"{age(view['observedAgeSeconds'])} ago" if view["observedAgeSeconds"] >= 0 else "not yet"),
         ("Endpoints", ", ".join(view["endpoints"])),
         ("State", state.word + (f": {state.detail}" if state.detail else "")),
+        ("Paused", view["paused"]),
         ("To do", ADVICE.get(state.word, "")),
         *(("Doing", one) for one in view["doing"]),
         *(("Waiting", one.removeprefix("waiting: ")) for one in view["waiting"]),

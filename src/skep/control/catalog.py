@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from skep.control.documents import SpecDocument, decode, encode, freed_path, spec_path
+from skep.control.documents import Pause, SpecDocument, decode, encode, freed_path, spec_path
 from skep.model.errors import ConflictError, NotFoundError
 from skep.model.spec import Key, Kind
 from skep.model.state import Revision
@@ -71,6 +71,7 @@ class Catalog:
             history=self._extended(before, Revision(generation, author.who, author.when_s, spec, why=author.why)),
             adopt=adopt,
             lives=lives_after(before),
+            paused=before.paused if before and not before.removed else None,
         )
         await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
         if stored is None and before is not None:
@@ -114,6 +115,13 @@ class Catalog:
         document = replace(before, generation=generation, removed=True, history=self._extended(before, revision))
         await self._store.put(spec_path(key), encode(document), version=stored.version)
         return document
+
+    async def set_paused(self, before: SpecDocument, paused: Pause | None) -> None:
+        """Neither a generation nor a revision: what is wanted stays the same. ConflictError: it is not as `before`."""
+        stored = await self._store.get(spec_path(before.key))
+        if stored is None or decode(SpecDocument, stored.value) != before:
+            raise ConflictError(f"{before.key} was changed meanwhile")
+        await self._store.put(stored.key, encode(replace(before, paused=paused)), version=stored.version)
 
     async def forget(self, key: Key, generation: int) -> bool:
         """Drop the spec, unless a newer generation was accepted meanwhile; False when it was."""

@@ -12,6 +12,7 @@ from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
 from skep.control.hidden import CLASSIC_AGE_S, Hidden
 from skep.control.levels import Resolved
+from skep.control.pauses import as_settled, standing_still
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.engine import Image
 from skep.model.errors import BugError, SkepError
@@ -52,6 +53,7 @@ class ContainerLevel:
 
     async def resolve(self, document: SpecDocument, record: Record, sight: ClusterSight, refusal: str = "") -> Resolved:
         """`refusal`: why nothing may be made on this cluster any more, whatever the spec says."""
+        asked, document = document, as_settled(document)
         spec = spec_of(document.spec)
         if not isinstance(spec, WorkloadSpec):
             raise BugError(f"{document.key} holds no workload")
@@ -62,7 +64,7 @@ class ContainerLevel:
         workload = self._workload(document, spec, image, sight)
         refusal = refusal or containers.refusal(spec, sight.engines) or _nowhere(workload, sight)
         actuator = ContainerActuator(workload, self._book, self._listings_of(document, record, sight))
-        desired = self._desired(document, workload, sight)
+        desired = standing_still(self._desired(document, workload, sight), asked, document)
         if document.removed:
             return Resolved(desired, record, actuator, sight.name)
         return Resolved(replace(desired, hold=refusal or unfixed), record, actuator, sight.name, refusal=refusal)

@@ -13,7 +13,7 @@ from skep.model.plan import ActionKind
 from skep.model.spec import Kind
 from skep.model.state import Ledger, Life, Member
 from skep.model.view import KeyView, MemberView
-from skep.planning.census import is_current
+from skep.planning.census import follows_newest
 from skep.planning.explain import explain_entry
 
 HERE = "localhost"
@@ -77,7 +77,7 @@ class _Page:
             slot=f"{self.name}.{member.slot}",
             life="completed" if member.completed else member.life.value,
             health=member.health.value,
-            current=is_current(self.seen.desired, member),
+            current=follows_newest(self.seen.desired, member),
             running=member.running,
             node=self._node(found),
             address=next(iter(self.addresses(found)), ""),

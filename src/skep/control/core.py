@@ -277,6 +277,16 @@ class Core:
     async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
         return await self._intake.rollback(key, to, who, why)
 
+    async def pause(self, key: Key, who: str, why: str = "") -> ChangeView:
+        change = await self._intake.pause(key, await self._record(key), who, why)
+        await self._journal.flush()
+        return change
+
+    async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
+        change = await self._intake.resume(key, who, why)
+        await self._journal.flush()
+        return change
+
     def _running(self, kind: Kind) -> Reconciler:
         """The reconciler of a kind; UnavailableError in the moments before the term begins."""
         if kind not in self._reconcilers:

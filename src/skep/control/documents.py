@@ -26,11 +26,27 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Who stopped the roll-outs of a key, when (wall time) and why (semantics.md W49).
+
+    Specs as canonical text, kept here since the history forgets: `begun`, the last that was being rolled out then, and
+    `settled`, the last that all members followed.
+    """
+
+    who: str
+    when_s: float
+    why: str
+    begun: bytes
+    settled: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SpecDocument:
     """The accepted spec of a key. `uid` differs for every life of a name (semantics.md W22).
 
     `history` is newest first and begins with what is wanted now. `adopt` and `cascade` are the user's word with it.
     `lives`: uids of lives whose removal was not over when the name was taken again, newest first.
+    `paused`: newer templates wait until it is resumed; None while they are rolled out.
     """
 
     key: Key
@@ -41,6 +57,7 @@ class SpecDocument:
     history: tuple[Revision, ...]
     adopt: bool = False
     lives: tuple[str, ...] = ()
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ import structlog
 from skep.control.catalog import Author, Catalog
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.journal import Journal
+from skep.control.pauses import begin
 from skep.control.rollback import revision_to, sized_like
 from skep.control.topology import Place, Topology
 from skep.control.validate import Validator
 from skep.model.errors import ConflictError, Fault, InvalidError, RefusedError
 from skep.model.spec import Allocation, GroupSpec, Key, Kind, Spec, WorkloadSpec
-from skep.model.state import Role
+from skep.model.state import Record, Role
 from skep.model.view import ChangeView
 from skep.ports import Clock
 from skep.specs.canonical import to_json
@@ -99,7 +100,7 @@ class Intake:
             if change != "unchanged":
                 self._say(spec.key, change, after)
             return ChangeView(str(spec.key), change, after.generation)
-        raise ConflictError(f"{spec.key} was changed {TRIES} times while it was being written; try again")
+        raise _changed_too_often(spec.key)
 
     async def refuse_harm(self, specs: Sequence[Spec]) -> None:
         """RefusedError for what is well-formed and would lose a Swarm."""
@@ -222,12 +223,47 @@ class Intake:
         author = self._author(who, why or f"rollback to generation {revision.generation}")
         return await self._accept(spec, author, document.adopt)
 
+    async def pause(self, key: Key, record: Record, who: str, why: str = "") -> ChangeView:
+        """Newer templates wait from now on; healing and scaling go on (W49). One that is paused stays as it is."""
+        for _ in range(TRIES):
+            document = await self._catalog.require(key)
+            if document.removed:
+                raise RefusedError(f"{key} is being removed")
+            if document.paused is not None:
+                return ChangeView(str(key), "unchanged", document.generation)
+            author = self._author(who, why)
+            try:
+                await self._catalog.set_paused(document, begin(document, record, who, author.when_s, why))
+            except ConflictError:
+                continue
+            self._say(key, "paused", document, author)
+            return ChangeView(str(key), "paused", document.generation)
+        raise _changed_too_often(key)
+
+    async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
+        """What waits is rolled out."""
+        for _ in range(TRIES):
+            document = await self._catalog.require(key)
+            if document.paused is None:
+                return ChangeView(str(key), "unchanged", document.generation)
+            try:
+                await self._catalog.set_paused(document, None)
+            except ConflictError:
+                continue
+            self._say(key, "resumed", document, self._author(who, why))
+            return ChangeView(str(key), "resumed", document.generation)
+        raise _changed_too_often(key)
+
     def _say(self, key: Key, change: str, document: SpecDocument, author: Author | None = None) -> None:
         """By whom and why: as its newest revision says where nobody else is named."""
         by = author or document.history[0]
         self._journal.say(key, change.capitalize(), f"generation {document.generation} {told(by.who, by.why)}")
         log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=by.who, why=by.why)
         self._wake(key)
+
+
+def _changed_too_often(key: Key) -> ConflictError:
+    return ConflictError(f"{key} was changed {TRIES} times while it was being written; try again")
 
 
 def told(who: str, why: str) -> str:

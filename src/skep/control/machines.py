@@ -10,6 +10,7 @@ from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.machine_memory import Memory
+from skep.control.pauses import as_settled, standing_still
 from skep.control.topology import Place, Topology
 from skep.model.errors import BugError, NotReadyError, UnavailableError
 from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
@@ -83,7 +84,8 @@ class Machines:
         self._memories: dict[Key, Memory] = {}
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
-        places = self._topology.places(world)
+        asked, document = document, as_settled(document)
+        places = self._topology.places([document if d.key == document.key else d for d in world])
         group = self._group(document, places)
         spec, role = group.spec, group.place.role
         desired = Desired(
@@ -105,7 +107,7 @@ class Machines:
         memory = self._memories.setdefault(document.key, Memory(document.key, self._clock, self._poll_s))
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s, memory)
         poll_s = None if can(group.instance, Watchable) else self._poll_s
-        return Resolved(desired, record, actuator, group.place.cluster, poll_s)
+        return Resolved(standing_still(desired, asked, document), record, actuator, group.place.cluster, poll_s)
 
     def _limits_of(self, group: Group) -> Limits:
         """Machines that join no Swarm, and whose engines do not boot on this host, are all made at once (W8): N39's ten

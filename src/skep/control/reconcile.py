@@ -24,7 +24,7 @@ from skep.model.plan import ActionKind, Plan
 from skep.model.spec import Key
 from skep.model.state import Desired, Entry, Ledger, Member, Observed, Phase, Record
 from skep.planning.check import check_plan
-from skep.planning.conditions import conditions
+from skep.planning.conditions import conditions, is_converged
 from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
 from skep.planning.jobs import recorded, remaining
@@ -220,8 +220,15 @@ class Reconciler:
 
     def _stated(self, record: Record, desired: Desired, observed: Observed, plan: Plan, ledger: Ledger) -> Record:
         wall_s, now_s = self._clock.wall_s(), self._clock.monotonic_s()
-        stated = conditions(desired, observed, ledger, plan, record.conditions, wall_s, now_s)
-        return replace(record, observed_generation=desired.generation, conditions=stated, ledger=ledger)
+        done = is_converged(desired, observed, ledger) and not plan.actions
+        return replace(
+            record,
+            observed_generation=desired.generation,
+            conditions=conditions(desired, observed, ledger, plan, record.conditions, wall_s, now_s),
+            ledger=ledger,
+            begun=record.begun if desired.withheld else desired.generation,
+            settled=desired.generation if done else record.settled,
+        )
 
     def _request(self) -> str:
         return f"{self._rng.getrandbits(64):016x}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
+from skep.control.pauses import as_begun, standing_still
 from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
 from skep.model.errors import BugError, ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
@@ -79,6 +80,7 @@ class SwarmWorkloads:
         static: bool = False,
     ) -> Resolved:
         """`static`: the cluster is one of the settings, and exists whether it answers or not."""
+        asked, document = document, as_begun(document)
         spec = spec_of(document.spec)
         if not isinstance(spec, WorkloadSpec):
             raise BugError(f"{document.key} holds no workload")
@@ -107,6 +109,7 @@ class SwarmWorkloads:
             hold="" if document.removed else hold,
             limits=replace(self._limits, progress_s=spec.updating.progress_deadline_s),
         )
+        desired = standing_still(desired, asked, document)
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
         return Resolved(desired, record, actuator, cluster, refusal=refusal)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from skep.control.container_views import with_containers
 from skep.control.containers import ContainerActuator
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.pauses import paused_by
 from skep.control.reconcile import Seen
 from skep.control.services import ServiceActuator, Workload
 from skep.model.engine import Node, Task
@@ -13,7 +14,7 @@ from skep.model.errors import SkepError
 from skep.model.spec import GroupSpec, Kind, WorkloadSpec
 from skep.model.state import Entry, Health, Life, Member, Record, Role
 from skep.model.view import KeyView, MemberView
-from skep.planning.census import is_current
+from skep.planning.census import follows_newest
 from skep.planning.conditions import is_converged
 from skep.planning.explain import explain_entry, explain_note
 from skep.specs.canonical import to_json
@@ -48,6 +49,7 @@ def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now
         removed=document.removed,
         conditions=record.conditions,
         doing=doing,
+        paused=paused_by(document),
     )
     if seen is not None:
         view = _with_sight(view, document, record, seen, now)
@@ -68,7 +70,7 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
         role=desired.role.value if desired.role else "",
         current=len(members),
         ready=sum(m.healthy for m in members),
-        outdated=sum(not is_current(desired, m) for m in members),
+        outdated=sum(not follows_newest(desired, m) for m in members),
         converged=converged and not seen.plan.actions,
         members=tuple(_member_view(document.key.kind, seen, m, entries.get(m.id), now) for m in members),
         waiting=tuple(explain_note(n) for n in seen.plan.notes),
@@ -89,7 +91,7 @@ def _counting_containers(view: KeyView, seen: Seen) -> KeyView:
         current=len({m.slot for m in members if m.life is Life.RUNNING}),
         ready=len(desired.done) if desired.once else len({m.slot for m in members if m.healthy}),
         completed=len(desired.done),
-        outdated=sum(not is_current(desired, m) for m in active),
+        outdated=sum(not follows_newest(desired, m) for m in active),
         members=(),
     )
 
@@ -110,7 +112,7 @@ def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, no
         slot=member.slot or "",
         life=member.life.value,
         health=member.health.value,
-        current=is_current(seen.desired, member),
+        current=follows_newest(seen.desired, member),
         running=member.running,
         wanted=member.wanted,
         age_s=max(0.0, now.wall_s - member.created_s) if member.created_s else 0.0,

@@ -60,6 +60,7 @@ class NoteKind(StrEnum):
     HELD = "Held"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
     ROLL_REFUSED = "RollRefused"
+    PAUSED = "Paused"
     REVISION_FAILED = "RevisionFailed"
     REMEDIATION_RESTRICTED = "RemediationRestricted"
     SOURCE_SILENT = "SourceSilent"

@@ -152,6 +152,8 @@ class Desired:
     count any more; of a service its tasks are counted.
     sources: where members may be made (numbered ones only), in a fixed order. per_source_max: at most so many of this
     key on one of them, 0 is no limit (a published port is taken once on an engine).
+    paused: who stopped roll-outs, and why, empty while they go on (W49). The other fields follow the template from
+    before then, and members of any other stay as they are. withheld: a newer template waits for the end of that.
     """
 
     key: Key
@@ -174,6 +176,8 @@ class Desired:
     per_source_max: int = 0
     once: bool = False
     done: frozenset[str] = frozenset()
+    paused: str = ""
+    withheld: bool = False
 
 
 class Phase(StrEnum):
@@ -305,7 +309,8 @@ class Record:
     `image` is what the spec's `image_spec` was fixed to, `name:tag@sha256:…` or, where no registry answered, the
     same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
     `made_on` is the kind of cluster that its members were first made on (ClusterKind), and `made_in` its name; empty
-    before.
+    before. `begun` is the newest generation whose template was acted on, `settled` the newest that all members followed
+    (W50); 0 before.
     """
 
     key: Key
@@ -316,6 +321,8 @@ class Record:
     image_spec: str = ""
     made_on: str = ""
     made_in: str = ""
+    begun: int = 0
+    settled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class KeyView:
     """A group or workload. `desired`, `current` and `ready` count machines or containers.
 
     `role` is manager, worker or empty; `image` is empty for groups. `converged` is semantics.md W50.
+    `paused` says who stopped its roll-outs and why, and is empty while they go on.
     `doing` are the actions in flight and `waiting` what was left undone and why, in words.
     `completed` are a job's containers that ended as they should; they count as ready, whether or not they are left.
     `observed_age_s` tells how old the observation is; negative when there was none yet.
@@ -54,6 +55,7 @@ class KeyView:
     observed_age_s: float = -1.0
     endpoints: tuple[str, ...] = ()
     completed: int = 0
+    paused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

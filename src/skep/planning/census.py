@@ -148,6 +148,12 @@ def proven_s(desired: Desired) -> float:
     return PROVEN_S if ready_s is None else ready_s
 
 
+def follows_newest(desired: Desired, member: Member) -> bool:
+    """Whether it follows the newest template of all, which may be withheld: those that don't follow the one from before
+    then follow what was being rolled out."""
+    return is_current(desired, member) != desired.withheld
+
+
 def removal_order(desired: Desired, member: Member) -> tuple[int, bool, bool, bool, float, str]:
     """Sorts whom to remove first (semantics.md 3.4, N34, N8): not running, not healthy, outdated, not leading, newest.
 

@@ -151,6 +151,14 @@ def _removal_of_the_key(view: View) -> Iterator[str]:
         yield "something is to be removed in spite of a hold"
 
 
+def _pauses(view: View) -> Iterator[str]:
+    """W49: nothing is rolled while that is paused. A service is outdated by its count alone then."""
+    if view.desired.paused and not view.desired.in_place:
+        for action in view.plan.actions:
+            if action.reason is Reason.OUTDATED:
+                yield f"{action.kind} {action.member or action.slot or 'one'} is part of a roll, and that is paused"
+
+
 def _slots(view: View) -> Iterator[str]:
     """Every creation fills a slot that is wanted and empty, and each slot once."""
     if view.desired.numbered:
@@ -214,6 +222,7 @@ _RULES = (
     _victims,
     _reasons,
     _removal_of_the_key,
+    _pauses,
     _slots,
     _managers,
     *NUMBERED_RULES,

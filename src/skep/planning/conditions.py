@@ -39,9 +39,10 @@ _FINAL = frozenset(
         NoteKind.RETRIES_EXHAUSTED,
         NoteKind.PROGRESS_DEADLINE_EXCEEDED,
         NoteKind.JOB_FAILED,
+        NoteKind.PAUSED,
     }
 )
-"""What only a new spec changes; or, for all that is known, nothing else will (W46)."""
+"""What only people change, by a new spec or by resuming it (W54); or, for all that is known, nothing else (W46)."""
 
 
 def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
@@ -53,6 +54,7 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
     return (
         observed.complete
         and not (desired.removed and observed.lost)
+        and not desired.withheld
         and not ledger.entries
         and not census.outdated
         and not census.gone

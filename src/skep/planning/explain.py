@@ -39,6 +39,7 @@ _DEEDS = {
 _NOTES = {
     NoteKind.HELD: "waiting",
     NoteKind.WAITING_FOR_QUORUM: "waiting for the managers' quorum",
+    NoteKind.PAUSED: "the roll-out is paused",
     NoteKind.ROLL_REFUSED: "not rolled to the new spec",
     NoteKind.REVISION_FAILED: "the Swarm undid or paused this revision; apply another, or this one once more",
     NoteKind.REMEDIATION_RESTRICTED: "too many are unhealthy at once, so none is replaced",

@@ -158,6 +158,7 @@ _NAMED_OR_ALIKE: Sequence[Step] = (
     _fill_missing,
     rollout.create_new,
     rollout.tell_late,
+    rollout.tell_paused,
 )
 """Of pets, cattle and services."""
 
@@ -173,7 +174,8 @@ _NUMBERED: Sequence[Step] = (
     rollout.await_ready,
     rollout.tell_late,
     slots.bury,
+    rollout.tell_paused,
 )
-"""Of numbered members. The dead come last, for until then nobody knows which slots are to be filled."""
+"""Of numbered members. The dead come late, for until then nobody knows which slots are to be filled."""
 
 _REMOVED_NUMBERED: Sequence[Step] = (slots.tell_of_left, _remove_all)

@@ -10,11 +10,11 @@ from skep.planning.conditions import is_converged
 def advanced(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Progress | None:
     """The progress to be remembered after this look; a new generation begins anew.
 
-    No time passes for what waits for something else, or goes. The best counts are kept: what ends again and again, and
-    is made anew each time, comes no closer.
+    No time passes for what waits for something else, is paused, or goes. The best counts are kept: what ends again and
+    again, and is made anew each time, comes no closer.
     """
     before = ledger.progress
-    if not desired.limits.progress_s or desired.removed or desired.hold:
+    if not desired.limits.progress_s or desired.removed or desired.hold or desired.paused:
         return None
     if EVERYTHING in observed.silent:
         return before

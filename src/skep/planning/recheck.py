@@ -10,8 +10,8 @@ CONVERGING_S = 1.0
 UNLISTED_S = 5.0
 """What does not show on an engine that answers will show within a minute or so (semantics.md F9)."""
 
-_LASTING = frozenset({NoteKind.ROLL_REFUSED, NoteKind.REVISION_FAILED})
-"""What only a new spec changes."""
+_LASTING = frozenset({NoteKind.PAUSED, NoteKind.ROLL_REFUSED, NoteKind.REVISION_FAILED})
+"""What only people change: by a new spec, or by resuming it."""
 
 
 def after_s(draft: Draft) -> float | None:

@@ -85,7 +85,7 @@ def create_new(draft: Draft) -> None:
 def _may_roll(draft: Draft) -> bool:
     """Whether there is anything to roll, and nothing that forbids it; what forbids it is noted."""
     census, desired = draft.census, draft.census.desired
-    if not census.outdated or desired.in_place:
+    if not census.outdated or desired.in_place or desired.paused:
         return False
     if is_refused(desired):
         draft.note(NoteKind.ROLL_REFUSED, detail="the only manager can't be replaced without losing the Swarm")
@@ -96,6 +96,13 @@ def _may_roll(draft: Draft) -> bool:
     else:
         return True
     return False
+
+
+def tell_paused(draft: Draft) -> None:
+    """W49: that something waits for the end of a pause. What is changed in place is outdated by its count alone."""
+    census, desired = draft.census, draft.census.desired
+    if desired.paused and (desired.withheld or (census.outdated and not desired.in_place)):
+        draft.note(NoteKind.PAUSED, detail=desired.paused)
 
 
 def _is_known(draft: Draft) -> bool:

@@ -172,6 +172,14 @@ def _changing_router(front: Front, kind: Kind) -> APIRouter:
     async def rollback(name: str, body: RollbackBody, request: Request) -> ChangeView:
         return await front.rollback(Key(kind, name), body.to, who(request), body.why)
 
+    @router.post("/{name}/pause", response_model=change, operation_id=f"pause_{kind}")
+    async def pause(name: str, request: Request, why: Why = "") -> ChangeView:
+        return await front.pause(Key(kind, name), who(request), why)
+
+    @router.post("/{name}/resume", response_model=change, operation_id=f"resume_{kind}")
+    async def resume(name: str, request: Request, why: Why = "") -> ChangeView:
+        return await front.resume(Key(kind, name), who(request), why)
+
     @router.post("/{name}/free", response_model=change, operation_id=f"free_{kind}")
     async def free(name: str, request: Request, why: Why = "") -> ChangeView:
         return await front.free(Key(kind, name), who(request), why)

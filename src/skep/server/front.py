@@ -71,6 +71,12 @@ class Front(Protocol):
         to: the generation of that revision; None is the last that differs in more than the count.
         """
 
+    async def pause(self, key: Key, who: str, why: str = "") -> ChangeView:
+        """Newer templates wait until it is resumed; healing and scaling go on (W49)."""
+
+    async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
+        """What waits is rolled out."""
+
     async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
         """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone.
 

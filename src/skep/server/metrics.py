@@ -35,6 +35,7 @@ _KEY_GAUGES: tuple[tuple[str, str, Callable[[KeyView], float]], ...] = (
     ("skep_members_ready", "Machines or containers of a key that are ready.", lambda view: view.ready),
     ("skep_members_outdated", "Members of a key that follow an older spec.", lambda view: view.outdated),
     ("skep_converged", "1 where a key is as its spec wants it.", lambda view: view.converged),
+    ("skep_paused", "1 where roll-outs of a key are paused.", lambda view: bool(view.paused)),
     ("skep_generation", "Number of a key's spec.", lambda view: view.generation),
     ("skep_observed_generation", "Number of the spec that was last acted on.", lambda view: view.observed_generation),
 )

@@ -1,0 +1,57 @@
+"""Roll-outs that stand still (semantics.md W49): which template a paused key follows meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from skep.control.documents import Pause, SpecDocument, spec_of
+from skep.control.rollback import sized_like
+from skep.model.state import Desired, Record, Revision
+from skep.specs.canonical import to_json
+
+
+def begin(document: SpecDocument, record: Record, who: str, when_s: float, why: str) -> Pause:
+    """The pause of a key as it is now."""
+    return Pause(
+        who,
+        when_s,
+        why,
+        begun=_spec_at(document.history, record.begun, document.spec),
+        settled=_spec_at(document.history, record.settled, document.spec),
+    )
+
+
+def _spec_at(history: Sequence[Revision], generation: int, otherwise: bytes) -> bytes:
+    return next((r.spec for r in history if r.generation == generation and not r.removed), otherwise)
+
+
+def paused_by(document: SpecDocument) -> str:
+    """Who paused its roll-outs, and why; empty where nobody did."""
+    pause = document.paused
+    if pause is None:
+        return ""
+    return f"by {pause.who}: {pause.why}" if pause.why else f"by {pause.who}"
+
+
+def as_settled(document: SpecDocument) -> SpecDocument:
+    """What members that are replaced follow while it is paused: the last template that all of them followed, with the
+    count of today. So nothing that fails is replaced by what was being rolled out."""
+    return _with(document, document.paused.settled) if document.paused else document
+
+
+def as_begun(document: SpecDocument) -> SpecDocument:
+    """What a service that is changed in place follows while it is paused: the last template that it was given, with the
+    count of today. The Swarm carries to its end what it has begun: it can't be told to stand still."""
+    return _with(document, document.paused.begun) if document.paused else document
+
+
+def _with(document: SpecDocument, template: bytes) -> SpecDocument:
+    if document.removed:
+        return document
+    return replace(document, spec=to_json(sized_like(spec_of(template), spec_of(document.spec))))
+
+
+def standing_still(desired: Desired, document: SpecDocument, followed: SpecDocument) -> Desired:
+    """`desired` was made of `followed`, and `document` is what is asked for."""
+    if document.paused is None or document.removed:
+        return desired
+    return replace(desired, paused=paused_by(document), withheld=followed.spec != document.spec)
