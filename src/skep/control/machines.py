@@ -172,8 +172,8 @@ class GroupActuator:
         group = self._group
         try:
             listed = await group.instance.describe({groups.GROUP_TAG: group.spec.id})
-        except UnavailableError:
-            return Observed(silent=frozenset({EVERYTHING}))
+        except UnavailableError as error:
+            return Observed(silent=frozenset({EVERYTHING}), why=str(error))
         if group.place.role is Role.MANAGER:
             await self._learn_managers(group, listed)
         silent = set()

@@ -91,6 +91,7 @@ class Observed:
     unlisted: silent sources that were never heard, so that any member that is missed may live there.
     lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
+    why: what was wrong, in words, where nothing is known.
     """
 
     members: tuple[Member, ...] = ()
@@ -98,6 +99,7 @@ class Observed:
     unlisted: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     partitioned: bool = False
+    why: str = ""
 
     @property
     def complete(self) -> bool:
