@@ -158,7 +158,7 @@ def test_log_0_says_nothing(folder: Path) -> None:
 
 
 def test_a_plugin_that_says_nothing_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """InfraKit's command line waited for ever (infrakit-compat.md 7, #599); a plugin that is stopped takes connections."""
+    """One that is stopped takes connections; InfraKit's command line waited for ever (infrakit-compat.md 7, #599)."""
     monkeypatch.setattr("skep.cli.infrakit.rpc.HANDSHAKE_S", 0.2)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "group"))
