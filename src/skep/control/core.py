@@ -48,7 +48,7 @@ class Options:
     """Settings of the core. Times in seconds, see settings.py for their reasons.
 
     call_limit: calls at once to one engine. burst: machines of a group that are made or removed at once where they join
-    no Swarm and this host has only to ask for them (W8).
+    no Swarm and this host has only to ask for them (W8). own_machine: the logical ID of the machine that this runs on.
     """
 
     controller: str = "skep"
@@ -59,6 +59,7 @@ class Options:
     events_kept: int = 1000
     call_limit: int = 4
     burst: int = BURST_MAX
+    own_machine: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -179,6 +180,7 @@ class Core:
                 options.drain_wait_s,
                 options.poll_s,
                 options.burst,
+                options.own_machine,
             ),
             Kind.WORKLOAD: self._workloads(),
         }

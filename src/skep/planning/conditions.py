@@ -113,6 +113,6 @@ def _from_notes(plan: Plan) -> list[Condition]:
     for note in plan.notes:
         kind = _NOTED.get(note.kind)
         if kind is not None and kind not in found:
-            message = note.detail if note.kind is NoteKind.HELD else explain_note(note)
+            message = note.detail if note.kind is NoteKind.HELD and not note.subject else explain_note(note)
             found[kind] = Condition(kind, True, note.kind.value, message)
     return list(found.values())
