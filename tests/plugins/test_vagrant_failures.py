@@ -59,7 +59,7 @@ async def test_what_vagrant_said_of_a_machine_that_failed_is_logged_and_kept_wit
         await plugin.provision(spec("one", init=JOIN))
     (told,) = [line for line in lines if line["event"] == "a machine could not be made"]
     kept = folder / "failed" / f"{told['machine']}.log"
-    assert (told["error"], told["said"]) == ("vagrant up failed: exit status 1:", "no route: …")
+    assert (told["error"], told["said"]) == ("vagrant up failed: exit status 1", "no route: …")
     assert told["log"] == str(kept)
     assert kept.read_text() == f"first\n{BETWEEN}no route: …\n"
     assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)

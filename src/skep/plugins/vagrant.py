@@ -122,7 +122,11 @@ class VagrantInstances:
         except OSError as refusal:
             kept = f"not kept: {refusal.strerror}"
         log.warning(
-            "a machine could not be made", machine=name, error=first, said="".join(words[-1:]).strip(), log=kept
+            "a machine could not be made",
+            machine=name,
+            error=first.rstrip(":"),
+            said="".join(words[-1:]).strip(),
+            log=kept,
         )
 
     async def _undone(self, name: str, error: SkepError) -> SkepError:
