@@ -143,7 +143,7 @@ class Desired:
     started again but made anew, slowly at first (W9), and a slot's last dead one is kept.
     sources: where members may be made (numbered ones only), in a fixed order. per_source_max: at most so many of this
     key on one of them, 0 is no limit (a published port is taken once on an engine).
-    own: the logical ID of the machine that this controller runs on, empty for none: while it runs it goes only with all.
+    own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
     """
 
     key: Key

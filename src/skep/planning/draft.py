@@ -117,9 +117,7 @@ class Draft:
         not_ours = member.foreign and member.life is not Life.GONE and reason is not Reason.REMOVED
         unheard = member.life is Life.DEAD and member.source in self.census.observed.silent
         if is_kept(self.census.desired, member) and reason is not Reason.REMOVED:
-            self.note(
-                NoteKind.HELD, member.id, f"this controller runs on {member.slot}, and leaves it to another one"
-            )
+            self.note(NoteKind.HELD, member.id, f"this controller runs on {member.slot}, and leaves it to another one")
             return False
         if not_ours or unheard or member.id in self.census.busy or self.removals >= limit:
             return False
