@@ -165,7 +165,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
         store=store,
         clock=clock,
         rng=random.SystemRandom(),
-        plugins=PluginRegistry(instances, flavors, elsewhere),
+        plugins=PluginRegistry(instances, flavors, elsewhere, elsewhere.socket_of),
         watched=instances,
         secrets=FileSecrets(settings.state_dir / "secret.key"),
         engines=engines,

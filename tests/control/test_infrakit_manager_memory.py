@@ -129,6 +129,26 @@ def test_a_group_whose_destroy_never_ends_can_be_freed() -> None:
     run(main)
 
 
+def test_a_destroy_that_is_refused_is_tried_ever_more_rarely_but_at_once_for_who_asks() -> None:
+    async def main() -> None:
+        site = Site(FakeGroupStore().store(group("a")))
+        calls, refuse = site.backend().calls, site.backend().refuse
+        async with site.manager() as manager:
+            await site.until_watched("a")
+            refuse["destroy a"] = RejectedError("locked")
+            with pytest.raises(RejectedError):
+                await manager.destroy("a")
+            await asyncio.sleep(2 * POLL_S)
+            assert calls.count("destroy a") >= 2
+            await asyncio.sleep(1800.0)
+            assert calls.count("destroy a") < 20
+            refuse.clear()
+            await manager.destroy("a")
+            assert site.cloud.machines["a"] == 0
+
+    run(main)
+
+
 def test_a_free_ends_the_destroy_of_our_own_group_plugin() -> None:
     """Over the real one, which goes on destroying by itself."""
 

@@ -1,20 +1,30 @@
-"""A program `vagrant` whose machines are files: it keeps notes as Vagrant does, and fails and hangs on demand."""
+"""A program `vagrant` whose machines are files: it keeps notes and its lock as Vagrant does, and fails and hangs on
+demand."""
 
 from pathlib import Path
 
 _PROGRAM = """#!/bin/sh
 here=$(dirname "$0")
 name=$(basename "$VAGRANT_CWD")
-notes=$VAGRANT_CWD/.vagrant/machines/default/virtualbox
+data=${VAGRANT_DOTFILE_PATH:-$VAGRANT_CWD/.vagrant}
+notes=$data/machines/default/virtualbox
 echo "$name $*" >>"$here/calls"
 refused() { [ ! -e "$here/fail-$1" ] || { cat "$here/fail-$1"; exit 1; }; }
+mkdir -p "$data"
+if [ -e "$data/lock" ] && kill -0 "$(cat "$data/lock")"; then
+  echo "another process is already executing an action on the machine"
+  exit 1
+fi
+echo $$ >"$data/lock"
+trap 'rm -f "$data/lock"' EXIT
 case $1 in
 up)
   ls -A "$VAGRANT_CWD" >"$here/seen"
+  [ -e "$here/deaf" ] && trap '' INT || trap 'echo "interrupted $name" >>"$here/course"; exit 1' INT
+  echo "up $name" >>"$here/course"
+  while [ -e "$here/fetch" ]; do sleep 0.02; done
   mkdir -p "$notes"
   echo "$name" >"$notes/id"
-  echo "up $name" >>"$here/course"
-  trap 'echo "interrupted $name" >>"$here/course"; exit 1' INT
   while [ -e "$here/hang" ]; do sleep 0.02; done
   trap - INT
   cp "$VAGRANT_CWD/boot.sh" "$here/machines/$name"
@@ -67,9 +77,18 @@ class FakeVagrant:
         """From now on machines begin to come up and don't end it."""
         (self.folder / "hang").touch()
 
+    def fetch(self) -> None:
+        """As `hang`, and Vagrant has noted no machine yet, as while it fetches a box."""
+        (self.folder / "fetch").touch()
+
+    def deaf(self) -> None:
+        """From now on no interrupt ends it."""
+        (self.folder / "deaf").touch()
+
     def go_on(self) -> None:
         """Machines that hang come up."""
-        (self.folder / "hang").unlink()
+        for file in ("hang", "fetch"):
+            (self.folder / file).unlink(missing_ok=True)
 
     def _lines(self, file: str) -> list[str]:
         path = self.folder / file

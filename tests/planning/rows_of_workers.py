@@ -1,5 +1,7 @@
 """Cattle and pets: workers of every kind."""
 
+from dataclasses import replace
+
 from skep.model.plan import NoteKind
 from tests.planning.notation import cattle, pets
 from tests.planning.row import Row
@@ -191,6 +193,16 @@ PETS = [
     Row("a roll without surge takes one and fills its slot later", pets("ab"), "a=m1~ b=m2~", "drain m2 Outdated"),
     Row("a roll waits until the slot is filled", pets("ab"), "a=m1~ b=m2+", ""),
     Row("a slot that was emptied is filled with the new spec", pets("ab"), "a=m1~", "create b Missing"),
+    Row(
+        "the machine that the controller runs on is left to another one",
+        pets("ab", own="a"),
+        "a=m1~ b=m2",
+        "",
+        (N.HELD,),
+    ),
+    Row("nor does it go with a logical ID that is gone", pets("ab", own="c"), "a=m1 b=m2 c=m3", "", (N.HELD,)),
+    Row("it goes with its group", replace(pets("", own="a"), removed=True), "a=m1", "drain m1 Removed"),
+    Row("it is replaced like any other once it does not run", pets("ab", own="a"), "a=m1% b=m2", "destroy m1 Dead"),
     Row(
         "refused slots wait, others do not",
         pets("ab"),

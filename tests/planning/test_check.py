@@ -45,6 +45,14 @@ def _action(desired: Desired, words: list[str]) -> Action:
 HOLD = "no cluster yet"
 
 CASES = [
+    Case(
+        "what the controller runs on stays",
+        pets("abc", own="a"),
+        "a=m1~ b=m2~ c=m3",
+        "drain m2 Outdated",
+        "drain m1 Outdated",
+        "this controller runs on it",
+    ),
     Case("what is acted on was seen", cattle(1), "m1 m2", "drain m2 Surplus", "drain m9 Surplus", "m9 was not seen"),
     Case(
         "nobody is acted on twice",

@@ -1,6 +1,7 @@
 """Machines by Vagrant: InfraKit's folders and files, and what Vagrant is asked to do (infrakit-compat.md 5.1)."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from skep.model.state import Life
 from skep.plugins.vagrant import VagrantInstances
 from skep.plugins.vagrant_file import Template
 from skep.plugins.vagrant_layout import LEFTOVER_S, Folders
-from skep.plugins.vagrant_process import Vagrant
+from skep.plugins.vagrant_process import NOTES, Vagrant
+from tests.conditions import until
 from tests.fakes.vagrant import FakeVagrant
-from tests.plugins.vagrant_machines import HandClock, coming_up, lives, names, spec
+from tests.plugins.vagrant_machines import HandClock, Restart, coming_up, lives, names, spec
 
 # --- the layout ---------------------------------------------------------------------------------------------------
 
@@ -39,7 +41,16 @@ async def test_all_that_is_needed_to_find_a_machine_is_there_before_vagrant_begi
     plugin: VagrantInstances, vagrant: FakeVagrant
 ) -> None:
     await plugin.provision(spec(logical_id="10.0.0.5"))
-    assert vagrant.seen() == {"boot.sh", "tags", "ip", "Vagrantfile", "unfinished", "vagrant.log"}
+    assert vagrant.seen() == {
+        "boot.sh",
+        "tags",
+        "ip",
+        "Vagrantfile",
+        "unfinished",
+        "vagrant.log",
+        "process",
+        ".vagrant",
+    }
 
 
 async def test_machines_that_infrakit_made_are_machines(
@@ -67,6 +78,32 @@ async def test_tags_that_can_not_be_read_are_told(plugin: VagrantInstances, fold
     with capture_logs() as lines:
         assert list(await plugin.describe({})) == []
     assert [line["event"] for line in lines] == ["a folder is no machine"]
+
+
+async def test_a_machine_whose_tags_can_not_be_read_can_be_removed(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    name = await plugin.provision(spec("one"))
+    (folder / name / "tags").write_text("[]")
+    with pytest.raises(RejectedError, match=f"machine {name} .* its tags can't be read: .*: destroy it"):
+        await plugin.provision(spec("one"))
+    await plugin.destroy(name)
+    assert (vagrant.machines(), names(folder)) == ({}, [])
+
+
+async def test_the_removal_of_a_machine_whose_tags_can_not_be_read_is_tried_again(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path, restart: Restart
+) -> None:
+    name = await plugin.provision(spec())
+    (folder / name / "tags").write_text("[]")
+    vagrant.fail("destroy", "not yet")
+    with pytest.raises(RejectedError, match="not yet"):
+        await plugin.destroy(name)
+    vagrant.mend("destroy")
+    plugin = await restart()
+    assert await lives(plugin) == {}
+    await until(lambda: asyncio.to_thread(lambda: names(folder)), [])
+    assert vagrant.machines() == {}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +139,31 @@ def test_what_was_half_written_is_cleared_away_later(folder: Path) -> None:
 async def test_the_provider_is_by_property(plugin: VagrantInstances, vagrant: FakeVagrant) -> None:
     name = await plugin.provision(spec(Provider="libvirt"))
     assert vagrant.calls() == [f"{name} up --provider libvirt"]
+
+
+@pytest.mark.parametrize("given", ["/tmp/elsewhere", "~/notes", "../notes", "."])
+async def test_machines_do_not_share_vagrants_notes(
+    vagrant: FakeVagrant, folder: Path, clock: HandClock, given: str
+) -> None:
+    """With a VAGRANT_DOTFILE_PATH that lies elsewhere, the second machine would be taken for the first."""
+    vagrants = Vagrant(vagrant.program, environ=os.environ | {NOTES: given})
+    plugin = VagrantInstances(folder, clock, None, vagrants)
+    made = [await plugin.provision(spec(request)) for request in ("one", "two")]
+    assert [len(list((folder / name).glob(".vagrant/machines/*/*/id"))) for name in made] == [1, 1]
+
+
+async def test_notes_in_a_machines_folder_may_have_another_name(
+    vagrant: FakeVagrant, folder: Path, clock: HandClock
+) -> None:
+    """So a machine that Vagrant can't remove is known there too."""
+    plugin = VagrantInstances(folder, clock, None, Vagrant(vagrant.program, environ=os.environ | {NOTES: ".mine"}))
+    name = await plugin.provision(spec())
+    assert len(list((folder / name).glob(".mine/machines/*/*/id"))) == 1
+    vagrant.fail("destroy", "no")
+    with pytest.raises(RejectedError):
+        await plugin.destroy(name)
+    assert list(await lives(plugin)) == [name]
+    await plugin.close()
 
 
 async def test_a_template_makes_the_vagrantfile(vagrant: FakeVagrant, folder: Path, clock: HandClock) -> None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from skep.model.errors import RejectedError, UnavailableError
 from skep.model.state import Life
 from skep.plugins.vagrant import PAUSES_S, VagrantInstances
+from skep.plugins.vagrant_layout import FAILED_MAX
 from skep.plugins.vagrant_process import TAIL_BYTES, Vagrant
 from tests.conditions import until
 from tests.fakes.vagrant import FakeVagrant
@@ -17,9 +18,11 @@ from tests.plugins.vagrant_machines import HandClock, Restart, coming_up, cut_of
 TOKEN = "SWMTKN-1-1fcrqnkwz4kaejypxoxb99z5a3it4tmn9x5urym05rocjyflj1-1le8md217z6hl0qnrxi84ry1a"
 JOIN = f"set -x\ndocker swarm join --token {TOKEN} 192.168.2.200:2377"
 
+BETWEEN = "between\n" * 20
+
 
 def no_folder(folder: Path) -> None:
-    folder.parent.mkdir()
+    folder.parent.mkdir(parents=True)
     folder.write_text("a file")
 
 
@@ -45,7 +48,60 @@ async def test_of_a_machine_that_did_not_come_up_nothing_is_left(
     vagrant.fail("up", "no")
     with pytest.raises(RejectedError):
         await plugin.provision(spec())
-    assert (vagrant.machines(), names(folder)) == ({}, [])
+    assert (vagrant.machines(), names(folder)) == ({}, ["failed"])
+
+
+async def test_what_vagrant_said_of_a_machine_that_failed_is_logged_and_kept_without_secrets(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    vagrant.fail("up", f"first\n{BETWEEN}    default: + docker swarm join --token {TOKEN}\nno route: {TOKEN}\n")
+    with capture_logs() as lines, pytest.raises(RejectedError):
+        await plugin.provision(spec("one", init=JOIN))
+    (told,) = [line for line in lines if line["event"] == "a machine could not be made"]
+    kept = folder / "failed" / f"{told['machine']}.log"
+    assert (told["error"], told["said"]) == ("vagrant up failed: exit status 1", "no route: …")
+    assert told["log"] == str(kept)
+    assert kept.read_text() == f"first\n{BETWEEN}no route: …\n"
+    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+async def test_the_logs_of_the_last_machines_that_failed_are_kept(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    vagrant.fail("up", "no")
+    failed = []
+    for number in range(FAILED_MAX + 2):
+        with capture_logs() as lines, pytest.raises(RejectedError):
+            await plugin.provision(spec(str(number)))
+        failed += [line["machine"] for line in lines if line["event"] == "a machine could not be made"]
+    assert names(folder / "failed") == sorted(f"{name}.log" for name in failed[2:])
+
+
+async def test_a_log_that_can_not_be_kept_hides_no_error(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    no_folder(folder / "failed")
+    vagrant.fail("up", "no disk")
+    with capture_logs() as lines, pytest.raises(RejectedError, match="no disk"):
+        await plugin.provision(spec())
+    assert [line["log"] for line in lines if "said" in line] == ["not kept: File exists"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No usable default provider could be found for your system.\n\nInstall VirtualBox.",
+        "The provider 'libvirt' that was requested to back the machine\n'default' is reporting that it isn't usable on "
+        "this system.",
+        "The provider 'nonsense' could not be found, but was requested to\nback the machine 'default'.",
+    ],
+)
+async def test_where_no_provider_is_usable_it_is_said_how_to_choose_one(
+    plugin: VagrantInstances, vagrant: FakeVagrant, said: str
+) -> None:
+    vagrant.fail("up", said)
+    with pytest.raises(RejectedError, match="the property Provider or VAGRANT_DEFAULT_PROVIDER chooses another"):
+        await plugin.provision(spec())
 
 
 async def test_a_machine_that_neither_came_up_nor_went_stays_on_the_books(

@@ -87,3 +87,18 @@ def test_a_template_that_is_not_there_is_named(vagrant: FakeVagrant) -> None:
     assert run.returncode == 1
     assert "the template nowhere.j2 can't be read" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_without_vagrant_it_does_not_start(vagrant: FakeVagrant, tmp_path: Path) -> None:
+    """As InfraKit's Terraform plugin (infrakit-compat.md 5.3): else each machine would be refused, one by one."""
+    run = subprocess.run(
+        [BIN / "infrakit-instance-vagrant"],
+        env=environment(vagrant) | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert run.returncode == 1
+    assert "found no vagrant on the PATH: install Vagrant where this plugin runs" in run.stderr
+    assert not (tmp_path / "plugins" / "instance-vagrant").exists()

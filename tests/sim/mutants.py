@@ -276,6 +276,7 @@ OF_GROUPS = (
         "return reachable_others >= majority(members - 1)",
         "return True",
     ),
+    Mutant("the own machine goes", "draft", "if is_kept(self.census.desired, member) and", "if False and"),
     Mutant("half is a majority", "quorum", "return members // 2 + 1", "return members // 2"),
     Mutant("managers are treated as workers", "managers", "desired.role is not Role.MANAGER or", "True or"),
 )

@@ -50,6 +50,13 @@ class PluginFolder:
     def group(self, name: str) -> RemoteGroup:
         return RemoteGroup(self._peer(name))
 
+    def socket_of(self, name: str) -> str:
+        """Where a plugin of this name is, or was; empty where there is none."""
+        try:
+            return self._address(name).shown
+        except NotFoundError:
+            return ""
+
     def _peer(self, name: str) -> Peer:
         if name not in self._peers:
             lookup, _, kind = name.partition("/")

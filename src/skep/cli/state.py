@@ -33,9 +33,9 @@ FINAL = ("Refused", "Failed", "Paused")
 
 
 ADVICE = {
-    "Unreachable": "see that its machines and engines run (skep cluster ls): skep goes on by itself as soon as they "
-    "answer, of a Swarm's managers a majority. Where that majority is gone for good, the Swarm is lost: destroy the "
-    "group of its managers with --cascade, and apply all of it again",
+    "Unreachable": "see that its plugin (skep plugin ls), machines and engines run (skep cluster ls): skep goes on by "
+    "itself as soon as they answer, of a Swarm's managers a majority. Where that majority is gone for good, the Swarm "
+    "is lost: destroy the group of its managers with --cascade, and apply all of it again",
     "Conflict": "remove what has the name, or give another one; what was made for this, apply --adopt takes over",
     "Refused": "apply a spec that the reason allows",
     "Paused": "resume it, or go back with rollback",

@@ -51,7 +51,7 @@ class Options:
 
     call_limit: calls at once to one engine. burst: machines of a group that are made or removed at once where they join
     no Swarm and this host has only to ask for them (W8). classic_age_s: how old may be what a classic Swarm
-    manager tells.
+    manager tells. own_machine: the logical ID of the machine that this runs on.
     """
 
     controller: str = "skep"
@@ -63,6 +63,7 @@ class Options:
     call_limit: int = 4
     burst: int = BURST_MAX
     classic_age_s: float = CLASSIC_AGE_S
+    own_machine: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -183,6 +184,7 @@ class Core:
                 options.drain_wait_s,
                 options.poll_s,
                 options.burst,
+                options.own_machine,
             ),
             Kind.WORKLOAD: self._workloads(),
         }

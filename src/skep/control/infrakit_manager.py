@@ -32,6 +32,9 @@ from skep.wire.go_decode import written
 
 STATUS_TIMEOUT_S = 10.0
 """An engine that lost its quorum takes up to 20 s to say so; somebody else may lead long before."""
+DESTROY_RETRY_MAX_S = 300.0
+"""A destroy that is refused is asked for again at the next poll, then twice as late each time, up to this: the group
+plugin takes each for a wish to try all machines at once."""
 WHO = "infrakit-manager"
 """Who asks for what nobody asked for just now, in the group plugin's history."""
 
@@ -79,6 +82,7 @@ class Manager:
         self._settled: dict[str, _Taken] = {}  # by group, since this manager leads
         self._failures: dict[str, str] = {}  # why not, by group
         self._gone: set[str] = set()  # destroyed, and their mark in the document could not be removed yet
+        self._refused: dict[str, tuple[int, float]] = {}  # how often in a row a destroy was, and when last
 
     async def run(self) -> None:
         """Look who leads, and act on it, until cancelled. What the backend watches then, it goes on watching."""
@@ -198,6 +202,7 @@ class Manager:
         self._settled.clear()
         self._failures.clear()
         self._gone.clear()  # another leader may have seen to it, and to a new group of that name since
+        self._refused.clear()
 
     def _drop_work(self) -> None:
         for task in [self._turn, *self._settling.values()]:
@@ -232,8 +237,14 @@ class Manager:
         }
         missing = document.groups.keys() - self._settled.keys()
         extra = watched.keys() - document.groups.keys()
-        for group in missing | extra | document.destroying.keys():
+        due = {group for group in document.destroying if self._is_due(group)}
+        for group in ((missing | extra) - document.destroying.keys()) | due:
             self._settle_soon(group, WHO)
+
+    def _is_due(self, group: str) -> bool:
+        count, refused_s = self._refused.get(group, (0, 0.0))
+        delay_s = min(DESTROY_RETRY_MAX_S, self._poll_interval_s * (2.0 ** min(count, 32) - 1) / 2)
+        return self._clock.monotonic_s() - refused_s >= delay_s
 
     async def _follow(self) -> None:
         """All at once: one that does not answer holds up no other."""
@@ -317,11 +328,19 @@ class Manager:
     async def _destroy_stored(self, group: CommittedGroup, who: str) -> None:
         """The mark goes last: after a crash the next leader goes on."""
         if group.id not in self._gone:
-            await self._destroy(group, who)
+            await self._try_to_destroy(group, who)
             self._gone.add(group.id)
         await self._store.change(lambda document: document.without(group.id))
         self._forget(group.id)
         log.info("destroyed a group", group=group.id)
+
+    async def _try_to_destroy(self, group: CommittedGroup, who: str) -> None:
+        try:
+            await self._destroy(group, who)
+        except RejectedError:
+            count, _ = self._refused.get(group.id, (0, 0.0))
+            self._refused[group.id] = count + 1, self._clock.monotonic_s()
+            raise
 
     async def _destroy(self, group: CommittedGroup, who: str) -> None:
         """A backend destroys only what it watches (3.7): after a restart it has to be told of the group first."""
@@ -343,6 +362,7 @@ class Manager:
 
     def _forget(self, group: str) -> None:
         self._gone.discard(group)
+        self._refused.pop(group, None)
         self._settled.pop(group, None)
         self._failures.pop(group, None)
 

@@ -78,10 +78,12 @@ class Machines:
         drain_wait_s: float,
         poll_s: float,
         burst: int = BURST_MAX,
+        own: str = "",
     ) -> None:
         self._topology, self._plugins, self._clusters, self._clock = topology, plugins, clusters, clock
         self._limits, self._drain_wait_s, self._poll_s, self._burst = limits, drain_wait_s, poll_s, burst
         self._memories: dict[Key, Memory] = {}
+        self._own = own
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
         asked, document = document, as_settled(document)
@@ -103,6 +105,7 @@ class Machines:
             hold=await self._hold(group),
             hold_removal=_removed_first(group.place, places) if document.removed else "",
             limits=self._limits_of(group),
+            own=self._own,
         )
         memory = self._memories.setdefault(document.key, Memory(document.key, self._clock, self._poll_s))
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s, memory)
@@ -174,8 +177,8 @@ class GroupActuator:
         group = self._group
         try:
             listed = await group.instance.describe({groups.GROUP_TAG: group.spec.id})
-        except UnavailableError:
-            return Observed(silent=frozenset({EVERYTHING}))
+        except UnavailableError as error:
+            return Observed(silent=frozenset({EVERYTHING}), why=str(error))
         if group.place.role is Role.MANAGER:
             await self._learn_managers(group, listed)
         silent = set()

@@ -202,9 +202,9 @@ class ServiceActuator:
         try:
             found = await self._find(workload.engine, workload)
             tasks = await workload.engine.tasks({"service": [found.id]}) if found else ()
-        except (UnavailableError, NotFoundError):
+        except (UnavailableError, NotFoundError) as error:
             self._clusters.doubt(workload.cluster)
-            return Observed(silent=frozenset({EVERYTHING}))
+            return Observed(silent=frozenset({EVERYTHING}), why=str(error))
         self.tasks = tuple(tasks)
         return Observed((self._member(workload, desired, found, tasks),)) if found else Observed()
 

@@ -95,6 +95,7 @@ class Observed:
     unlisted: silent sources that were never heard, so that any member that is missed may live there.
     lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
+    why: what was wrong, in words, where nothing is known.
     """
 
     members: tuple[Member, ...] = ()
@@ -102,6 +103,7 @@ class Observed:
     unlisted: frozenset[str] = frozenset()
     lost: frozenset[str] = frozenset()
     partitioned: bool = False
+    why: str = ""
 
     @property
     def complete(self) -> bool:
@@ -154,6 +156,7 @@ class Desired:
     key on one of them, 0 is no limit (a published port is taken once on an engine).
     paused: who stopped roll-outs, and why, empty while they go on (W49). The other fields follow the template from
     before then, and members of any other stay as they are. withheld: a newer template waits for the end of that.
+    own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
     """
 
     key: Key
@@ -178,6 +181,7 @@ class Desired:
     done: frozenset[str] = frozenset()
     paused: str = ""
     withheld: bool = False
+    own: str = ""
 
 
 class Phase(StrEnum):

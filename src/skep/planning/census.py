@@ -199,6 +199,11 @@ def is_newer(one: Member, other: Member) -> bool:
     return (-one.sick_s, one.created_s, one.id) > (-other.sick_s, other.created_s, other.id)
 
 
+def is_kept(desired: Desired, member: Member) -> bool:
+    """Whether our own machine: who removes what he runs on ends in the middle of it (infrakit-compat.md 7, #838)."""
+    return bool(desired.own) and member.slot == desired.own and member.life is Life.RUNNING
+
+
 def is_count(failure: Failure) -> bool:
     """Whether it counts the members of a numbered slot that ended, rather than an act that failed."""
     return failure.kind is ActionKind.START and bool(failure.counted)

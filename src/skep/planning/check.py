@@ -54,6 +54,14 @@ def _silence(view: View) -> Iterator[str]:
                 yield f"{member.id} is to be removed, and nobody can say how it is"
 
 
+def _own(view: View) -> Iterator[str]:
+    """Nobody saws off the branch that he sits on, unless the whole tree is to go."""
+    own = "" if view.desired.removed else view.desired.own
+    for member in view.taken:
+        if own and member.slot == own and member.life is Life.RUNNING:
+            yield f"{member.id} is to be removed, and this controller runs on it"
+
+
 def _ceiling(view: View) -> Iterator[str]:
     """W42, N39: never more than the size and the surge by our own hand, besides those being removed (W7)."""
     if not view.creates:
@@ -217,6 +225,7 @@ _RULES = (
     _identity,
     _subjects,
     _silence,
+    _own,
     _ceiling,
     _floor,
     _victims,

@@ -144,6 +144,6 @@ def _from_notes(plan: Plan, ahead_s: float) -> list[Condition]:
     for note in plan.notes:
         kind = _NOTED.get(note.kind)
         if kind is not None and kind not in found:
-            message = note.detail if note.kind is NoteKind.HELD else explain_retry(note, ahead_s)
+            message = note.detail if note.kind is NoteKind.HELD and not note.subject else explain_retry(note, ahead_s)
             found[kind] = Condition(kind, True, note.kind.value, message)
     return list(found.values())

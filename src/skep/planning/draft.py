@@ -7,7 +7,7 @@ from functools import cached_property
 from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
 from skep.model.state import Failure, Life, Member
 from skep.planning import managers, pace
-from skep.planning.census import ENDED, Census, is_current, proven_s
+from skep.planning.census import ENDED, Census, is_current, is_kept, proven_s
 from skep.planning.placement import Places
 
 BURST_MAX = 500
@@ -137,6 +137,9 @@ class Draft:
         """
         not_ours = member.foreign and member.life is not Life.GONE and reason is not Reason.REMOVED
         unheard = member.life is Life.DEAD and member.source in self.census.observed.silent
+        if is_kept(self.census.desired, member) and reason is not Reason.REMOVED:
+            self.note(NoteKind.HELD, member.id, f"this controller runs on {member.slot}, and leaves it to another one")
+            return False
         if not_ours or unheard or member.id in self.census.busy or self.removals >= limit:
             return False
         kind = ActionKind.DRAIN if member.life in (Life.RUNNING, Life.PENDING) else ActionKind.DESTROY

@@ -68,7 +68,8 @@ def _available(before: Record, after: Record) -> Iterator[News]:
     was = next((c for c in before.conditions if c.type is ConditionType.AVAILABLE), None)
     now = next((c for c in after.conditions if c.type is ConditionType.AVAILABLE), None)
     if was is not None and now is not None and was.status != now.status:
-        yield News("Available" if now.status else "Unavailable", f"{now.message} serve")
+        away = next((c.message for c in after.conditions if c.type is ConditionType.UNREACHABLE and c.status), "")
+        yield News("Available" if now.status else "Unavailable", f"{now.message} serve{away and f': {away}'}")
 
 
 def _late(before: Record, after: Record) -> Iterator[News]:

@@ -20,7 +20,7 @@ from skep.planning.victims import first_to_go
 def plan(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Plan:
     """The next actions for a key, given what is seen and what is already under way. `now_s` is the ledger's clock."""
     if EVERYTHING in observed.silent:
-        note = Note(NoteKind.SOURCE_SILENT, detail="nothing is known of the members")
+        note = Note(NoteKind.SOURCE_SILENT, detail=observed.why or "nothing is known of the members")
         return Plan(desired.key, desired.generation, (), (note,), recheck.CONVERGING_S)
     census = take(desired, observed, ledger)
     draft = Draft(census, now_s)

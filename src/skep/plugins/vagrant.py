@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from skep.model.errors import SkepError, UnavailableError
+from skep.model.errors import RejectedError, SkepError, UnavailableError
 from skep.model.json import RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
@@ -32,7 +32,7 @@ from skep.plugins.vagrant_layout import (
     is_machine_name,
     machine_name,
 )
-from skep.plugins.vagrant_process import Vagrant
+from skep.plugins.vagrant_process import Vagrant, last_text, without_secrets
 from skep.ports import Clock
 
 log = structlog.get_logger()
@@ -41,6 +41,9 @@ REQUEST_TAG = "skep.request"
 
 PAUSES_S = (5.0, 15.0, 60.0, 300.0)
 """Before removing again what would not go; the last one is repeated."""
+
+LOG_BYTES = 1024 * 1024
+"""Of the log of a machine that failed: the end says why, and ten of them are small."""
 
 
 class VagrantInstances:
@@ -81,7 +84,7 @@ class VagrantInstances:
 
     async def _made(self, name: str, machine: Machine, files: Mapping[str, str]) -> None:
         """Done is done, and what was only begun is made anew."""
-        found = self._folders.find(name)
+        found = self._known(name)
         if found is not None and found.stage is Stage.DONE:
             return
         if found is not None:
@@ -94,11 +97,37 @@ class VagrantInstances:
                 self._rising.add(name)
                 await self._vagrant.up(path, machine.provider, files[BOOT])
         except SkepError as error:
+            self._tell(name, error, files[BOOT])
             raise await self._undone(name, error) from error
         finally:
             self._rising.discard(name)
         self._folders.finish(name)
         log.info("a machine is up", machine=name)
+
+    def _known(self, name: str) -> Folder | None:
+        """RejectedError for a machine that is there, and of which nobody knows whose it is."""
+        try:
+            return self._folders.find(name)
+        except ValueError as error:
+            raise RejectedError(
+                f"machine {name} in {self._folders.folder} is there, but {error}: destroy it"
+            ) from error
+
+    def _tell(self, name: str, error: SkepError, script: str) -> None:
+        """The log of a machine goes with it: it is kept elsewhere, without the script's secrets."""
+        first, *words = str(error).splitlines()
+        try:
+            text = without_secrets(last_text(self._folders.path(name) / LOG, LOG_BYTES), script, LOG_BYTES)
+            kept = str(self._folders.keep_log(name, f"{text}\n"))
+        except OSError as refusal:
+            kept = f"not kept: {refusal.strerror}"
+        log.warning(
+            "a machine could not be made",
+            machine=name,
+            error=first.rstrip(":"),
+            said="".join(words[-1:]).strip(),
+            log=kept,
+        )
 
     async def _undone(self, name: str, error: SkepError) -> SkepError:
         """The error, once nothing is left of what could not be made, or with what is left."""
@@ -109,12 +138,13 @@ class VagrantInstances:
         return error
 
     async def destroy(self, instance: str) -> None:
-        """What can't be the name of a machine is none, so that nothing outside or beside is ever touched."""
+        """What can't be the name of a machine is none, so that nothing outside or beside is ever touched. One whose
+        tags can't be read is a machine all the same."""
         if not is_machine_name(instance):
             return
         async with self._turn(instance):
             with self._disk(f"remove machine {instance}"):
-                if self._found(instance) is not None:
+                if self._folders.stage(instance) is not None:
                     await self._gone(instance)
 
     async def _gone(self, name: str) -> None:
@@ -124,7 +154,7 @@ class VagrantInstances:
             try:
                 await self._vagrant.destroy(self._folders.path(name), self._folders.script(name))
             except SkepError as error:
-                if self._folders.has_machine(name):
+                if self._vagrant.holds(self._folders.path(name)):
                     self._failures[name] = str(error)
                     self._remove_later(name, PAUSES_S)
                     raise
@@ -136,10 +166,10 @@ class VagrantInstances:
         """In the order of the names. Folders that are no machines are passed over, and so are those that are coming
         up: who waits for one would hear over InfraKit's wire that it serves."""
         with self._disk("list the machines"):
-            names = self._folders.names(self._clock.wall_s())
-            found = [folder for name in names if (folder := self._found(name)) and name not in self._rising]
-        for folder in found:
-            self._remove_what_is_nobodys(folder)
+            names = [name for name in self._folders.names(self._clock.wall_s()) if name not in self._rising]
+            found = [folder for name in names if (folder := self._found(name))]
+            for name in names:
+                self._remove_what_is_nobodys(name)
         return [self._description(folder) for folder in found if tags.items() <= folder.tags.items()]
 
     def _found(self, name: str) -> Folder | None:
@@ -154,10 +184,10 @@ class VagrantInstances:
         detail = self._failures.get(folder.name, "being removed" if folder.stage is Stage.LEAVING else "")
         return InstanceDescription(folder.name, folder.logical_id, folder.tags, life, folder.created_s, detail)
 
-    def _remove_what_is_nobodys(self, folder: Folder) -> None:
+    def _remove_what_is_nobodys(self, name: str) -> None:
         """What an earlier process, or a caller that gave up, did not end: to make a machine, or to remove it."""
-        if folder.stage is not Stage.DONE and folder.name not in self._turns:
-            self._remove_later(folder.name, (0.0, *PAUSES_S))
+        if name not in self._turns and self._folders.stage(name) not in {None, Stage.DONE}:
+            self._remove_later(name, (0.0, *PAUSES_S))
 
     def _remove_later(self, name: str, pauses_s: Sequence[float]) -> None:
         if name not in self._removals:
@@ -168,8 +198,7 @@ class VagrantInstances:
         for pause_s in chain(pauses_s, repeat(pauses_s[-1])):
             await self._clock.sleep(pause_s)
             async with self._turn(name):
-                folder = self._found(name)
-                if folder is None or folder.stage is Stage.DONE:
+                if self._folders.stage(name) in {None, Stage.DONE}:
                     return
                 try:
                     with self._disk(f"remove machine {name}"):

@@ -22,6 +22,11 @@ BOOT, TAGS, IP, VAGRANTFILE = "boot.sh", "tags", "ip", "Vagrantfile"
 LOG = "vagrant.log"
 """What Vagrant said, for whoever wants to watch; it goes with the machine."""
 
+FAILED = "failed"
+"""Folder of what Vagrant said of machines that did not come up, NAME.log each."""
+FAILED_MAX = 10
+"""A group that tries again and again would fill the disk."""
+
 UNFINISHED = "unfinished"
 """Says what was begun and is not done. Folders that InfraKit made have none: it wrote tags when all was done."""
 
@@ -132,9 +137,22 @@ class Folders:
         """What the machine is told to run; empty where nobody knows."""
         return _text(self.path(name) / BOOT) or ""
 
-    def has_machine(self, name: str) -> bool:
-        """Whether Vagrant noted a machine here; it keeps its notes elsewhere where VAGRANT_DOTFILE_PATH says so."""
-        return "VAGRANT_DOTFILE_PATH" in os.environ or any(self.path(name).glob(".vagrant/machines/*/*/id"))
+    def stage(self, name: str) -> Stage | None:
+        """How far the machine is, even if its tags can't be read; None for what is no machine."""
+        path = self.path(name)
+        if not is_machine_name(name) or path.is_symlink() or not (path / TAGS).is_file():
+            return None
+        return _stage(_text(path / UNFINISHED))
+
+    def keep_log(self, name: str, text: str) -> Path:
+        """What Vagrant said of a machine that failed, kept beside the machines with the last ones; where it is."""
+        failed = self.folder / FAILED
+        failed.mkdir(mode=0o700, exist_ok=True)
+        _write(failed / f"{name}.log", text)
+        logs = sorted(failed.glob("infrakit-*.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for old in logs[FAILED_MAX:]:
+            old.unlink(missing_ok=True)
+        return failed / f"{name}.log"
 
     @contextmanager
     def claimed(self, name: str) -> Iterator[None]:
@@ -152,6 +170,13 @@ def _lock(descriptor: int, name: str) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise UnavailableError(f"another process is at work on machine {name}") from error
+
+
+def notes_folder(folder: Path, given: str) -> Path:
+    """Where Vagrant notes the machine of a folder: `given` is VAGRANT_DOTFILE_PATH, and is followed only into the
+    folder, for one that lies elsewhere would be the notes of all machines."""
+    place = Path(os.path.normpath(folder / given))
+    return place if given and not given.startswith("~") and folder in place.parents else folder / ".vagrant"
 
 
 def encoded_tags(tags: Mapping[str, str]) -> str:

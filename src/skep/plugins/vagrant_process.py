@@ -3,13 +3,19 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from skep.model.errors import RejectedError, UnavailableError
-from skep.plugins.vagrant_layout import LOG
+import structlog
+
+from skep.model.errors import NotFoundError, RejectedError, UnavailableError
+from skep.plugins.vagrant_layout import LOG, notes_folder
+from skep.plugins.vagrant_record import STARTED, at_work, forget
+
+log = structlog.get_logger()
 
 UP_MAX_S = 3600.0
 """A box of a few GiB is fetched within an hour, or it is not."""
@@ -21,10 +27,19 @@ providers import boxes one after the other."""
 STOP_WITHIN_S = 5.0
 """Vagrant that was told to stop ends its step first; who waits longer is killed by whoever ends this program."""
 
+POLL_S = 0.05
+"""Between looks at a Vagrant that is no child of ours, of which nobody tells when it ends."""
+
+NOTES = "VAGRANT_DOTFILE_PATH"
+
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 15
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_UNUSABLE = re.compile(
+    r"No usable default provider|isn't\s+usable on this system|The provider '[^']*' could not be found"
+)
+CHOOSE = "the property Provider or VAGRANT_DEFAULT_PROVIDER chooses another provider"
 _TOKEN = re.compile(r"SWMTKN-[\w-]+")
 _ECHO = re.compile(r"^(?:\s*[\w.-]+: )?\s*\++ ")
 """What a shell with `set -x` prints of the script that it runs, behind Vagrant's name of the machine."""
@@ -37,8 +52,14 @@ LINE_MIN = 8
 class Vagrant:
     """The program `vagrant`, run in folders of machines."""
 
-    def __init__(self, program: str = "vagrant", simultaneous: int = SIMULTANEOUS) -> None:
-        self._program = program
+    def __init__(
+        self,
+        program: str = "vagrant",
+        simultaneous: int = SIMULTANEOUS,
+        environ: Mapping[str, str] = os.environ,
+        stop_within_s: float = STOP_WITHIN_S,
+    ) -> None:
+        self._program, self._environ, self._stop_within_s = program, environ, stop_within_s
         self._rising, self._falling = asyncio.Semaphore(simultaneous), asyncio.Semaphore(simultaneous)
         self._stops: set[asyncio.Task[None]] = set()
 
@@ -50,9 +71,38 @@ class Vagrant:
             await self._run(arguments, folder, UP_MAX_S, script)
 
     async def destroy(self, folder: Path, script: str) -> None:
-        """`vagrant destroy -f`; errors as with `up`."""
+        """`vagrant destroy -f`; errors as with `up`. A Vagrant that a process which died left at work is ended first:
+        it holds Vagrant's lock, and would make the machine after it was forgotten."""
+        await self._end_left_over(folder)
         async with self._falling:
             await self._run(["destroy", "-f"], folder, DESTROY_MAX_S, script)
+
+    def holds(self, folder: Path) -> bool:
+        """Whether there may be a machine: Vagrant noted one, or is at work."""
+        notes = notes_folder(folder, self._environ.get(NOTES, ""))
+        return at_work(folder) is not None or any(notes.glob("machines/*/*/id"))
+
+    async def _end_left_over(self, folder: Path) -> None:
+        """UnavailableError if it can't be ended. Those of ours that are being stopped are not told twice: that would
+        keep Vagrant from cleaning up."""
+        await self.close()
+        for number in (signal.SIGINT, signal.SIGKILL):
+            pid = at_work(folder)
+            if pid is None:
+                return
+            log.warning("a vagrant that was left at work is stopped", machine=folder.name, pid=pid, signal=number.name)
+            _signal(pid, number)
+            with suppress(TimeoutError):
+                await self._ended(folder)
+                _signal(pid, signal.SIGKILL)
+        if pid := at_work(folder):
+            raise UnavailableError(f"vagrant (process {pid}) is at work in {folder} and can't be stopped")
+
+    async def _ended(self, folder: Path) -> None:
+        """TimeoutError if it takes too long."""
+        async with asyncio.timeout(self._stop_within_s):
+            while at_work(folder):  # noqa: ASYNC110 - the end of a process that is no child of ours is told by nobody
+                await asyncio.sleep(POLL_S)
 
     async def _run(self, arguments: Sequence[str], folder: Path, limit_s: float, script: str) -> None:
         said = f"vagrant {' '.join(arguments)}"
@@ -66,13 +116,15 @@ class Vagrant:
         except BaseException:
             await self._stop(process)
             raise
+        forget(folder)
         if status != 0:
             ended = f"exit status {status}" if status > 0 else signal.Signals(-status).name
-            raise RejectedError(f"{said} failed: {ended}{_quoted(folder / LOG, script)}")
+            words = _quoted(folder / LOG, script)
+            raise RejectedError(f"{said} failed: {ended}{f' ({CHOOSE})' if _UNUSABLE.search(words) else ''}{words}")
 
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
         """Who is cancelled once more does not wait for it, but `close` does."""
-        task = asyncio.create_task(_stop(process))
+        task = asyncio.create_task(_stop(process, self._stop_within_s))
         self._stops.add(task)
         task.add_done_callback(self._stops.discard)
         await asyncio.shield(task)
@@ -84,55 +136,72 @@ class Vagrant:
     async def _started(self, arguments: Sequence[str], folder: Path) -> asyncio.subprocess.Process:
         """In a session of its own, so that an interrupt in the terminal is first of all ours. It writes into a file:
         hypervisors that it starts inherit that and live on, and with a pipe its end would never be seen."""
+        try:
+            program = find_vagrant(self._environ, self._program)
+        except NotFoundError as error:
+            raise RejectedError(str(error)) from error
         descriptor = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             return await asyncio.create_subprocess_exec(
-                self._program,
-                *arguments,
+                *("/bin/sh", "-c", STARTED, "sh", str(folder), program, *arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=asyncio.subprocess.STDOUT,
-                env=os.environ | {"VAGRANT_CWD": str(folder)},
+                env=self._environment(folder),
                 start_new_session=True,
             )
-        except (FileNotFoundError, PermissionError) as error:
-            raise RejectedError(
-                f"the program {self._program} can't be run ({error.strerror}): install Vagrant where this plugin runs"
-            ) from error
         finally:
             os.close(descriptor)
 
+    def _environment(self, folder: Path) -> dict[str, str]:
+        """A place of notes that machines would share is not passed on."""
+        notes = notes_folder(folder, self._environ.get(NOTES, ""))
+        return {**self._environ, "VAGRANT_CWD": str(folder), NOTES: str(notes)}
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+
+def find_vagrant(environ: Mapping[str, str], program: str = "vagrant") -> str:
+    """The program's path. NotFoundError says what to do."""
+    if path := shutil.which(program, path=environ.get("PATH", os.defpath)):
+        return path
+    raise NotFoundError(f"found no {program} on the PATH: install Vagrant where this plugin runs")
+
+
+async def _stop(process: asyncio.subprocess.Process, within_s: float) -> None:
     """An interrupt lets Vagrant end its step and release its locks; what remains of it after a while is killed."""
     try:
-        _signal(process, signal.SIGINT)
+        _signal(process.pid, signal.SIGINT)
         with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 await process.wait()
     finally:
-        _signal(process, signal.SIGKILL)
+        _signal(process.pid, signal.SIGKILL)
     await process.wait()
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """To Vagrant and to what it runs, such as ssh; hypervisors have sessions of their own."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+def _signal(pid: int, number: signal.Signals) -> None:
+    """To Vagrant and to what it runs, such as ssh; hypervisors have sessions of their own. Nothing happens to what
+    has ended, or is not ours."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
 
 
 def _quoted(log: Path, script: str) -> str:
-    with suppress(OSError), log.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL_BYTES))
-        text = file.read().decode(errors="replace")
-        tail = without_secrets(text.partition("\n")[2] if size > TAIL_BYTES else text, script)
-        if tail:
+    with suppress(OSError):
+        if tail := without_secrets(last_text(log, TAIL_BYTES), script):
             return f":\n{tail}"
     return ""
 
 
-def without_secrets(output: str, script: str) -> str:
+def last_text(log: Path, bytes_max: int) -> str:
+    """The end of a file, in whole lines; a file that is longer loses its beginning."""
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - bytes_max))
+        text = file.read().decode(errors="replace")
+    return text.partition("\n")[2] if size > bytes_max else text
+
+
+def without_secrets(output: str, script: str, lines_max: int = TAIL_LINES) -> str:
     """The last lines of what Vagrant printed, without what a script may have told it.
 
     Left out are lines that a shell echoes, lines that repeat a line of the script, and join tokens and long words of
@@ -144,7 +213,7 @@ def without_secrets(output: str, script: str) -> str:
     for line in _CONTROL.sub("", output.replace("\r", "\n")).splitlines():
         if line.strip() and not _ECHO.match(line) and not any(told in line for told in lines):
             kept.append(_blotted(line.rstrip(), words))
-    return "\n".join(kept[-TAIL_LINES:])
+    return "\n".join(kept[-lines_max:])
 
 
 def _blotted(line: str, words: Sequence[str]) -> str:

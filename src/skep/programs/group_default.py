@@ -80,13 +80,25 @@ class NoSecrets:
     envvar="INFRAKIT_GROUP_MAX_PARALLEL_NUM",
     help=f"Instances of one group that are created or destroyed at once; 0 is as many as may be, {BURST_MAX}. [0]",
 )
+@click.option(
+    "--self-logical-id",
+    default="",
+    envvar="INFRAKIT_GROUP_SELF_LOGICAL_ID",
+    help="Logical ID of the instance that this program runs on: it goes only when its whole group is destroyed.",
+)
 def main(
-    name: str, log: int, poll_interval: float, store: str | None, state_dir: Path | None, max_parallel: int
+    name: str,
+    log: int,
+    poll_interval: float,
+    store: str | None,
+    state_dir: Path | None,
+    max_parallel: int,
+    self_logical_id: str,
 ) -> None:
     """Serve it until stopped."""
     keeps = store == "sqlite" or (store is None and name != STATELESS)
     folder = state_dir or Path.home() / ".infrakit" / "skep" / name
-    options = _options(poll_interval, max_parallel or BURST_MAX)
+    options = replace(_options(poll_interval, max_parallel or BURST_MAX), own_machine=self_logical_id)
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         clock = SystemClock()

@@ -1,6 +1,7 @@
 """`infrakit-instance-vagrant`: machines by Vagrant, on whatever it can drive (infrakit-compat.md 1.1, 5.1)."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from skep.adapters.clock import SystemClock
 from skep.model.errors import NotFoundError
 from skep.plugins.vagrant import VagrantInstances
 from skep.plugins.vagrant_file import Template
+from skep.plugins.vagrant_process import Vagrant, find_vagrant
 from skep.programs.program import plugin_command, run
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import instance_methods
@@ -36,7 +38,8 @@ def main(name: str, log: int, folder: Path, template: Path | None) -> None:
     """Serve it until stopped. Vagrant has this program's environment: VAGRANT_DEFAULT_PROVIDER and the like work."""
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
-        plugin = VagrantInstances(folder, SystemClock(), _read(template) if template else None)
+        vagrant = Vagrant(find_vagrant(os.environ))
+        plugin = VagrantInstances(folder, SystemClock(), _read(template) if template else None, vagrant)
         stack.push_async_callback(plugin.close)
         return rpc_app(instance_methods(plugin))
 

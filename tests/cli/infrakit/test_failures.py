@@ -155,3 +155,14 @@ def test_log_0_says_nothing(folder: Path) -> None:
     for level in ("0", "-3"):
         result = infrakit("--log", level, "group", "ls")
         assert (result.code, result.out, result.err) == (1, "", "")
+
+
+def test_a_plugin_that_says_nothing_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is stopped takes connections; InfraKit's command line waited for ever (infrakit-compat.md 7, #599)."""
+    monkeypatch.setattr("skep.cli.infrakit.rpc.HANDSHAKE_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "group"))
+        listener.listen()
+        result = infrakit("group", "ls")
+    assert (result.code, result.out) == (1, "")
+    assert 'msg="group gave no answer within 0.2 s"' in result.err

@@ -89,9 +89,19 @@ def test_an_instance_is_provisioned_with_every_field(instance: PluginDouble, tmp
     ],
 )
 def test_instances_are_described_and_destroyed(instance: PluginDouble, arguments: tuple[str, ...], params: str) -> None:
-    instance.answers |= {"Instance.DescribeInstances": '{"Descriptions":[]}', "Instance.Destroy": '{"OK":true}'}
+    described = '{"Descriptions":[{"ID":"i-1"}]}'
+    instance.answers |= {"Instance.DescribeInstances": described, "Instance.Destroy": '{"OK":true}'}
     printed("instance", "--name", "instance-file", *arguments)
     assert instance.params() == params
+
+
+def test_an_instance_that_is_not_there_is_not_said_to_be_destroyed(instance: PluginDouble) -> None:
+    described = '{"Descriptions":[{"ID":"i-1"}]}'
+    instance.answers |= {"Instance.DescribeInstances": described, "Instance.Destroy": '{"OK":true}'}
+    result = infrakit("instance", "destroy", "--name", "instance-file", "i-11")
+    assert (result.code, result.out) == (1, "")
+    assert 'msg="Instance does not exist: i-11"' in result.err
+    assert not any("Instance.Destroy" in body for body in instance.bodies)
 
 
 def test_a_flavor_without_logical_ids_is_sent_an_empty_list(flavor: PluginDouble, flavor_file: str) -> None:

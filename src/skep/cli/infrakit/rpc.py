@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 """For a host that is dead; once connected, a call may take as long as a machine takes to be made."""
 
+HANDSHAKE_S = 15.0
+"""It is answered from memory: a plugin that does not answer it is stopped, or hangs."""
+
 CLIENT_VERSION = "0.1.0"
 VERSIONS = {
     "Group": frozenset({"0.1.0", "0.1.1"}),
@@ -101,19 +104,23 @@ class Plugin:
         number = int.from_bytes(os.urandom(8), "big") >> 1
         body = f'{{"jsonrpc":"2.0","method":{string(method)},"params":{params},"id":{number}}}'
         began_s = monotonic()
-        answer = self._exchange(body.encode())
+        handshake = method.startswith(("Plugin.", "Handshake."))
+        answer = self._exchange(body.encode(), HANDSHAKE_S if handshake else None)
         self._log.debug(f"{method} at {self._endpoint.address} took {monotonic() - began_s:.3f} s")
         return _result(answer)
 
-    def _exchange(self, body: bytes) -> str:
+    def _exchange(self, body: bytes, timeout_s: float | None) -> str:
         head = (
             "POST / HTTP/1.1\r\nHost: a\r\nUser-Agent: infrakit\r\n"
             f"Content-Length: {len(body)}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
         )
         connection = self._connected()
+        connection.settimeout(timeout_s)
         try:
             _send(connection, head.encode() + body)
             status, answer = read_answer(connection.recv)
+        except TimeoutError as error:
+            raise Failure(f"{self._endpoint.name} gave no answer within {timeout_s:g} s") from error
         except (AnswerError, OSError) as error:
             # Go's client says no more; what it was that broke off is worth a few words.
             raise Failure(f'Post "http://a/": EOF ({self._endpoint.name} broke off: {error})') from error
