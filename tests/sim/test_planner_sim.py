@@ -18,6 +18,9 @@ NUMBERED = {
     NoteKind.RETRIES_EXHAUSTED,
     NoteKind.UNPLACEABLE,
     NoteKind.PARTITION_SUSPECTED,
+    NoteKind.IMAGE_PULL_FAILED,
+    NoteKind.PROGRESS_DEADLINE_EXCEEDED,
+    NoteKind.JOB_FAILED,
 }
 """What only numbered members come to."""
 _ONE = os.environ.get("SKEP_SIM_SEED", "")
