@@ -20,10 +20,11 @@ from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
 from skep.plugins.cloud_account import Account
 from skep.plugins.cloud_dialects import Driver, Node, Request, merged
+from skep.plugins.request import REQUEST_TAG
 from skep.ports import Clock
 from skep.specs.properties import Properties, RawProperties, read
 
-REQUEST_TAG, LOGICAL_ID_TAG, MACHINE_TAG = "skep.request", "LogicalID", "skep.machine"
+LOGICAL_ID_TAG, MACHINE_TAG = "LogicalID", "skep.machine"
 """MACHINE_TAG is on every machine that this plugin made, with its name; nothing without it is ever touched."""
 
 LAG_S = 600.0

@@ -4,10 +4,8 @@ For looking at what a group would make, and for programs that make machines out 
 """
 
 import asyncio
-import hashlib
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,10 +22,11 @@ from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
 from skep.plugins.file_layout import decoded, encoded, kept
 from skep.plugins.folder_watch import FolderWatch
+from skep.plugins.request import REQUEST_TAG, numbered_name
 
 log = structlog.get_logger()
 
-REQUEST_TAG, GROUP_TAG = "skep.request", "infrakit.group"
+GROUP_TAG = "infrakit.group"
 
 _NAME = re.compile(r"instance-[A-Za-z0-9._-]+")
 """What a machine may be called: a name in the folder and never a way out of it."""
@@ -64,7 +63,7 @@ class FileInstances:
 
     async def provision(self, spec: InstanceSpec) -> str:
         properties = _properties(spec.properties)
-        name = _name(spec.tags.get(REQUEST_TAG, ""))
+        name = numbered_name("instance", spec.tags.get(REQUEST_TAG, ""))
         try:
             if self._look(name) is None:
                 self._write(name, spec, encoded(name, spec, properties))
@@ -205,13 +204,6 @@ def _properties(properties: RawJson) -> str:
     if not text.startswith("{") and text != "null":
         raise InvalidError([Fault("must be an object")])
     return text
-
-
-def _name(request: str) -> str:
-    """`instance-` and 63 bits: those of the request, so that asking again finds the same file, or random ones."""
-    digest = hashlib.sha256(request.encode()).digest()
-    number = int.from_bytes(digest[:8], "big") >> 1 if request else secrets.randbits(63)
-    return f"instance-{number}"
 
 
 def _mark(status: os.stat_result) -> tuple[int, int, int]:

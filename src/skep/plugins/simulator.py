@@ -21,10 +21,11 @@ from skep.model.errors import NotFoundError, RejectedError, UnavailableError
 from skep.model.json import RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
+from skep.plugins.request import REQUEST_TAG
 from skep.ports import Clock
 from skep.specs.properties import Duration, Properties, read
 
-REQUEST_TAG, GROUP_TAG = "skep.request", "infrakit.group"
+GROUP_TAG = "infrakit.group"
 
 Chance = Annotated[float, Field(ge=0)]
 """Below 1 a probability; from 1 on, every so many acts one: 1 is each, 3 is every third. 0 is none."""

@@ -5,9 +5,7 @@ within a second, an apply without end, logical IDs that were never read back (in
 """
 
 import asyncio
-import hashlib
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from skep.model.errors import BugError, Fault, InvalidError, SkepError
 from skep.model.json import NULL, RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
+from skep.plugins.request import REQUEST_TAG, numbered_name
 from skep.plugins.terraform_batch import Act, Batches, Job
 from skep.plugins.terraform_folder import NAME, Kept, TerraformFolder
 from skep.plugins.terraform_program import DEFAULT_TIMEOUTS, TerraformProgram, Timeouts
@@ -28,8 +27,6 @@ from skep.ports import Clock
 from skep.specs.properties import Properties, RawProperties, read
 
 log = structlog.get_logger()
-
-REQUEST_TAG = "skep.request"
 
 GATHER_S = 0.05
 """What is asked for within this time is one apply: a group asks for its machines at the same moment."""
@@ -84,7 +81,7 @@ class TerraformInstances:
     async def provision(self, spec: InstanceSpec) -> str:
         """Returns when the resource is in the state. RejectedError has the end of what Terraform said."""
         wanted = wanted_of(spec.properties, lenient=self._lenient)
-        name = _name(spec.tags.get(REQUEST_TAG, ""))
+        name = numbered_name("instance", spec.tags.get(REQUEST_TAG, ""))
         await self._ask(Job(Act.MAKE, name, wanted, spec))
         return name
 
@@ -216,10 +213,3 @@ def _elsewhere(there: InState) -> InstanceDescription | None:
         return None
     life = Life.PENDING if there.is_tainted else Life.RUNNING
     return InstanceDescription(there.machine.name, there.machine.logical_id, there.machine.tags, life)
-
-
-def _name(request: str) -> str:
-    """`instance-` and 63 bits: those of the request, so that asking again finds the same machine, or random ones."""
-    digest = hashlib.sha256(request.encode()).digest()
-    number = int.from_bytes(digest[:8], "big") >> 1 if request else secrets.randbits(63)
-    return f"instance-{number}"

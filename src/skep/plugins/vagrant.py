@@ -18,6 +18,7 @@ from skep.model.errors import RejectedError, SkepError, UnavailableError
 from skep.model.json import RawJson
 from skep.model.machine import InstanceDescription, InstanceSpec
 from skep.model.state import Life
+from skep.plugins.request import REQUEST_TAG
 from skep.plugins.vagrant_file import Machine, Template, read_machine, vagrantfile
 from skep.plugins.vagrant_layout import (
     BOOT,
@@ -36,8 +37,6 @@ from skep.plugins.vagrant_process import Vagrant, last_text, without_secrets
 from skep.ports import Clock
 
 log = structlog.get_logger()
-
-REQUEST_TAG = "skep.request"
 
 PAUSES_S = (5.0, 15.0, 60.0, 300.0)
 """Before removing again what would not go; the last one is repeated."""

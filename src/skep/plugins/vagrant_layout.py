@@ -2,10 +2,8 @@
 finished. Calls are short and block."""
 
 import fcntl
-import hashlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +15,7 @@ import msgspec
 
 from skep.model.errors import UnavailableError
 from skep.model.go_json import go_string
+from skep.plugins.request import numbered_name
 
 BOOT, TAGS, IP, VAGRANTFILE = "boot.sh", "tags", "ip", "Vagrantfile"
 LOG = "vagrant.log"
@@ -58,9 +57,8 @@ class Folder:
 
 
 def machine_name(request: str) -> str:
-    """`infrakit-` and 63 bits: those of the request, so that asking again finds the same folder, or random ones."""
-    digest = hashlib.sha256(request.encode()).digest()
-    return f"infrakit-{int.from_bytes(digest[:8], 'big') >> 1 if request else secrets.randbits(63)}"
+    """What InfraKit calls a machine's folder, numbered by the request."""
+    return numbered_name("infrakit", request)
 
 
 def is_machine_name(name: str) -> bool:
