@@ -207,9 +207,10 @@ class Orchestrator:
             wanted = [(0, node.id) for node in self._nodes(service)]
         else:
             wanted = [(slot, "") for slot in range(1, service.replicas + 1)]
-        taken = {slot_of(service, task): task for task in service.tasks if task.wanted}
-        for key, task in taken.items():
-            if key not in wanted and (service.replicas is not None or task.template == service.template):
+        # A slot that is updated start-first holds two, and both go with it.
+        taken = {slot_of(service, task) for task in service.tasks if task.wanted}
+        for task in [task for task in service.tasks if task.wanted and slot_of(service, task) not in wanted]:
+            if service.replicas is not None or task.template == service.template:
                 self._stop(service, task)
         leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
         if service.starts_first:
