@@ -55,15 +55,30 @@ def test_progress_is_more_updated_fewer_old_or_more_that_serve(why: str, members
     [
         (replace(FOUR, generation=2), "", "progress 1 0 1 100"),
         (replace(FOUR, hold="no cluster yet"), "", "none"),
+        (replace(FOUR, hold="no cluster yet"), "everything", "none"),
+        (replace(FOUR, paused="ann paused it"), "", "none"),
+        (replace(FOUR, paused="ann paused it", withheld=True), "", "none"),
         (replace(FOUR, removed=True, size=0), "", "none"),
         (FOUR, "everything", "progress 1 0 1 40"),
         (cattle(4), "", "none"),
     ],
-    ids=["a new spec", "held", "removed", "nobody answers", "machines"],
+    ids=["a new spec", "held", "held unheard", "paused", "withheld", "removed", "nobody answers", "machines"],
 )
 def test_what_waits_for_something_else_is_not_late(desired: Desired, silent: str, after: str) -> None:
     found = advanced(desired, observed("1=m1@a", silent), ledger("progress 1 0 1 40"), NOW_S)
     assert told(found) == after
+
+
+@pytest.mark.parametrize(
+    "waits", [{"hold": "its cluster is still getting nodes"}, {"paused": "ann paused it"}], ids=str
+)
+def test_what_has_arrived_stays_so_while_it_waits_and_afterwards(waits: dict[str, str]) -> None:
+    """Its end is written down at once, and not when the wait is over; what ends meanwhile is no matter of the roll."""
+    waiting, all_there = replace(FOUR, **waits), observed("1=m1@a 2=m2@a 3=m3@a 4=m4@a")
+    arrived = advanced(waiting, all_there, ledger(""), NOW_S)
+    assert told(arrived) == "progress 4 0 4 100 complete"
+    for desired, members in ((waiting, "1=m1@a"), (FOUR, "1=m1@a")):
+        assert advanced(desired, observed(members), Ledger(progress=arrived), NOW_S + 50) == arrived
 
 
 @pytest.mark.parametrize(

@@ -10,27 +10,33 @@ from skep.planning.conditions import is_converged
 def advanced(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Progress | None:
     """The progress to be remembered after this look; a new generation begins anew.
 
-    No time passes for what waits for something else, is paused, or goes. The best counts are kept: what ends again and
-    again, and is made anew each time, comes no closer.
+    No time passes for what waits for something else, is paused (W49), or goes: it has all of its time when that is over.
+    What has arrived has arrived, also while it waits.
     """
-    before = ledger.progress
-    if not desired.limits.progress_s or desired.removed or desired.hold or desired.paused:
+    before, waits = ledger.progress, bool(desired.hold or desired.paused)
+    known = before if before is not None and before.generation == desired.generation else None
+    if not desired.limits.progress_s or desired.removed:
         return None
+    if known is not None and known.complete:
+        return known
     if EVERYTHING in observed.silent:
-        return before
+        return None if waits else before
     seen = _counted(take(desired, observed, ledger), now_s)
     seen = replace(seen, complete=is_converged(desired, observed, ledger))
-    if before is None or before.generation != desired.generation:
+    return None if waits and not seen.complete else _better(seen, known)
+
+
+def _better(seen: Progress, before: Progress | None) -> Progress:
+    """The best counts are kept: what ends again and again, and is made anew each time, comes no closer."""
+    if before is None:
         return seen
-    if before.complete or not (seen.complete or _is_closer(seen, before)):
+    if not (seen.complete or _is_closer(seen, before)):
         return before
-    return Progress(
-        generation=seen.generation,
+    return replace(
+        seen,
         updated=max(seen.updated, before.updated),
         outdated=min(seen.outdated, before.outdated),
         available=max(seen.available, before.available),
-        since_s=now_s,
-        complete=seen.complete,
     )
 
 
