@@ -16,7 +16,10 @@ NOW_S = 100.0
 
 @dataclass(frozen=True)
 class Row:
-    """`expect` and `notes` are separated by commas; `holds` says why in the words of a rule."""
+    """`expect` and `notes` are separated by commas; `holds` says why in the words of a rule.
+
+    `then`: when there is a turn by time alone, `in 30 s` or `no turn`; where it is empty, it does not matter.
+    """
 
     holds: str
     desired: Desired
@@ -26,6 +29,7 @@ class Row:
     under_way: str = ""
     silent: str = ""
     applied: str = ""
+    then: str = ""
 
     def __str__(self) -> str:
         return self.holds
@@ -35,12 +39,15 @@ class Row:
 class Answer:
     actions: list[str] = field(default_factory=list)
     notes: list[NoteKind] = field(default_factory=list)
+    then: str = ""
 
 
 def wanted(row: Row) -> Answer:
-    return Answer([part.strip() for part in row.expect.split(",") if part.strip()], sorted(set(row.notes)))
+    return Answer([part.strip() for part in row.expect.split(",") if part.strip()], sorted(set(row.notes)), row.then)
 
 
 def answer(plan: Planner, row: Row) -> Answer:
     made = plan(row.desired, observed(row.members, row.silent), ledger(row.under_way, row.applied), NOW_S)
-    return Answer([action_text(a) for a in made.actions], sorted({n.kind for n in made.notes}))
+    after_s = made.recheck_after_s
+    then = "no turn" if after_s is None else f"in {after_s:g} s"
+    return Answer([action_text(a) for a in made.actions], sorted({n.kind for n in made.notes}), row.then and then)

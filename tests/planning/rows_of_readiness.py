@@ -65,4 +65,15 @@ LATES = [
     Row("machines have none", cattle(1), "m1.", ""),
 ]
 
-READINESS = [*READY, *LATES]
+TURNS = [
+    Row("the next one counts in a while (W44)", numbered(1, limits=MINUTE), "1=m1@a", "", then="in 30 s"),
+    Row("and an old one may leave then", numbered(1, limits=MINUTE), "1=m1~@a 2=m2@a", "", then="in 30 s"),
+    Row("the first of several is looked at first", numbered(2, limits=MINUTE), "1=m1o@a 2=m2@a", "", then="in 30 s"),
+    Row("all count at once where nothing was asked for", numbered(1), "1=m1o@a", "", then="no turn"),
+    Row("but to take the place of an old one", numbered(1), "1=m1~@a 2=m2o@a", "", then="in 1.5 s"),
+    Row("it may be late (W46)", numbered(1, limits=TIMED), "1=m1.@a", "", (), "progress 1 0 0 90", then="in 50 s"),
+    Row("it is late", numbered(1, limits=TIMED), "1=m1.@a", "", LATE, "progress 1 0 0 0", then="no turn"),
+    Row("it was there", numbered(1, limits=TIMED), "1=m1@a", "", (), "progress 1 0 1 90 complete", then="no turn"),
+]
+
+READINESS = [*READY, *LATES, *TURNS]

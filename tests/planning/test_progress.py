@@ -112,26 +112,6 @@ def test_it_is_no_condition_any_more_once_something_came_closer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("desired", "members", "under_way", "wait_s"),
-    [
-        (numbered(1, limits=READY), "1=m1@a", "", 30.0),
-        (numbered(1, limits=READY), "1=m1~@a 2=m2@a", "", 30.0),
-        (numbered(2, limits=READY), "1=m1o@a 2=m2@a", "", 30.0),
-        (numbered(1), "1=m1o@a", "", None),
-        (numbered(1), "1=m1~@a 2=m2o@a", "", 1.5),
-        (numbered(1, limits=TIMED), "1=m1.@a", "progress 1 0 0 90", 50.0),
-        (numbered(1, limits=TIMED), "1=m1.@a", "progress 1 0 0 0", None),
-        (numbered(1, limits=TIMED), "1=m1@a", "progress 1 0 1 90 complete", None),
-    ],
-)
-def test_there_is_a_turn_at_the_moment_when_it_matters(
-    desired: Desired, members: str, under_way: str, wait_s: float | None
-) -> None:
-    """W44, W46."""
-    assert plan(desired, observed(members), ledger(under_way), NOW_S).recheck_after_s == wait_s
-
-
-@pytest.mark.parametrize(
     ("ready_s", "members", "converged"),
     [(None, "1=m1o@a", True), (0.0, "1=m1o@a", True), (60.0, "1=m1@a", True), (61.0, "1=m1@a", False)],
 )

@@ -24,13 +24,18 @@ OF_CONTAINERS = (
     _numbered(
         "a silent source holds up all others",
         "pace",
-        "[e for e in under_way if e.source not in census.mute]",
+        "[e for e in under_way if e.source not in census.asked_alone]",
         "under_way",
     ),
     _numbered("back-off of the key is ignored", "draft", 'or self.backing_off("", ActionKind.CREATE)', ""),
     _numbered("what is on its way out takes no room", "draft", "self.total + self.going >=", "self.total >="),
     # places
-    _numbered("lost sources are used", "placement", "census.observed.lost.union(self.silent)", "set(self.silent)"),
+    _numbered(
+        "lost sources are used",
+        "placement",
+        "census.observed.lost.union(self.silent, waiting)",
+        "waiting.union(self.silent)",
+    ),
     _numbered("silent sources are used", "placement", "s in census.observed.silent or", "False or"),
     _numbered("a source that owes an answer is asked more", "placement", "or s in census.mute & trying", "or False"),
     _numbered("ports are taken twice", "placement", "return not self._desired.per_source_max or", "return True or"),
@@ -94,7 +99,12 @@ OF_CONTAINERS = (
         "    if len(census.current) >= census.desired.size:\n        return\n",
         "",
     ),
-    _numbered("what serves goes for an image that can't be had", "rollout", "(slots.is_untried(draft) or ", "("),
+    _numbered(
+        "what serves goes for an image that can't be had",
+        "rollout",
+        "if not (member.healthy and slots.is_untried(draft)) and may_leave",
+        "if may_leave",
+    ),
     # slots
     _numbered("numbers are never filled", "planner", "    _fill_numbers,\n", ""),
     _numbered(
@@ -115,7 +125,12 @@ OF_CONTAINERS = (
         "    draft.openings.update(slots)\n",
         "    draft.openings.update(s for s in slots if not _waits(draft, s))\n",
     ),
-    _numbered("crash loops are not waited for", "slots", "if failure.retry_s > draft.now_s:", "if False:"),
+    _numbered(
+        "crash loops are not waited for",
+        "slots",
+        "        draft.wake_in(failure.retry_s - draft.now_s)\n        return True\n",
+        "        draft.wake_in(failure.retry_s - draft.now_s)\n",
+    ),
     _numbered(
         "retries have no end", "restarts", "return 0 < desired.limits.restarts_max <= failure.count", "return False"
     ),
@@ -242,7 +257,7 @@ OF_CONTAINERS = (
     _numbered(
         "containers are polled",
         "recheck",
-        "    if not ledger.entries:\n        return None\n",
-        "    if not ledger.entries:\n        return CONVERGING_S\n",
+        "return UNLISTED_S if draft.census.observed.unlisted and _is_short(draft) else None",
+        "return UNLISTED_S",
     ),
 )

@@ -10,12 +10,12 @@ from skep.planning.conditions import is_converged
 def advanced(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Progress | None:
     """The progress to be remembered after this look; a new generation begins anew.
 
-    No time passes for what waits for something else, is paused (W49), or goes: it has all of its time when that is over.
-    What has arrived has arrived, also while it waits.
+    No time passes for what waits for something else, is paused (W49), or goes: it has all of its time after that. What
+    has arrived has arrived, also while it waits.
     """
     before, waits = ledger.progress, bool(desired.hold or desired.paused)
     known = before if before is not None and before.generation == desired.generation else None
-    if not desired.limits.progress_s or desired.removed:
+    if desired.removed or not (desired.limits.progress_s or desired.limits.failure_action):
         return None
     if known is not None and known.complete:
         return known
@@ -37,6 +37,7 @@ def _better(seen: Progress, before: Progress | None) -> Progress:
         updated=max(seen.updated, before.updated),
         outdated=min(seen.outdated, before.outdated),
         available=max(seen.available, before.available),
+        to_replace=before.to_replace,
     )
 
 
