@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,13 @@ BLOCKS = re.findall(r"^```sh ?(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
 """Where each is run (empty for here, else with a server or as its user), and its commands."""
 NAMES = "".join(BLOCKS[0][1].splitlines(keepends=True)[:2])
 """The page's first lines: where all of it lies."""
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Path]:
+    """With a short path, for the socket below it."""
+    with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def _environ(home: Path) -> dict[str, str]:
@@ -64,8 +72,8 @@ def test_every_block_is_run_somewhere() -> None:
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
 
-def test_the_commands_work_as_printed(tmp_path: Path) -> None:
-    shown = run(tmp_path, "\n".join(script for where, script in BLOCKS if not where))
+def test_the_commands_work_as_printed(home: Path) -> None:
+    shown = run(home, "\n".join(script for where, script in BLOCKS if not where))
     for words in (
         "dashboard  client  viewer",
         "node-1     server",
@@ -75,52 +83,50 @@ def test_the_commands_work_as_printed(tmp_path: Path) -> None:
         "made bob (admin) in",
     ):
         assert words in shown, words
-    assert run(tmp_path, f"{NAMES}\nskep certs ls --check 30").count("  valid  ") == 4
+    assert run(home, f"{NAMES}\nskep certs ls --check 30").count("  valid  ") == 4
 
 
 @pytest.mark.parametrize("file", ["ca.pem", "ca-key.pem", "node-1/cert.pem", "node-1/key.pem"])
-def test_modes_are_as_printed(tmp_path: Path, file: str) -> None:
-    run(tmp_path, BLOCKS[0][1])
-    mode = (tmp_path / ".local/state/skep/certs" / file).stat().st_mode & 0o777
+def test_modes_are_as_printed(home: Path, file: str) -> None:
+    run(home, BLOCKS[0][1])
+    mode = (home / ".local/state/skep/certs" / file).stat().st_mode & 0o777
     (row,) = [line for line in PAGE.splitlines() if f"`{file.replace('node-1', 'NAME')}` |" in line]
     assert row.endswith(f"| {mode:04o} |")
 
 
-async def test_skep_takes_them_as_printed_and_renewed_ones_without_a_restart(tmp_path: Path) -> None:
+async def test_skep_takes_them_as_printed_and_renewed_ones_without_a_restart(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     serve, user = (dict(BLOCKS)[where].replace("2476", port) for where in ("serve", "user"))
     submit = user.replace("--fail", "-sS -d '{}'").replace("/status", "/submit")
 
     async def answer() -> str:
-        return attempt(tmp_path, f"{NAMES}\n{user}").stdout.strip()
+        return attempt(home, f"{NAMES}\n{user}").stdout.strip()
 
     async def same_as(before: str) -> bool:
         return ssl.get_server_certificate(("127.0.0.1", int(port))) == before
 
-    run(tmp_path, BLOCKS[0][1])
-    with running(tmp_path, f"{NAMES}\nexec {serve}"):
+    run(home, BLOCKS[0][1])
+    with running(home, f"{NAMES}\nexec {serve}"):
         await until(answer, "[]")
-        assert "(skep:viewer): it may read, not POST" in run(tmp_path, f"{NAMES}\n{submit}")
-        assert "skep:viewer" not in run(tmp_path, f"{NAMES}\n{submit.replace('dashboard', 'ann')}")
+        assert "(skep:viewer): it may read, not POST" in run(home, f"{NAMES}\n{submit}")
+        assert "skep:viewer" not in run(home, f"{NAMES}\n{submit.replace('dashboard', 'ann')}")
         first = ssl.get_server_certificate(("127.0.0.1", int(port)))
-        run(tmp_path, f"{NAMES}\nskep certs renew")
+        run(home, f"{NAMES}\nskep certs renew")
         await until(lambda: same_as(first), False)
         assert await answer() == "[]"
 
 
 @pytest.mark.docker
-def test_an_engine_takes_them_as_printed(tmp_path: Path) -> None:
+def test_an_engine_takes_them_as_printed(home: Path) -> None:
     begin, engine, client = (BLOCKS[number][1] for number in range(3))
-    words = shlex.split(run(tmp_path, f"{begin}\nprintf '%q ' {engine}").splitlines()[-1])
+    words = shlex.split(run(home, f"{begin}\nprintf '%q ' {engine}").splitlines()[-1])
     assert words[:3] == ["dockerd", "-H", "unix:///var/run/docker.sock"]  # the tests' engine has a socket of its own
     with host_engine(words[3:]) as host:
 
         def inside(script: str) -> "subprocess.CompletedProcess[str]":
             enter = ["nsenter", "--net", f"--target={host.pid}", "bash", "-ec", f"{NAMES}\n{script}"]
-            return subprocess.run(
-                enter, env=_environ(tmp_path), capture_output=True, text=True, timeout=60, check=False
-            )
+            return subprocess.run(enter, env=_environ(home), capture_output=True, text=True, timeout=60, check=False)
 
         taken = inside(client)
         assert (taken.returncode, taken.stdout.endswith("OK")) == (0, True), taken.stderr
