@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from skep.adapters.store_mirror import Mirror
 from skep.adapters.store_rules import check_term, check_version
 from skep.model.errors import UnavailableError
 from skep.ports import Versioned
 
 
 class MemoryStore:
-    """ports.Store in a dictionary. No method waits, so each is one transaction."""
+    """ports.Store without a disk. No method waits, so each is one transaction."""
 
     def __init__(self) -> None:
-        self._documents: dict[str, Versioned] = {}
+        self._documents = Mirror()
         self._writes = 0
         self._term = 0
         self._closed = False
@@ -27,17 +28,17 @@ class MemoryStore:
 
     async def list(self, prefix: str) -> Sequence[Versioned]:
         self._check_open()
-        return [self._documents[key] for key in sorted(self._documents) if key.startswith(prefix)]
+        return self._documents.list(prefix)
 
     async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
         self._check(key, version, term)
         self._writes += 1
-        self._documents[key] = Versioned(key, bytes(value), self._writes)
+        self._documents.put(Versioned(key, bytes(value), self._writes))
         return self._writes
 
     async def delete(self, key: str, *, version: int | None = None, term: int | None = None) -> None:
         self._check(key, version, term)
-        self._documents.pop(key, None)
+        self._documents.delete(key)
 
     async def close(self) -> None:
         self._closed = True

@@ -13,6 +13,7 @@ from typing import TypeVar
 import apsw
 
 from skep.adapters.store_lock import StateLock
+from skep.adapters.store_mirror import Mirror
 from skep.adapters.store_rules import check_term, check_version
 from skep.model.errors import RefusedError, SkepError, UnavailableError
 from skep.ports import Versioned
@@ -37,9 +38,11 @@ MIGRATIONS = (
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    """One write, and how it ended: `error` is None for success."""
+    """One write of `key`, None for the fence, and how it ended: `error` is None for success."""
 
     work: Callable[[apsw.Connection], int]
+    key: str | None = None
+    value: bytes | None = None
     result: int = 0
     error: Exception | None = None
 
@@ -60,7 +63,8 @@ class SqliteStore:
     """ports.Store in `path`, in WAL mode with synchronous=FULL: a commit that has returned is on the disk.
 
     All statements run on one thread of its own. `fence.writes` counts writes for ever, so no version comes twice.
-    Writes that wait while the thread is busy are committed together: the disk is waited for once.
+    Writes that wait while the thread is busy are committed together: the disk is waited for once. Nobody else writes,
+    so that what is read comes from memory, as it was committed last.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,6 +83,7 @@ class SqliteStore:
         try:
             with _disk_errors(path):
                 self._connection = self._executor.submit(_open, path).result()
+                self._mirror = Mirror(self._executor.submit(_documents, self._connection).result())
         except BaseException:
             self._release()
             raise
@@ -88,28 +93,15 @@ class SqliteStore:
             connection.execute("UPDATE fence SET term = term + 1, holder = ?", (holder,))
             return _number(connection, "SELECT term FROM fence")
 
-        return await self._write(work)
+        return await self._write(_Write(work))
 
     async def get(self, key: str) -> Versioned | None:
-        def work() -> Versioned | None:
-            rows = self._connection.execute("SELECT key, value, version FROM document WHERE key = ?", (key,))
-            return next((Versioned(*row) for row in rows), None)
-
-        return await self._run(work)
+        self._check_open()
+        return self._mirror.get(key)
 
     async def list(self, prefix: str) -> Sequence[Versioned]:
-        def work() -> Sequence[Versioned]:
-            rows = self._connection.execute(
-                "SELECT key, value, version FROM document WHERE key >= ? ORDER BY key", (prefix,)
-            )
-            found = []
-            for row in rows:
-                if not row[0].startswith(prefix):
-                    break
-                found.append(Versioned(*row))
-            return found
-
-        return await self._run(work)
+        self._check_open()
+        return self._mirror.list(prefix)
 
     async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
         def work(connection: apsw.Connection) -> int:
@@ -119,7 +111,7 @@ class SqliteStore:
             connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (key, value, written))
             return written
 
-        return await self._write(work)
+        return await self._write(_Write(work, key, value))
 
     async def delete(self, key: str, *, version: int | None = None, term: int | None = None) -> None:
         def work(connection: apsw.Connection) -> int:
@@ -127,7 +119,7 @@ class SqliteStore:
             connection.execute("DELETE FROM document WHERE key = ?", (key,))
             return connection.changes()
 
-        await self._write(work)
+        await self._write(_Write(work, key))
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the folder. A second time is success."""
@@ -139,9 +131,8 @@ class SqliteStore:
         finally:
             self._release()
 
-    async def _write(self, work: Callable[[apsw.Connection], int]) -> int:
-        """What `work` gives, once it is on the disk. It checks before it changes anything."""
-        write = _Write(work)
+    async def _write(self, write: _Write) -> int:
+        """What its work gives, once it is on the disk. It checks before it changes anything."""
         self._waiting.append(write)
         try:
             await self._run(self._commit_waiting)
@@ -167,16 +158,41 @@ class SqliteStore:
                 self._commit([write])
             except Exception as error:  # raised to whoever wrote it; the others are written
                 write.error = error
+                self._look_again(write)
 
     def _commit(self, writes: Sequence[_Write]) -> None:
         with self._transaction() as connection:
             for write in writes:
                 write.run(connection)
+        for write in writes:
+            self._remember(write)
+
+    def _remember(self, write: _Write) -> None:
+        if write.key is None or write.error is not None:
+            return
+        if write.value is None:
+            self._mirror.delete(write.key)
+        else:
+            self._mirror.put(Versioned(write.key, bytes(write.value), write.result))
+
+    def _look_again(self, write: _Write) -> None:
+        """A commit that failed may have been made all the same. One that can't even be asked for was not."""
+        if write.key is None:
+            return
+        with suppress(apsw.Error, UnicodeError):
+            rows = _documents(self._connection, "WHERE key = ?", write.key)
+            if not rows:
+                self._mirror.delete(write.key)
+            for document in rows:
+                self._mirror.put(document)
 
     async def _run(self, work: Callable[[], T]) -> T:
+        self._check_open()
+        return await self._submit(work)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise UnavailableError(f"the store {self._path} is closed")
-        return await self._submit(work)
 
     async def _submit(self, work: Callable[[], T]) -> T:
         with _disk_errors(self._path):
@@ -231,6 +247,12 @@ def _open(path: Path) -> apsw.Connection:
         connection.close()
         raise
     return connection
+
+
+def _documents(connection: apsw.Connection, condition: str = "", *values: str) -> Sequence[Versioned]:
+    return [
+        Versioned(*row) for row in connection.execute(f"SELECT key, value, version FROM document {condition}", values)
+    ]
 
 
 def _check(connection: apsw.Connection, key: str, version: int | None, term: int | None) -> None:
