@@ -1,5 +1,6 @@
 """HTTPS with client certificates: who gets in and as whom, and who does not, told once each."""
 
+import datetime
 import errno
 import os
 import shutil
@@ -21,7 +22,7 @@ from skep.server.tls_peer import Role, TlsPeer, tls_peer
 from skep.server.tls_refusals import HOSTS_MAX, Refusals
 from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
 from tests.server.running import DEADLINE_S
-from tests.server.tls_certificates import CLIENT, EXPIRED, SERVER, Pair, Subject, TestAuthority
+from tests.server.tls_certificates import CLIENT, DAY, EXPIRED, SERVER, Pair, Subject, TestAuthority
 from tests.server.tls_running import TlsRunning, tls_running
 
 SCALE = ("POST", "/v1/workloads/web/scale", b'{"count": 1}')
@@ -163,6 +164,27 @@ def test_whoever_has_no_good_certificate_is_told_so_and_logged_once(
     assert (line["reason"], line["peer"]) == (reason, f"127.0.0.1:{ports[0]}")
     assert server.ask(server.authority.issue(Subject()), "GET", "/status").status == 200
     assert front.asked_by == []
+
+
+def test_a_session_of_a_certificate_that_has_expired_since_is_not_taken_up_again(
+    server: TlsRunning, told: list[dict[str, object]]
+) -> None:
+    """TLS 1.2 lets a client come back without showing its certificate again."""
+    soon = server.authority.issue(Subject(lasts=(-DAY, datetime.timedelta(seconds=3))))
+    context = server.context(soon)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    deadline_s, session, resumed = time.monotonic() + DEADLINE_S, None, False
+    while not refusals(told):
+        assert time.monotonic() < deadline_s
+        with context.wrap_socket(server.connect(), server_hostname="127.0.0.1", session=session) as tls:
+            resumed = resumed or bool(tls.session_reused)
+            session = tls.session
+            with suppress(ConnectionError):
+                tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                tls.recv(15)
+        time.sleep(0.02)
+    assert resumed
+    assert awaited(told)["reason"] == "its certificate has expired"
 
 
 @pytest.mark.parametrize("role", ["skep:none", "skep:owner"])
@@ -312,7 +334,7 @@ def _files(folder: Path) -> ServerFiles:
     return ServerFiles(own.cert, own.key, authority.ca)
 
 
-def test_the_least_version_is_1_2_and_sessions_are_not_resumed(tmp_path: Path) -> None:
+def test_the_least_version_is_1_2_and_there_are_no_tickets(tmp_path: Path) -> None:
     context = server_context(_files(tmp_path))
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED

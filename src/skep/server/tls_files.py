@@ -63,7 +63,7 @@ def server_context(files: ServerFiles) -> ssl.SSLContext:
     context = WatchedContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
-    # A resumed session would get in with a certificate that has expired since, or that a renewed CA did not sign.
+    # A ticket would be taken up again without a look at the certificate, which may have expired since.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     _load_own(context, files)

@@ -2,6 +2,8 @@
 
 import errno
 import ssl
+import time
+from collections.abc import Mapping
 from typing import Any
 
 PLAIN_ANSWER = (
@@ -37,10 +39,28 @@ class _WatchedObject(ssl.SSLObject):
             raise
         except ssl.SSLError as error:
             raise HandshakeError(error, self.outgoing.read()) from error
+        if self.session_reused and _is_over(self.getpeercert()):
+            raise HandshakeError(_expired(), b"")
+
+
+def _is_over(certificate: Mapping[str, Any] | None) -> bool:
+    """Whether a certificate has expired, or is none."""
+    return not certificate or ssl.cert_time_to_seconds(certificate["notAfter"]) <= time.time()
+
+
+def _expired() -> ssl.SSLCertVerificationError:
+    """As OpenSSL says it of certificates that are shown."""
+    error = ssl.SSLCertVerificationError(1, "certificate has expired")
+    error.verify_code, error.verify_message = _EXPIRED, "certificate has expired"
+    return error
 
 
 class WatchedContext(ssl.SSLContext):
-    """A context whose handshakes fail with HandshakeError."""
+    """A context whose handshakes fail with HandshakeError.
+
+    Sessions of TLS 1.2 are remembered by OpenSSL, and Python can't forbid it: one that is taken up again is asked
+    whether its certificate has expired since. Those of other CAs were another context's.
+    """
 
     sslobject_class = _WatchedObject
 
@@ -52,11 +72,12 @@ class WatchedContext(ssl.SSLContext):
         return made
 
 
+_EXPIRED = 10
 _VERIFICATION = {
     2: "its certificate is not signed by our CA of clients",
     7: "its certificate is not signed by our CA of clients",
     9: "its certificate is not valid yet",
-    10: "its certificate has expired",
+    _EXPIRED: "its certificate has expired",
     18: "its certificate is not signed by our CA of clients",
     19: "its certificate is not signed by our CA of clients",
     20: "its certificate is not signed by our CA of clients",
