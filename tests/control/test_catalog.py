@@ -1,11 +1,13 @@
 """Accepted specs: generations, lives of a name, history."""
 
+import asyncio
+
 import pytest
 
 from skep.adapters.store_memory import MemoryStore
-from skep.control.catalog import Author, Catalog
+from skep.control.catalog import Author, Catalog, found
 from skep.model.errors import NotFoundError
-from skep.model.spec import Kind
+from skep.model.spec import Key, Kind
 from tests.control.values import WEB, WORKERS
 
 ANN = Author("ann", 5.0)
@@ -80,3 +82,47 @@ async def test_documents_are_listed_by_kind_and_never_from_an_old_life() -> None
     await specs.forget(WEB, 1)
     await specs.write(WEB, b"1", ANN, uid="u2")
     assert [d.uid for d in await specs.list(Kind.WORKLOAD)] == ["u2"]
+
+
+async def test_a_listing_is_the_same_object_until_a_spec_is_written() -> None:
+    """Every turn asks for it: with 10,000 specs, making it anew would be most of the work."""
+    specs = catalog()
+    await specs.write(WEB, b"1", ANN, uid="u")
+    before = await specs.list()
+    assert await specs.list() is before
+    await specs.write(WORKERS, b"1", ANN, uid="u")
+    assert [d.key for d in await specs.list()] == [WORKERS, WEB]
+    await specs.mark_removed(WEB, ANN)
+    assert [d.removed for d in await specs.list()] == [False, True]
+    await specs.forget(WEB, 2)
+    assert [d.key for d in await specs.list()] == [WORKERS]
+
+
+async def test_a_document_is_found_in_a_listing_by_its_key() -> None:
+    specs = catalog()
+    keys = [Key(kind, name) for kind in Kind for name in ("a", "a-b", "a.b", "b", "é")]
+    for key in reversed(keys):
+        await specs.write(key, b"1", ANN, uid="u")
+    world = await specs.list()
+    for key in keys:
+        document = found(world, key)
+        assert document is not None
+        assert document.key == key
+    assert [found(world, Key(Kind.GROUP, name)) for name in ("", "0", "a-", "c", "~")] == [None] * 5
+    assert found((), WEB) is None
+
+
+class Yielding(MemoryStore):
+    """Others come between any two of its calls, as behind a disk."""
+
+    async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
+        await asyncio.sleep(0)
+        return await super().put(key, value, version=version, term=term)
+
+
+async def test_those_who_change_one_spec_at_once_come_one_after_the_other() -> None:
+    """None of a hundred is told that it was changed meanwhile, and each is a generation."""
+    specs = Catalog(Yielding(), 10)
+    written = await asyncio.gather(*(specs.write(WEB, b"%d" % n, ANN, uid="u") for n in range(100)))
+    assert [d.generation for d in written] == list(range(1, 101))
+    assert (await specs.require(WEB)).spec == b"99"

@@ -327,3 +327,41 @@ def test_keys_of_another_kind_are_not_woken() -> None:
             assert not bench.turns.times
 
     on_a_bench(body)
+
+
+def test_while_thousands_have_their_turn_others_are_answered_in_between() -> None:
+    """A request is a few rounds of the loop: it takes as many turns' time, and not that of all that were woken."""
+
+    async def body(bench: Bench) -> None:
+        keys = [Key(Kind.WORKLOAD, f"w{n}") for n in range(1000)]
+        await bench.add(*keys)
+        async with bench.running():
+            before = sum(map(bench.turns.count, keys))
+            bench.controller.wake_all()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert 0 < sum(map(bench.turns.count, keys)) - before <= 20
+            await bench.clock.sleep(1.0)
+            assert sum(map(bench.turns.count, keys)) - before == len(keys)
+
+    on_a_bench(body)
+
+
+def test_one_that_waits_in_its_turn_keeps_no_other_waiting() -> None:
+    """F7: an engine that does not answer is a matter of its own keys."""
+
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB, OTHER)
+
+        async def hang(key: Key) -> Turn:
+            await (asyncio.Event().wait() if key == WEB else asyncio.sleep(0))
+            return Turn()
+
+        bench.turns.does = hang
+        async with bench.running():
+            for _ in range(5):
+                bench.controller.wake(OTHER)
+                await bench.clock.sleep(1.0)
+            assert (bench.turns.count(WEB), bench.turns.count(OTHER)) == (1, 6)
+
+    on_a_bench(body)

@@ -1,5 +1,8 @@
 """The accepted specs: reading them, and writing them with compare-and-set."""
 
+import asyncio
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from skep.control.documents import Pause, SpecDocument, decode, encode, freed_path, spec_path
@@ -22,15 +25,23 @@ class Author:
 
 
 class Catalog:
+def found(world: Sequence[SpecDocument], key: Key) -> SpecDocument | None:
+    """The document of `key` in a listing of the catalog's, which is in order."""
+    place = bisect_left(world, str(key), key=lambda document: str(document.key))
+    return world[place] if place < len(world) and world[place].key == key else None
+
+
     """`history` revisions are kept of each spec (semantics.md W48)."""
 
     def __init__(self, store: Store, history: int) -> None:
         self._store, self._history = store, history
         self._decoded: dict[str, tuple[int, SpecDocument]] = {}
 
+        self._listings: dict[str, tuple[Sequence[Versioned], tuple[SpecDocument, ...]]] = {}
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
     async def get(self, key: Key) -> SpecDocument | None:
         stored = await self._store.get(spec_path(key))
-        return decode(SpecDocument, stored.value) if stored else None
+        return self._document(stored) if stored else None
 
     async def require(self, key: Key) -> SpecDocument:
         document = await self.get(key)
@@ -40,10 +51,15 @@ class Catalog:
 
     async def list(self, kind: Kind | None = None) -> tuple[SpecDocument, ...]:
         prefix = f"spec/{kind}/" if kind else "spec/"
-        return tuple(self._document(stored) for stored in await self._store.list(prefix))
+        """In order of the keys' texts. The same object until one of them is written: every turn asks for it."""
+        listed = await self._store.list(prefix)
+        known = self._listings.get(prefix)
+        if known is None or known[0] is not listed:
+            known = self._listings[prefix] = (listed, tuple(map(self._document, listed)))
+        return known[1]
 
     def _document(self, stored: Versioned) -> SpecDocument:
-        """Decoded once for each version: every turn lists all documents."""
+        """Decoded once for each version."""
         known = self._decoded.get(stored.key)
         if known is None or known[0] != stored.version:
             known = self._decoded[stored.key] = (stored.version, decode(SpecDocument, stored.value))
@@ -54,10 +70,11 @@ class Catalog:
     ) -> SpecDocument:
         """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless wanted `again`.
 
-        A key that was freed goes on where it was, so that its members are its own again.
+        A key that was freed goes on where it was, so that its members are its own again. Who asks for the same key
+        meanwhile is next: ConflictError comes from other processes alone.
         """
         stored = await self._store.get(spec_path(key))
-        before = decode(SpecDocument, stored.value) if stored else await self._freed(key)
+        before = self._document(stored) if stored else await self._freed(key)
         same = before is not None and not before.removed and before.spec == spec and before.adopt == adopt
         if before is not None and stored is not None and same and not again:
             return before

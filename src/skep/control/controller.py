@@ -7,6 +7,7 @@ W6 (resync whatever the event stream says).
 import asyncio
 import math
 import random
+from collections import deque
 from dataclasses import dataclass
 
 import structlog
@@ -49,6 +50,34 @@ class Bucket:
         return max(0.0, self._free_s - now_s - REPEATS_AT_ONCE / REPEATS_A_SECOND)
 
 
+class Turnstile:
+    """Lets one key begin its turn in each round of the event loop, so that requests are answered in between: a resync
+    wakes thousands of keys at once, and each turn takes a millisecond. What a turn waits for keeps nobody waiting."""
+
+    def __init__(self) -> None:
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._turning = False
+
+    async def enter(self) -> None:
+        """Return when it is the caller's turn, in the order in which they came."""
+        loop = asyncio.get_running_loop()
+        if not self._turning:
+            self._turning = True
+            loop.call_soon(self._turn)
+            return
+        self._queue.append(waiting := loop.create_future())
+        await waiting
+
+    def _turn(self) -> None:
+        while self._queue:
+            waiting = self._queue.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                waiting.get_loop().call_soon(self._turn)
+                return
+        self._turning = False
+
+
 @dataclass(slots=True)
 class _Worker:
     woken: asyncio.Event
@@ -63,7 +92,7 @@ class Controller:
     ) -> None:
         self._kind, self._reconciler, self._catalog = kind, reconciler, catalog
         self._clock, self._rng, self._resync_s = clock, rng, resync_s
-        self._repeats = Bucket(clock)
+        self._repeats, self._turnstile = Bucket(clock), Turnstile()
         self._workers: dict[Key, _Worker] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -100,6 +129,7 @@ class Controller:
     async def _work(self, key: Key, woken: asyncio.Event) -> None:
         errors = 0
         while True:
+            await self._turnstile.enter()
             woken.clear()
             began_s = self._clock.monotonic_s()
             turn, errors = await self._turn(key, errors)

@@ -17,6 +17,10 @@ from skep.model.state import ClusterState, Event, Failure, Record, Revision
 from skep.specs.canonical import from_json
 
 FORMAT = 1
+TEXTS_MAX = 32_768
+"""Texts of specs whose meaning is remembered: those of 10,000 keys (the scale that this is measured at), and a few
+revisions of each."""
+
 RECORD_BYTES_MAX = 512 * 1024
 """A record holds only what can't be observed again; a larger one is a bug. The largest that may be are those of a
 workload whose containers have all ended at once, a count of 200 bytes for each of `planning.restarts.COUNTS_MAX` slots,
@@ -66,9 +70,9 @@ class _Stored:
     body: msgspec.Raw
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=TEXTS_MAX)
 def spec_of(document: bytes) -> Spec:
-    """The spec that canonical text says. Every turn asks for those of all keys, and they seldom change."""
+    """The spec that canonical text says. Every turn asks for that of its key, and it seldom changes."""
     return from_json(document)
 
 

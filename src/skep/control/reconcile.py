@@ -12,7 +12,7 @@ import structlog
 
 from skep.control import ledger as ledgers
 from skep.control.actions import Actions
-from skep.control.catalog import Catalog
+from skep.control.catalog import Catalog, found
 from skep.control.documents import SpecDocument
 from skep.control.journal import Journal
 from skep.control.ledger import Sight
@@ -117,7 +117,7 @@ class Reconciler:
 
     async def _turn(self, key: Key) -> Turn:
         world = await self._catalog.list()
-        document = next((d for d in world if d.key == key), None)
+        document = found(world, key)
         if document is None:
             return await self._let_go(key)
         resolved = await self._level.resolve(document, await self._records.read(key), world)

@@ -4,16 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from skep.control.abilities import can
-from skep.control.documents import SpecDocument, spec_of
+from skep.control.documents import TEXTS_MAX, SpecDocument, spec_of
 from skep.control.groups import fingerprint, replace_sha
 from skep.model.errors import NotFoundError
 from skep.model.machine import Membership
-from skep.model.spec import GroupSpec, Key, Spec
+from skep.model.spec import GroupSpec, Key, Kind, Spec
 from skep.model.state import Role
 from skep.ports import Joins, Plugins
-
-KNOWN_MAX = 4096
-"""Texts of specs whose answers are kept: more than a controller has keys, and a few revisions of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +34,30 @@ class Topology:
         self._plugins, self._standing = plugins, standing
         self._known: dict[bytes, tuple[Role | None, str | None]] = {}
 
-    def places(self, documents: Iterable[SpecDocument]) -> tuple[Place, ...]:
+    def places(self, documents: Sequence[SpecDocument]) -> tuple[Place, ...]:
+        only = self._only(documents)
         facts = [(d, self._facts(d.spec)) for d in documents]
-        clusters = {*self._standing(), *(named for _, (role, named) in facts if role is Role.MANAGER and named)}
-        only = next(iter(clusters)) if len(clusters) == 1 else ""
         return tuple(Place(d.key, only if named is None else named, role, d.removed) for d, (role, named) in facts)
+
+    def cluster_of(self, document: SpecDocument, documents: Iterable[SpecDocument]) -> str:
+        """The cluster of one place of many, without a look at most of the others."""
+        _, named = self._facts(document.spec)
+        return self._only(documents) if named is None else named
+
+    def _only(self, documents: Iterable[SpecDocument]) -> str:
+        """The only cluster that there is; empty where there are none or more."""
+        clusters = {*self._standing(), *self.formed(documents)}
+        return next(iter(clusters)) if len(clusters) == 1 else ""
 
     def formed(self, documents: Iterable[SpecDocument]) -> frozenset[str]:
         """The clusters that manager groups form."""
-        return frozenset(p.cluster for p in self.places(documents) if p.role is Role.MANAGER)
+        facts = [self._facts(d.spec) for d in documents if d.key.kind is Kind.GROUP]
+        return frozenset(named for role, named in facts if role is Role.MANAGER and named)
 
     def _facts(self, document: bytes) -> tuple[Role | None, str | None]:
         """Its role and the cluster that it names, None for the only one; asked of the flavor once for each text."""
         if document not in self._known:
-            if len(self._known) >= KNOWN_MAX:
+            if len(self._known) >= TEXTS_MAX:
                 self._known.clear()
             spec = spec_of(document)
             self._known[document] = (self.role(spec), self._named_cluster(spec))

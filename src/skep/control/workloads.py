@@ -30,7 +30,7 @@ class Workloads:
         self._services, self._containers = services, containers
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
-        wanted = next(p.cluster for p in self._topology.places(world) if p.key == document.key)
+        wanted = self._topology.cluster_of(document, world)
         cluster = record.made_in or wanted
         if _is_elsewhere(document, record):
             return _nowhere(document, record, cluster, _elsewhere(record, wanted))
