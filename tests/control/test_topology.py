@@ -15,9 +15,9 @@ def placed(
         await desk.apply(*documents)
         for key in removed:
             await desk.intake.remove(Key.parse(key), "ann", True)
-        documents = await desk.catalog.list()
-        places = desk.topology.places(documents)
-        assert [desk.topology.cluster_of(d, documents) for d in documents] == [p.cluster for p in places]
+        world = await desk.catalog.list()
+        places = desk.topology.places(world)
+        assert [desk.topology.cluster_of(d, world) for d in world] == [p.cluster for p in places]
         return {p.key.name: (p.cluster, p.role) for p in places}
 
     return run(main)

@@ -4,6 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 from skep.control.documents import Pause, SpecDocument, decode, encode, freed_path, spec_path
 from skep.model.errors import ConflictError, NotFoundError
@@ -73,6 +74,13 @@ def found(world: Sequence[SpecDocument], key: Key) -> SpecDocument | None:
         A key that was freed goes on where it was, so that its members are its own again. Who asks for the same key
         meanwhile is next: ConflictError comes from other processes alone.
         """
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn:
+            return await self._written(key, spec, author, uid, adopt=adopt, again=again)
+
+    async def _written(
+        self, key: Key, spec: bytes, author: Author, uid: str, *, adopt: bool, again: bool
+    ) -> SpecDocument:
         stored = await self._store.get(spec_path(key))
         before = self._document(stored) if stored else await self._freed(key)
         same = before is not None and not before.removed and before.spec == spec and before.adopt == adopt
