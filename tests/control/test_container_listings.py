@@ -1,5 +1,6 @@
 """Containers of plain Engines as they are seen: whatever is silent, late, or of another life of the workload."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -153,6 +154,20 @@ async def test_what_was_started_is_not_what_a_cache_saw_before(lab: Lab) -> None
     await lab.create(creation())
     lab.cached["alpha"] = [replace(c, state="created") for c in lab.there()]
     assert [m.life for m in (await lab.look()).members] == [Life.RUNNING]
+
+
+@on("alpha", "beta")
+async def test_what_was_started_while_others_told_their_lists_is_not_taken_for_well(lab: Lab) -> None:
+    """W42, W44: it may have a health check, and an old one would leave for it before the first check has succeeded."""
+    lab.put("alpha", "created")
+    resolved = await lab.resolve()
+    (member,) = (await lab.look()).members
+    lab.late_s["beta"] = 1.0
+    looking = asyncio.create_task(lab.look())
+    await lab.clock.sleep(0.5)
+    await resolved.actuator.start(resolved.desired, member)
+    assert [(m.life, m.health) for m in (await looking).members] == [(Life.RUNNING, Health.UNKNOWN)]
+    assert [(m.life, m.health) for m in (await lab.look()).members] == [(Life.RUNNING, Health.HEALTHY)]
 
 
 @on()

@@ -106,10 +106,11 @@ class Listings:
             shelf.containers[container.id] = container
 
     def started(self, source: str, container: str) -> None:
-        """It ran from then on, whatever the next listing says."""
+        """It ran from then on, whatever the next listing says. How it is only the engine can tell (W42): until it has,
+        one that has a health check must not pass for one that has none."""
         shelf = self._shelf(source)
         if container in shelf.containers:
-            self.made(source, replace(shelf.containers[container], state="running"))
+            self.made(source, replace(shelf.containers[container], state="running", health="starting"))
 
     def removed(self, source: str, container: str) -> None:
         """It is gone, whatever the next listing says."""
