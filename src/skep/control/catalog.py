@@ -25,21 +25,21 @@ class Author:
     why: str = ""
 
 
-class Catalog:
 def found(world: Sequence[SpecDocument], key: Key) -> SpecDocument | None:
     """The document of `key` in a listing of the catalog's, which is in order."""
     place = bisect_left(world, str(key), key=lambda document: str(document.key))
     return world[place] if place < len(world) and world[place].key == key else None
 
 
+class Catalog:
     """`history` revisions are kept of each spec (semantics.md W48)."""
 
     def __init__(self, store: Store, history: int) -> None:
         self._store, self._history = store, history
         self._decoded: dict[str, tuple[int, SpecDocument]] = {}
-
         self._listings: dict[str, tuple[Sequence[Versioned], tuple[SpecDocument, ...]]] = {}
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
     async def get(self, key: Key) -> SpecDocument | None:
         stored = await self._store.get(spec_path(key))
         return self._document(stored) if stored else None
@@ -51,8 +51,8 @@ def found(world: Sequence[SpecDocument], key: Key) -> SpecDocument | None:
         return document
 
     async def list(self, kind: Kind | None = None) -> tuple[SpecDocument, ...]:
-        prefix = f"spec/{kind}/" if kind else "spec/"
         """In order of the keys' texts. The same object until one of them is written: every turn asks for it."""
+        prefix = f"spec/{kind}/" if kind else "spec/"
         listed = await self._store.list(prefix)
         known = self._listings.get(prefix)
         if known is None or known[0] is not listed:
