@@ -7,7 +7,7 @@ from tests.planning.notation import NUMBERED_LIMITS, numbered
 from tests.planning.row import Row
 
 N = NoteKind
-FULL = "streak 7"
+FULL = "streak 15"
 
 BATCHES = [
     Row("the first numbered member is made alone (W9)", numbered(10), "", "create 1 Missing @a"),
@@ -55,7 +55,21 @@ BATCHES = [
         under_way="streak 3",
     ),
     Row(
-        "after seven, all that are left, also beside others",
+        "after seven, eight (W9, F2)",
+        numbered(20),
+        " ".join(f"{n}=m{n}@a" for n in range(1, 8)),
+        ", ".join(f"create {n} Missing @a" for n in range(8, 16)),
+        under_way="streak 7",
+    ),
+    Row(
+        "and not before those are made",
+        numbered(20),
+        " ".join(f"{n}=m{n}@a" for n in range(1, 8)),
+        "",
+        under_way="create 8 @a #r, streak 7",
+    ),
+    Row(
+        "after fifteen, all that are left, also beside others",
         numbered(12, limits=replace(NUMBERED_LIMITS, parallel=5)),
         " ".join(f"{n}=m{n}@a" for n in range(1, 8)),
         "create 9 Missing @a, create 10 Missing @a, create 11 Missing @a, create 12 Missing @a",

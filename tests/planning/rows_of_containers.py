@@ -6,7 +6,7 @@ from tests.planning.row import Row
 
 N = NoteKind
 ENDED = "failed start 2 1 90 m2"
-FULL = "streak 7"
+FULL = "streak 15"
 
 PLACES = [
     Row("a member is made where the fewest are (N36)", numbered(3, "ab"), "1=m1@a 2=m2@b 7=m3@b", "", ()),

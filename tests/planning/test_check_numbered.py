@@ -40,7 +40,7 @@ def _action(words: list[str]) -> Action:
     return Action(kind, reason, None, words[1])
 
 
-FULL = "streak 7"
+FULL = "streak 15"
 
 CASES = [
     Case(

@@ -119,7 +119,7 @@ def test_a_source_is_named_as_soon_as_it_is_silent(members: str, silent: str, me
 @pytest.mark.parametrize(
     ("members", "under_way", "silent"),
     [
-        ("1=m1?@a 2=m2?@b", "failed start 1 1 90 m9, streak 7", "a b"),
+        ("1=m1?@a 2=m2?@b", "failed start 1 1 90 m9, streak 15", "a b"),
         ("", "", "a unlisted:b"),
         ("", "create 1 @a #r, failed create a 1 90 r", "a b"),
     ],

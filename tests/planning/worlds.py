@@ -209,7 +209,7 @@ def numbered_ledgers(draw: st.DrawFn, desired: Desired, there: tuple[Member, ...
     subjects += [(n, ActionKind.START, f"m{i}") for i, n in enumerate(NUMBERS) for _ in range(2)]
     subjects += [(m.id, kind, "") for m in there for kind in (ActionKind.DRAIN, ActionKind.STOP, ActionKind.START)]
     failures = draw(st.lists(_numbered_failure(subjects), max_size=4, unique_by=lambda f: (f.subject, f.kind)))
-    return Ledger(tuple(entries), tuple(failures), streak=draw(st.sampled_from([0, 1, 2, 3, 7, 7, 9])))
+    return Ledger(tuple(entries), tuple(failures), streak=draw(st.sampled_from([0, 1, 2, 3, 7, 15, 15, 20])))
 
 
 def _coming(request: str, slot: str | None, source: str, desired: Desired) -> Entry:

@@ -61,7 +61,7 @@ def _sources(view: View) -> Iterator[str]:
 
 
 def _batches(view: View) -> Iterator[str]:
-    """W9, W10: one, two, four, and a failure makes it one again. What is made and starts yet has been a success."""
+    """W9, W10: one, two, four, eight, and a failure makes it one again. What is made and starts yet has been a success."""
     if not view.desired.numbered or not view.creates:
         return
     mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and (f.counted or f.pull)}
@@ -70,10 +70,10 @@ def _batches(view: View) -> Iterator[str]:
     made = 0 if failed else sum(e.phase is Phase.CREATED for e in asked)
     pending = len(asked) - made
     streak, begun = 0 if failed else view.ledger.streak + made, sum(a.source not in mute for a in view.creates)
-    most = next((size for least, size in ((7, begun), (3, 4), (1, 2)) if streak >= least), 1)
+    most = next((size for least, size in ((15, begun), (7, 8), (3, 4), (1, 2)) if streak >= least), 1)
     if begun > most:
         yield f"{begun} would be made at once after {streak} that went well"
-    if pending and begun and streak < 7:
+    if pending and begun and streak < 15:
         yield "a batch would begin before the last one has ended"
 
 

@@ -1,11 +1,11 @@
-"""How many numbered members may be made at once: one, two, four, and then all that are left (semantics.md W9-W12)."""
+"""How many numbered members may be made at once: one, two, four, eight, and then all that are left (semantics.md W9-W12)."""
 
 from skep.model.plan import ActionKind
 from skep.model.state import Desired, Ledger, Observed, Phase
 from skep.planning.census import ENDED, Census, is_count, is_current
 
-STREAK_FULL = 7
-"""After 1 + 2 + 4 creations that went well, an engine's own limit is the only one."""
+STREAK_FULL = 15
+"""After 1 + 2 + 4 + 8 creations that went well (F2), an engine's own limit is the only one."""
 
 
 def batch(census: Census) -> int:
@@ -28,7 +28,7 @@ def batch(census: Census) -> int:
 
 
 def _doubling(streak: int) -> int:
-    """1 after none, 2 after one, 4 after three; a row that ended in the middle of a batch repeats that batch."""
+    """1 after none, 2 after one, 4 after three, 8 after seven; a row that ended in the middle of a batch repeats that batch."""
     return 1 << ((streak + 1).bit_length() - 1)
 
 
