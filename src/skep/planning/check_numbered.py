@@ -61,7 +61,7 @@ def _sources(view: View) -> Iterator[str]:
 
 
 def _batches(view: View) -> Iterator[str]:
-    """W9, W10: one, two, four, eight, and a failure makes it one again. What is made and starts yet has been a success."""
+    """W9, W10: one, two, four, eight, and after a failure one again. What is made and starts yet was a success."""
     if not view.desired.numbered or not view.creates:
         return
     mute = {f.subject for f in view.ledger.failures if f.kind is ActionKind.CREATE and (f.counted or f.pull)}

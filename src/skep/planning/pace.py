@@ -1,4 +1,4 @@
-"""How many numbered members may be made at once: one, two, four, eight, and then all that are left (semantics.md W9-W12)."""
+"""How many numbered members may be made at once: 1, 2, 4, 8, and then all that are left (semantics.md W9-W12)."""
 
 from skep.model.plan import ActionKind
 from skep.model.state import Desired, Ledger, Observed, Phase
@@ -28,7 +28,7 @@ def batch(census: Census) -> int:
 
 
 def _doubling(streak: int) -> int:
-    """1 after none, 2 after one, 4 after three, 8 after seven; a row that ended in the middle of a batch repeats that batch."""
+    """1 after none, 2 after one, 4 after three, …; a row that ended in the middle of a batch repeats that batch."""
     return 1 << ((streak + 1).bit_length() - 1)
 
 
