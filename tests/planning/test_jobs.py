@@ -10,6 +10,7 @@ from skep.planning.check import check_plan
 from skep.planning.conditions import conditions, is_converged
 from skep.planning.jobs import recorded, remaining
 from skep.planning.planner import plan
+from skep.planning.restarts import recounted
 from tests.planning.notation import ledger, numbered, observed
 from tests.planning.row import NOW_S
 
@@ -78,6 +79,15 @@ def test_w38_a_job_that_failed_as_often_as_it_may_is_a_stable_failure() -> None:
     assert made.recheck_after_s is None
     told = {c.type: c for c in conditions(once, seen, books, made, (), 0.0)}
     assert (told["Progressing"].status, told["Progressing"].reason) == (False, "Failed")  # type: ignore[index]
+
+
+def test_what_failed_before_it_completed_is_no_failure_any_more() -> None:
+    """Neither its count, nor a container of before that somebody left while the one that completed was removed."""
+    seen, books = completed(observed("1=m1%@a 1=m2%@a"), "m2"), ledger("failed start 1 2 90 m1")
+    desired = left(seen, books)
+    counts = {(f.subject, f.kind): f for f in books.failures}
+    assert recounted(desired, seen, books, counts, NOW_S, 0.5) == {}
+    assert recounted(desired, observed("1=m1%@a"), books, {}, NOW_S, 0.5) == {}
 
 
 def test_a_job_is_not_stopped_for_what_its_health_check_says() -> None:

@@ -48,8 +48,12 @@ class JobWatch:
         self._completed_s.clear()
 
     def _look(self, what: str, by_us: bool) -> str | None:
-        faults = [fault for host in self._world.alone.values() for c in host.containers.values()
-                  if (fault := self._looked_at(host, c.shown))]
+        faults = [
+            fault
+            for host in self._world.alone.values()
+            for c in host.containers.values()
+            if (fault := self._looked_at(host, c.shown))
+        ]
         return faults[0] if faults and by_us else None
 
     def _looked_at(self, host: AloneHost, shown: Container) -> str:
@@ -161,10 +165,10 @@ class JobScenario(ContainerScenario):
                 self.wanted[name] = await self._stored(name)
 
     async def _scale(self) -> None:
+        count = self.rng.choice([0, 1, 3, 8])
         for name in self._one():
-            count = self.rng.choice([0, 1, 3, 8])
             self._watch.asked(name, count)
-            if await self._said(name, lambda core, key: core.scale(key, count, "sim")):
+            if await self._said(name, partial(_scaled, count)):
                 self.wanted[name] = self.wanted[name] | {"Count": count}
 
     def _one(self) -> list[str]:
@@ -227,6 +231,10 @@ class JobScenario(ContainerScenario):
             return f"{alive} are there still"
         kept = Counter((c.labels["skep.workload"], c.labels["skep.slot"]) for c in shown)
         return f"{kept} are kept" if any(number > 1 for number in kept.values()) else ""
+
+
+async def _scaled(count: int, core: Core, key: Key) -> object:
+    return await core.scale(key, count, "sim")
 
 
 def _progress(view: KeyView) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.sim.job_run import FAILING, LONG, QUICK, Slot, job, run_job_crash, run_jobs, runs_of
+from tests.sim.job_run import LONG, QUICK, Slot, job, run_job_crash, run_jobs, runs_of
 from tests.sim.scenario import Document
 
 SEEDS = 60

@@ -25,16 +25,19 @@ CRASH_LOOP_ENDS = 2
 def recounted(
     desired: Desired, observed: Observed, ledger: Ledger, failures: Failures, now_s: float, unit: float
 ) -> dict[tuple[str, ActionKind], Failure]:
-    """The failures with every new end counted, and without the counts that are over. `unit` is random in [0, 1)."""
+    """The failures with every new end counted, and without the counts that are over. `unit` is random in [0, 1).
+
+    What a job has done is over, however often it had failed before.
+    """
     leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
     active = [m for m in observed.members if m.life not in ENDED]
     taken = {m.slot for m in active}
     counts = dict(failures)
     for slot, member in _last_dead(desired, observed, leaving).items():
         known = counts.get((slot, ActionKind.START))
-        if slot not in taken and (known is None or known.counted != member.id):
+        if slot not in taken | desired.done and (known is None or known.counted != member.id):
             counts[slot, ActionKind.START] = ended(known, slot, member, member.detail, now_s, unit)
-    over = _well(desired, active) | _forgotten(desired, observed, ledger, counts)
+    over = _well(desired, active) | desired.done | _forgotten(desired, observed, ledger, counts)
     kept = {key: f for key, f in counts.items() if not (is_count(f) and f.subject in over)}
     return _bounded(kept)
 
