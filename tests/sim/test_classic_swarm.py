@@ -171,6 +171,24 @@ def test_w28_an_engine_that_is_away_takes_nothing_from_the_others() -> None:
     behind(body)
 
 
+def test_what_ended_while_no_controller_ran_is_seen_by_the_next_one_at_once() -> None:
+    """The manager still lists it as running, and asks its engine for one by its ID."""
+
+    async def body(site: Site) -> None:
+        await site.up(3)
+        await site.bed.life.kill()
+        host = next(h for h in site.hosts if site.on(h))
+        host.end(next(c for c in host.containers.values() if c.shown.state == "running"))
+        site.bed.life = await site.bed.begin()
+        await site.sim.clock.sleep(0.5)
+        view = await site.bed.view("web")
+        assert view is not None
+        assert (view.current, view.converged) == (2, False)
+        await site.bed.until(site.serving, 3)
+
+    behind(body)
+
+
 def test_a_replica_without_a_primary_makes_nobody_wait_for_ever() -> None:
     """5.4, 8: it takes requests, and answers none until a primary is elected."""
 

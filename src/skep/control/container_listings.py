@@ -158,10 +158,15 @@ class Listings:
         self.hidden.listed({c.labels.get(containers.REQUEST_LABEL, "") for c in listed.values()})
         doubted = [id for id in shelf.containers if id not in listed]
         late = {*self._book.take_befallen(self.cluster, source, listed), *_revived(shelf, listed)}
+        late |= self._first_seen(shelf, listed)
         doubted += [id for id, c in listed.items() if _is_told(c) and (id in late or shelf.doubts(c))]
         looks = await asyncio.gather(*(self._look(source, shelf.containers.get(id) or listed[id]) for id in doubted))
         self._shelves[source] = shelf
         _believe(shelf, listed, dict(zip(doubted, looks, strict=True)))
+
+    def _first_seen(self, shelf: _Shelf, listed: Mapping[str, Container]) -> set[str]:
+        """A classic Swarm manager may list them as they were a minute ago, and asks their engine for one by its ID."""
+        return set(listed) - set(shelf.containers) if self.hidden.is_possible else set()
 
     async def _look(self, source: str, known: Container) -> Container | None:
         """What it is now. A classic Swarm manager can't ask an engine that is away, and says of what it does not know

@@ -8,7 +8,7 @@ CONVERGING_S = 1.0
 """A key that is not where it should be is looked at every second: Swarm has no task events (architecture.md)."""
 
 UNLISTED_S = 5.0
-"""What does not show on an engine that answers will show within a minute or so (semantics.md F9)."""
+"""What does not show on an engine that answers, or as it was, will show within a minute or so (semantics.md F9)."""
 
 _LASTING = frozenset({NoteKind.PAUSED, NoteKind.ROLL_REFUSED, NoteKind.REVISION_FAILED})
 """What only people change: by a new spec, or by resuming it."""
@@ -41,10 +41,5 @@ def _poll_numbered_s(draft: Draft) -> float | None:
     if draft.census.observed.silent or any(e.phase is Phase.AWAITED for e in ledger.entries):
         return CONVERGING_S
     if not ledger.entries:
-        return UNLISTED_S if draft.census.observed.unlisted and _is_short(draft) else None
+        return UNLISTED_S if draft.census.observed.unlisted else None
     return min((f.retry_s - draft.now_s for f in ledger.failures if f.retry_s > draft.now_s), default=None)
-
-
-def _is_short(draft: Draft) -> bool:
-    """Whether it matters that some may be there which do not show: they are missed, or are to be removed."""
-    return draft.census.desired.removed or len(draft.census.staying) < draft.census.desired.size
