@@ -113,6 +113,8 @@ async def _serve(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     certificates = _certificates(settings)
+    if certificates:
+        loop.add_signal_handler(signal.SIGHUP, certificates.look)
     async with AsyncExitStack() as stack:
         daemon = await _build(settings, stack)
         log.info("serving", version=__version__, controller=settings.controller, socket=str(settings.socket))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skep.adapters.certificate_folder import CertificateFolder
-from skep.adapters.certificates import DAY_S, wanted
+from skep.adapters.certificates import DAY_S, Use, wanted
 from skep.model.errors import InvalidError, NotFoundError, RefusedError, SkepError
 from tests.adapters.certified import (
     BOTH,
@@ -207,6 +207,17 @@ def test_with_a_new_ca_all_others_have_to_be_renewed(folder: CertificateFolder) 
 def test_states_over_time(folder: CertificateFolder, days: int, state: str) -> None:
     client(folder)
     assert folder.listed(NOW_S + days * DAY_S)[1].state == state
+
+
+@pytest.mark.parametrize(
+    ("days", "after", "told"), [(365, 334, ""), (365, 336, "ends soon"), (9, 5, ""), (9, 7, "ends soon")]
+)
+def test_what_ends_soon_is_told_but_not_of_what_was_made_for_a_few_days(
+    folder: CertificateFolder, days: int, after: int, told: str
+) -> None:
+    folder.make("ann", wanted("ann", (Use.CLIENT,)), NOW_S, days)
+    found = folder.listed(NOW_S + after * DAY_S)[1]
+    assert (found.state, found.fault) == ("valid", told)
 
 
 def test_a_ca_that_expired_or_ends_too_soon_signs_nothing(tmp_path: Path) -> None:

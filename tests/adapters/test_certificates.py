@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from skep.adapters.certificate_folder import CertificateFolder
-from skep.adapters.certificates import DAY_S, SKEW_S, Use, wanted
+from skep.adapters.certificates import DAY_S, SKEW_S, Use, Wanted, role_of, wanted
 from skep.model.errors import InvalidError, RefusedError
 from tests.adapters.certified import (
     BOTH,
@@ -107,6 +109,11 @@ def test_no_two_have_the_same_serial_number(folder: CertificateFolder) -> None:
     serials = {client(folder, f"c{number}").serial for number in range(20)}
     assert len(serials) == 20
     assert min(int(serial, 16) for serial in serials) > 2**64
+
+
+def test_a_role_is_read_as_the_server_reads_it_whatever_its_case() -> None:
+    unit = x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "SKEP:Viewer")
+    assert role_of(Wanted(x509.Name([unit]), CLIENT)) == "viewer"
 
 
 @pytest.mark.parametrize("role", ["admin", "viewer"])

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -143,6 +144,17 @@ def test_nobody_gets_in_without_a_certificate(files: TlsFiles) -> None:
         assert refused.returncode != 0
         assert "alert" in refused.stderr
         assert manager.said().count("it shows no client certificate") == 1
+
+
+def test_renewed_files_are_looked_at_when_it_is_told_to(authority: Authority) -> None:
+    """Without a connection, which would look as well."""
+    old, new = authority.issue("old", "127.0.0.1"), authority.issue("new", "127.0.0.1")
+    with managing(old, NOWHERE) as manager:
+        for source, target in ((new.cert, old.cert), (new.key, old.key)):
+            shutil.copy(source, target)
+        manager.process.send_signal(signal.SIGHUP)
+        eventually(lambda: manager.said().count("certificates were renewed"), 1)
+        assert manager.status() == []
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")

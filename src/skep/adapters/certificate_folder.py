@@ -25,6 +25,7 @@ from skep.adapters.certificate_files import (
     write_new_folder,
 )
 from skep.adapters.certificates import (
+    DAY_S,
     NAME_MAX,
     Pair,
     Wanted,
@@ -47,6 +48,9 @@ CERT: Final = "cert.pem"
 KEY: Final = "key.pem"
 MODES: Final = {CA: 0o644, CA_KEY: 0o600, CERT: 0o644, KEY: 0o600}
 
+SOON_S: Final = 30 * DAY_S
+"""What ends sooner is told, unless more than a third of its time is left: some are made for a few days."""
+
 _TAKEN: Final = {*MODES, "ca"}
 """Names that other things have in such a folder, or in a list of it."""
 _NAME = re.compile(r"[a-zA-Z0-9](?:[-_.@a-zA-Z0-9]*[a-zA-Z0-9])?")
@@ -57,8 +61,8 @@ class Listed:
     """A certificate as it lies there: which, for whom, until when.
 
     `path` is the CA's file, or the folder of another certificate. `use` is `ca`, `server`, `client` or `server,client`.
-    `state` is `valid`, `expired`, `early` (not valid yet) or `broken`; `fault` says why it is broken. Of one that can't
-    be read, all else is empty and the times are 0.
+    `state` is `valid`, `expired`, `early` (not valid yet) or `broken`; `fault` says why it is broken, or that it ends
+    soon. Of one that can't be read, all else is empty and the times are 0.
     """
 
     name: str
@@ -247,6 +251,7 @@ def _told_of(path: Path, act: Callable[[], Wanted]) -> Wanted:
 def _dated(listed: Listed, cert: x509.Certificate, now_s: float, fault: str) -> Listed:
     begins_s, ends_s = cert.not_valid_before_utc.timestamp(), cert.not_valid_after_utc.timestamp()
     state = "broken" if fault else "expired" if ends_s <= now_s else "early" if begins_s > now_s else "valid"
-    told = fault or {"expired": f"since {day(ends_s)}", "early": f"valid from {day(begins_s)} on"}.get(state, "")
+    soon = "ends soon" if ends_s - now_s < min(SOON_S, (ends_s - begins_s) / 3) else ""
+    told = fault or {"expired": f"since {day(ends_s)}", "early": f"valid from {day(begins_s)} on"}.get(state, soon)
     serial = f"{cert.serial_number:x}"
     return replace(listed, serial=serial, begins_s=begins_s, ends_s=ends_s, state=state, fault=told)

@@ -232,7 +232,8 @@ def as_wanted(cert: x509.Certificate) -> Wanted:
 def role_of(wanted: Wanted) -> str:
     """What a client may do; without a role in its certificate, as of docker-machine, everything. Empty for servers."""
     units = wanted.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-    roles = [text.removeprefix(ROLE) for text in (str(unit.value) for unit in units) if text.startswith(ROLE)]
+    texts = [str(unit.value).lower() for unit in units]  # as those who let clients in read them
+    roles = [text.removeprefix(ROLE) for text in texts if text.startswith(ROLE)]
     return ",".join(roles) or ("admin" if Use.CLIENT in wanted.uses else "")
 
 

@@ -39,13 +39,13 @@ class Certificates:
 
     def context(self) -> ssl.SSLContext:
         """For the next connection. Files that are of no use are told once, and the ones before them stay."""
-        now_s = time.monotonic()
-        if now_s - self._looked_s >= self._look_every_s:
-            self._looked_s = now_s
-            self._look()
+        if time.monotonic() - self._looked_s >= self._look_every_s:
+            self.look()
         return self._context
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """At the files, now."""
+        self._looked_s = time.monotonic()
         stamps = _stamps(self.files)
         if stamps == self._stamps:
             return
