@@ -6,13 +6,14 @@ from skep.cli import tables
 from skep.cli.changes import asked, reasoned, report_changes
 from skep.cli.exchange import quoted
 from skep.cli.failures import Failure
-from skep.cli.output import emit, show
+from skep.cli.output import emit, show, show_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from skep.cli.client import Client
+    from skep.cli.output import Table
     from skep.cli.state import View
 
 
@@ -32,20 +33,22 @@ def listed(client: Client, kind: str, form: str) -> None:
 def described(client: Client, kind: str, name: str, form: str) -> None:
     """Show all about a {kind}.
 
-    Its state and why, its conditions, its members.
+    Its state and why, its conditions, and each of its members: where and how it is, how often those before it ended and
+    why, what comes next and when.
 
     \b
     Example:
       skep {kind} {command} {name}
     """
     view = client.get(path_of(kind, name))
-    emit(view, form, lambda: _description(view))
+    emit(view, form, lambda: description(view, show_whole))
 
 
-def _description(view: View) -> list[str]:
+def description(view: View, whole: Callable[[Table], list[str]]) -> list[str]:
+    """All about one key: `whole` makes lines of a table, with nothing cut."""
     lines = tables.facts(view)
-    for table in (tables.conditions(view), tables.members([view])):
-        lines += ["", *show(table)] if table.rows else []
+    for table in (tables.conditions(view), tables.replicas(view)):
+        lines += ["", *whole(table)] if table.rows else []
     return lines
 
 

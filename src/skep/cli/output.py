@@ -15,23 +15,38 @@ COLOURS = {
     "Ready": 32,
     "answering": 32,
     "valid": 32,
+    "running": 32,
+    "complete": 32,
+    "completed": 32,
     "Refused": 31,
     "Failed": 31,
     "Failing": 31,
     "Conflict": 31,
     "CrashLooping": 31,
     "lost": 31,
+    "dead": 31,
+    "failed": 31,
+    "rejected": 31,
+    "missing": 31,
+    "unhealthy": 31,
     "expired": 31,
     "broken": 31,
 }
 """By the first word in a STATE column, as ANSI numbers (green, red); any other word is yellow."""
 YELLOW = 33
 
-FREE = frozenset({"DETAIL", "MESSAGE"})
+FREE = frozenset({"DETAIL", "MESSAGE", "NEXT", "ERROR"})
 """Columns that may be cut: what stands there is prose. Names and IDs are for copying."""
+
+SOON_S = 120.0
+"""Up to here seconds are what people count in."""
 
 FREE_CELLS_MIN = 8
 """Less of a text says nothing; the line is broken by the terminal then."""
+
+
+INDENT = "  "
+"""Before what stands below a row of a table."""
 
 
 class Table:
@@ -48,6 +63,29 @@ class Table:
         state = self.columns.index("STATE") if colour and "STATE" in self.columns else -1
         return [_line(row, widths, state if number else -1) for number, row in enumerate(texts)]
 
+    def folded(self, width: int, colour: bool = False) -> list[str]:
+        """The same with nothing cut: where it is too wide, its free texts stand below their row, with the name of their
+        column if it is not the only one."""
+        texts = [self.columns, *(tuple(plain(cell) or "-" for cell in row) for row in self.rows)]
+        free = [index for index, name in enumerate(self.columns) if name in FREE]
+        if not free or sum(self._widths(texts, None)) + 2 * (len(self.columns) - 1) <= width:
+            return self.lines(colour=colour)
+        kept = [index for index in range(len(self.columns)) if index not in free]
+        narrow = Table(_cells(self.columns, kept), tuple(_cells(row, kept) for row in self.rows))
+        header, *lines = narrow.lines(colour=colour)
+        return [
+            header,
+            *(
+                line
+                for told, row in zip(lines, self.rows, strict=True)
+                for line in (told, *self._below(row, free, width))
+            ),
+        ]
+
+    def _below(self, row: Sequence[str], free: Sequence[int], width: int) -> list[str]:
+        labels = {index: f"{self.columns[index].lower()}: " if len(free) > 1 else "" for index in free}
+        return [line for index in free if (text := plain(row[index])) for line in wrapped(labels[index] + text, width)]
+
     def _widths(self, texts: Sequence[Sequence[str]], width: int | None) -> list[int]:
         widths = [max(cells(row[index]) for row in texts) for index in range(len(self.columns))]
         free = [index for index, name in enumerate(self.columns) if name in FREE]
@@ -59,6 +97,21 @@ class Table:
             others = max((widths[index] for index in free if index != widest), default=0)
             widths[widest] = max(widths[widest] - excess, min(others, widths[widest] - 1), FREE_CELLS_MIN)
         return widths
+
+
+def _cells(row: Sequence[str], kept: Sequence[int]) -> tuple[str, ...]:
+    return tuple(row[index] for index in kept)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of it, broken between words, and what follows the first further in."""
+    lines, line = [], INDENT
+    for word in text.split():
+        if line.strip() and cells(line) + 1 + cells(word) > width:
+            lines.append(line)
+            line = INDENT * 2
+        line += f" {word}" if line.strip() else word
+    return [*lines, line]
 
 
 def _line(row: Sequence[str], widths: Sequence[int], state: int) -> str:
@@ -115,6 +168,11 @@ def show(table: Table, nothing: str = "") -> list[str]:
     return table.lines(_columns(), is_colourful()) if sys.stdout.isatty() else table.lines()
 
 
+def show_whole(table: Table) -> list[str]:
+    """As `show`, but nothing is cut: for what is read to the end, like a reason."""
+    return table.folded(_columns(), is_colourful()) if sys.stdout.isatty() else table.lines()
+
+
 def _columns() -> int:
     """As shutil.get_terminal_size, which would load five archive formats first."""
     told = os.environ.get("COLUMNS", "")
@@ -139,6 +197,14 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{int(seconds)}s"
+
+
+def soon(seconds: float, at_s: float) -> str:
+    """`in 40 s (12:03:10)`: how long from now, and when in this user's time zone; a moment counts as a second."""
+    clock = time.strftime("%H:%M:%S", time.localtime(at_s))
+    if seconds < SOON_S:
+        return f"in {max(1, round(seconds))} s ({clock})"
+    return f"in {round(seconds / 60)} min ({clock})"
 
 
 def moment(seconds: float) -> str:

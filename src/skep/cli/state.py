@@ -18,6 +18,7 @@ TROUBLES = (
     ("ReplicaFailure", True, "Failing"),
     ("ImagePullFailed", True, "Failing"),
     ("CrashLooping", True, "CrashLooping"),
+    ("PartitionSuspected", True, "Unreachable"),
     ("Unreachable", True, "Unreachable"),
     ("RemediationRestricted", True, "Restricted"),
     ("Unplaceable", True, "Waiting"),
@@ -26,7 +27,7 @@ TROUBLES = (
 """Condition, the status that means trouble, and the word for it: the worst first."""
 
 TOLD_BY_MESSAGE = ("CrashLooping", "Waiting")
-"""Of these the condition's reason says nothing that the word does not."""
+"""Of these the condition's reason says nothing that the word or the message does not; nor where it is the word."""
 
 FINAL = ("Refused", "Failed", "Paused")
 """No time heals these: only people do (semantics.md W46, W54)."""
@@ -37,6 +38,7 @@ ADVICE = {
     "itself as soon as they answer, of a Swarm's managers a majority. Where that majority is gone for good, the Swarm "
     "is lost: destroy the group of its managers with --cascade, and apply all of it again",
     "Conflict": "remove what has the name, or give another one; what was made for this, apply --adopt takes over",
+    "Restricted": "see why so many are unhealthy at once: as soon as fewer are, the others are replaced",
     "Refused": "apply a spec that the reason allows",
     "Paused": "resume it, or go back with rollback",
     "Failed": "apply another spec, or try this one again with retry",
@@ -75,7 +77,7 @@ def state_of(view: View) -> State:
                 if not view["paused"]:
                     continue  # it was resumed, and nobody has looked at it since
                 return State("Paused", plain(condition["message"]))
-            reason = "" if word in TOLD_BY_MESSAGE else condition["reason"]
+            reason = "" if word in {*TOLD_BY_MESSAGE, condition["reason"]} else condition["reason"]
             return State(word, _words(reason, condition["message"]))
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
 

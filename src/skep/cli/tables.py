@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skep.cli.output import Table, age, moment, plain
+from skep.cli.output import Table, age, moment, plain, soon
 from skep.cli.state import ADVICE, state_of
 
 TYPE_CHECKING = False
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from skep.cli.state import View
 
     Column = tuple[str, Callable[[View], str]]
+
+LEADER = "leader"
+"""The detail of the manager that leads its Swarm."""
 
 NAME: Column = ("NAME", lambda view: view["name"])
 KIND: Column = ("KIND", lambda view: view["kind"])
@@ -58,6 +61,47 @@ def members(views: Sequence[View]) -> Table:
         for member in view["members"]
     ]
     return Table(columns, tuple(rows))
+
+
+def replicas(view: View) -> Table:
+    """A line for each member, also for those that are missing: how it is, what comes next, what went wrong last."""
+    columns = ("SLOT", "MEMBER", "NODE", "ADDRESS", "STATE", "RESTARTS", "AGE", "NEXT", "ERROR")
+    rows = tuple(
+        (
+            member["slot"],
+            member["id"],
+            member["node"],
+            member["address"],
+            _condition(member, view["kind"]),
+            str(member["restarts"]),
+            age(member["ageSeconds"] if member["id"] else -1),
+            _next(member),
+            member["lastError"] or ("" if member["detail"] == LEADER else member["detail"]),
+        )
+        for member in view["members"]
+    )
+    return Table(columns, rows)
+
+
+def _condition(member: View, kind: str) -> str:
+    """How it is in a word, and what else is to be known of it in brackets."""
+    word, more = member["life"], []
+    if word == "running" and member["health"] == "unhealthy":
+        word = "unhealthy"
+    elif word == "running" and member["health"] == "unknown":
+        word = "starting" if kind == "workload" else word
+        more += [] if kind == "workload" else ["health unknown"]
+    more += ["leader"] if member["detail"] == LEADER else []
+    more += [] if member["current"] else ["old"]
+    return f"{word} ({', '.join(more)})" if more else word
+
+
+def _next(member: View) -> str:
+    """What is done with it now, and what comes next."""
+    coming = member["next"]
+    if coming and member["nextInSeconds"] >= 0:
+        coming += f" {soon(member['nextInSeconds'], member['nextAtSeconds'])}"
+    return "; ".join(text for text in (member["doing"], coming) if text)
 
 
 def conditions(view: View) -> Table:

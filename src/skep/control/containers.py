@@ -59,6 +59,10 @@ class ContainerActuator:
         """What is known of the engines now."""
         return self._book.known(self._workload.cluster)
 
+    def silences(self) -> dict[str, float]:
+        """For how long each engine that does not answer has been silent, in seconds."""
+        return self._book.silences(self._workload.cluster)
+
     async def observe(self, desired: Desired) -> Observed:
         sight = self.sight()
         listing = await self._listings.take(sight)

@@ -23,13 +23,14 @@ from skep.control.journal import Journal
 from skep.control.levels import Level
 from skep.control.machines import Machines
 from skep.control.preview import Preview
+from skep.control.moment import Now
 from skep.control.reconcile import Reconciler, Seen
 from skep.control.records import Records
 from skep.control.revisions import history_view
 from skep.control.services import SwarmWorkloads
 from skep.control.topology import Topology
 from skep.control.validate import Validator
-from skep.control.views import Now, described, key_view, shown_spec
+from skep.control.views import described, key_view, shown_spec
 from skep.control.watch import Watch
 from skep.control.workloads import Workloads
 from skep.model.errors import NotReadyError, RefusedError, UnavailableError

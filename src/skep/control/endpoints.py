@@ -147,6 +147,11 @@ class EngineBook:
         """On the clock that silences are measured with."""
         return self._clock.monotonic_s()
 
+    def silences(self, name: str) -> dict[str, float]:
+        """For how many seconds each engine that does not answer has been silent, by source."""
+        now_s, endpoints = self.now_s(), self._cluster(name).endpoints
+        return {s: now_s - e.silent_since_s for s, e in endpoints.items() if e.silent_since_s is not None}
+
     def _cluster(self, name: str) -> _Cluster:
         if name not in self._clusters:
             raise NotFoundError(f"the settings have no cluster {name}")

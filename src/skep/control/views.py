@@ -1,31 +1,25 @@
 """Reading: what people are shown of a key, from its spec, its record and the last look at it. Never acts."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
-from skep.control.container_views import with_containers
+from skep.control.container_views import outlook_of, with_containers
 from skep.control.containers import ContainerActuator
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.moment import Now, with_next
 from skep.control.pauses import paused_by
 from skep.control.reconcile import Seen
-from skep.control.services import ServiceActuator, Workload
-from skep.model.engine import Node, Task
-from skep.model.errors import SkepError
+from skep.control.services import ServiceActuator
+from skep.control.task_views import with_tasks
+from skep.model.plan import ActionKind
 from skep.model.spec import GroupSpec, Kind, WorkloadSpec
-from skep.model.state import Entry, Health, Life, Member, Record, Role
+from skep.model.state import Condition, ConditionType, Entry, Life, Member, Record
 from skep.model.view import KeyView, MemberView
 from skep.planning.census import follows_newest
 from skep.planning.conditions import is_converged
 from skep.planning.explain import explain_entry, explain_note
+from skep.planning.outlook import Opening, Outlook
 from skep.specs.canonical import to_json
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """The moment of the request on both clocks."""
-
-    monotonic_s: float
-    wall_s: float
 
 
 def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now, trouble: str = "") -> KeyView:
@@ -53,7 +47,15 @@ def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now
     )
     if seen is not None:
         view = _with_sight(view, document, record, seen, now)
-    return replace(view, waiting=(*view.waiting, f"the last look failed: {trouble}")) if trouble else view
+    return _in_trouble(view, trouble, now) if trouble else view
+
+
+def _in_trouble(view: KeyView, trouble: str, now: Now) -> KeyView:
+    """What the last look but one showed may be so no more: nothing counts as done until there was another one (W50)."""
+    since_s = now.wall_s - max(0.0, view.observed_age_s)
+    failed = Condition(ConditionType.UNREACHABLE, True, "LookFailed", f"the last look failed: {trouble}", since_s)
+    others = tuple(c for c in view.conditions if c.type is not ConditionType.UNREACHABLE)
+    return replace(view, converged=False, conditions=(*others, failed), waiting=(*view.waiting, failed.message))
 
 
 def _count(spec: GroupSpec | WorkloadSpec) -> int:
@@ -122,57 +124,36 @@ def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, no
 
 
 async def described(view: KeyView, seen: Seen | None, record: Record, now: Now) -> KeyView:
-    """A workload's view with one row for each task or container, and the addresses at which it answers."""
+    """The view with one row for each task, container or machine, what comes next for each, and those that are missing;
+    of a workload also the addresses at which it answers."""
     if seen is None:
         return view
     if isinstance(seen.actuator, ContainerActuator):
-        return with_containers(view, seen, seen.actuator, record.ledger, now.wall_s)
-    return await _with_tasks(view, seen.actuator, now) if isinstance(seen.actuator, ServiceActuator) else view
+        return with_containers(view, seen, seen.actuator, record.ledger, now)
+    if isinstance(seen.actuator, ServiceActuator):
+        return await with_tasks(view, seen.actuator, now)
+    return _with_machines(view, seen, record, now)
 
 
-async def _with_tasks(view: KeyView, actuator: ServiceActuator, now: Now) -> KeyView:
-    nodes = await _nodes(actuator.workload)
-    tasks = [t for t in actuator.tasks if t.desired_state == "running"]
-    tasks.sort(key=lambda t: (t.slot, t.node_id, t.id))
-    members = tuple(_task_view(view.name, t, nodes.get(t.node_id), now) for t in tasks)
-    return replace(view, members=members, endpoints=_endpoints(actuator.workload, tasks, nodes))
+def _with_machines(view: KeyView, seen: Seen, record: Record, now: Now) -> KeyView:
+    """A row for each machine with what comes next for it, then one for each that is wanted and not there."""
+    look = outlook_of(seen, record.ledger, now)
+    rows = zip(view.members, seen.observed.members, strict=True)
+    there = [_with_outlook(row, member, look, record, now) for row, member in rows]
+    return replace(view, members=(*there, *(_opening_view(view, opening, now) for opening in look.openings)))
 
 
-async def _nodes(workload: Workload) -> Mapping[str, Node]:
-    if workload.engine is None:
-        return {}
-    try:
-        return {n.id: n for n in await workload.engine.nodes()}
-    except SkepError:
-        return {}
+def _with_outlook(row: MemberView, member: Member, look: Outlook, record: Record, now: Now) -> MemberView:
+    failures = [f for f in record.ledger.failures if f.subject == member.id and f.count]
+    restarts = sum(f.count for f in failures if f.kind is ActionKind.START)
+    told = replace(row, restarts=restarts, last_error=next((f.message for f in failures if f.message), ""))
+    return with_next(told, look.of(member), now)
 
 
-def _task_view(workload: str, task: Task, node: Node | None, now: Now) -> MemberView:
-    running = task.state == "running"
-    return MemberView(
-        id=task.id[:12],
-        slot=f"{workload}.{task.slot}" if task.slot else workload,
-        life=task.state,
-        health=(Health.HEALTHY if running else Health.UNKNOWN).value,
-        running=int(running),
-        node=node.hostname if node else task.node_id,
-        age_s=max(0.0, now.wall_s - task.since_s) if task.since_s else 0.0,
-        address=next((f"{node.addr}:{published}" for published, _ in task.ports if node), ""),
-        detail=task.error,
-    )
-
-
-def _endpoints(workload: Workload, tasks: list[Task], nodes: Mapping[str, Node]) -> tuple[str, ...]:
-    """`address:port` of each running container's host port, and of each port of the routing mesh, on a manager."""
-    hosts = [
-        f"{nodes[t.node_id].addr}:{published}"
-        for t in tasks
-        if t.state == "running" and t.node_id in nodes
-        for published, _ in t.ports
-    ]
-    managers = [n.addr for n in nodes.values() if n.role == Role.MANAGER.value]
-    mesh = [f"{managers[0]}:{p.published}" for p in workload.spec.ports if p.mode == "ingress" and managers]
-    return tuple(hosts + [m for m in mesh if not m.endswith(":0")])
+def _opening_view(view: KeyView, opening: Opening, now: Now) -> MemberView:
+    row = MemberView(id="", slot=opening.slot, life="creating" if opening.entry else "missing", health="unknown")
+    doing = explain_entry(Kind(view.kind), opening.entry) if opening.entry else ""
+    return with_next(replace(row, doing=doing), opening.next, now)
 
 
 def shown_spec(spec: bytes, keyed_hash: Callable[[str], str]) -> str:

@@ -92,6 +92,11 @@ def is_sick(desired: Desired, member: Member) -> bool:
     return member.sick_s > 0 and member.sick_s >= _patience_s(desired, member)
 
 
+def patience_left_s(desired: Desired, member: Member) -> float:
+    """For how much longer it may be unwell before it is replaced (N27)."""
+    return _patience_s(desired, member) - member.sick_s
+
+
 def _patience_s(desired: Desired, member: Member) -> float:
     if member.health is Health.UNHEALTHY:
         return desired.limits.unhealthy_after_s

@@ -18,7 +18,7 @@ def fill(draft: Draft, room: int, reason: Reason) -> None:
     held |= draft.census.desired.done
     vacated = {m.slot for m in draft.census.staying if m.id in going}
     vacated |= {m.slot for m in draft.census.leaving if m.life not in ENDED}
-    slots = list(islice(_candidates(draft, held | draft.openings, vacated), room)) if room > 0 else []
+    slots = list(islice(candidates(draft.census, held | draft.openings, vacated), room)) if room > 0 else []
     draft.openings.update(slots)
     if not slots or _is_hindered(draft):
         return
@@ -27,9 +27,8 @@ def fill(draft: Draft, room: int, reason: Reason) -> None:
             draft.create_numbered(slot, reason)
 
 
-def _candidates(draft: Draft, held: set[str | None], vacated: set[str | None]) -> Iterator[str]:
+def candidates(census: Census, held: set[str | None], vacated: set[str | None]) -> Iterator[str]:
     """Slots whose member ended, lowest first, then the lowest numbers that are free and not just being vacated."""
-    census = draft.census
     ended = {m.slot for m in census.dead if m.slot not in vacated}
     ended |= {f.subject for f in census.ledger.failures if is_count(f) and f.count}
     numbers = {n: slot for slot in ended if slot not in held and (n := number_of(slot)) is not None}
