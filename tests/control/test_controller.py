@@ -11,11 +11,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from skep.adapters.store_memory import MemoryStore
+from skep.control.board import Board
 from skep.control.catalog import Author, Catalog
 from skep.control.controller import ERROR_BASE_S, PAUSE_MAX_S, PAUSE_MIN_S, Bucket, Controller
+from skep.control.documents import SpecDocument
 from skep.control.reconcile import Turn
 from skep.model.errors import BugError, StaleTermError, UnavailableError
 from skep.model.spec import Key, Kind
+from skep.model.view import KeyView
 from tests.control.values import WEB, WORKERS
 from tests.sim.loop import SimClock, run
 
@@ -61,7 +64,11 @@ class Bench:
             self.clock,
             Random(1),
             RESYNC_S,
+            Board(self._never),
         )
+
+    async def _never(self, document: SpecDocument) -> tuple[KeyView, float | None]:
+        raise AssertionError("nobody asks")
 
     async def add(self, *keys: Key) -> None:
         for key in keys:

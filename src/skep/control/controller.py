@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from skep.control.board import Board
 from skep.control.catalog import Catalog
 from skep.control.reconcile import Reconciler, Turn
 from skep.model.errors import BugError, SkepError, StaleTermError
@@ -88,11 +89,18 @@ class Controller:
     """Works on the keys of one kind. `run` ends only by cancellation, or when the term is over."""
 
     def __init__(
-        self, kind: Kind, reconciler: Reconciler, catalog: Catalog, clock: Clock, rng: random.Random, resync_s: float
+        self,
+        kind: Kind,
+        reconciler: Reconciler,
+        catalog: Catalog,
+        clock: Clock,
+        rng: random.Random,
+        resync_s: float,
+        board: Board,
     ) -> None:
         self._kind, self._reconciler, self._catalog = kind, reconciler, catalog
         self._clock, self._rng, self._resync_s = clock, rng, resync_s
-        self._repeats, self._turnstile = Bucket(clock), Turnstile()
+        self._repeats, self._turnstile, self._board = Bucket(clock), Turnstile(), board
         self._workers: dict[Key, _Worker] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -133,12 +141,21 @@ class Controller:
             woken.clear()
             began_s = self._clock.monotonic_s()
             turn, errors = await self._turn(key, errors)
+            self._show(key, turn)
             if turn.over and not woken.is_set():
                 del self._workers[key]
                 return
             took_s = self._clock.monotonic_s() - began_s
             await self._clock.sleep(min(max(took_s, PAUSE_MIN_S), PAUSE_MAX_S))
             await self._wait(woken, turn.recheck_after_s)
+
+    def _show(self, key: Key, turn: Turn) -> None:
+        if turn.over:
+            self._board.gone(key)
+        elif turn.rested:
+            self._board.looked(key, self._clock.monotonic_s())
+        else:
+            self._board.changed(key)
 
     async def _turn(self, key: Key, errors: int) -> tuple[Turn, int]:
         try:

@@ -6,9 +6,10 @@ Everything outside comes in as a port, so that the simulation runs this very obj
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skep.control.actions import Actions
+from skep.control.board import Board, Listed
 from skep.control.catalog import Catalog
 from skep.control.cluster_views import formed_view, static_view
 from skep.control.clusters import ClusterBook
@@ -22,8 +23,8 @@ from skep.control.intake import Intake
 from skep.control.journal import Journal
 from skep.control.levels import Level
 from skep.control.machines import Machines
-from skep.control.preview import Preview
 from skep.control.moment import Now
+from skep.control.preview import Preview
 from skep.control.reconcile import Reconciler, Seen
 from skep.control.records import Records
 from skep.control.revisions import history_view
@@ -118,6 +119,7 @@ class Core:
         world.clusters.attach(self._formed)
         self._reconcilers: dict[Kind, Reconciler] = {}
         self._records: Records | None = None
+        self._board = Board(self._shown)
         self.ready = asyncio.Event()
 
     async def run(self, holder: str) -> None:
@@ -129,7 +131,7 @@ class Core:
         term = await self._world.store.acquire(holder)
         await self._world.clusters.begin(term)
         await self._journal.load()
-        self._records = Records(self._world.store, self._world.clock, term)
+        self._records = Records(self._world.store, self._world.clock, term, self._board.changed)
         await self._forget_the_freed(self._records)
         try:
             async with asyncio.TaskGroup() as group:
@@ -166,7 +168,9 @@ class Core:
             self._reconcilers[kind] = reconciler = Reconciler(
                 level, self._catalog, records, self._journal, actions, world.clock, world.rng
             )
-            controllers[kind] = Controller(kind, reconciler, self._catalog, world.clock, world.rng, options.resync_s)
+            controllers[kind] = Controller(
+                kind, reconciler, self._catalog, world.clock, world.rng, options.resync_s, self._board
+            )
         world.hub.attach(lambda key: controllers[key.kind].wake(key), self._keys_on)
         watch = Watch(world.hub, world.clusters, world.static, world.clock, options.controller)
         for kind, controller in controllers.items():
@@ -297,10 +301,17 @@ class Core:
         return self._reconcilers[kind]
 
     async def views(self, kind: Kind | None = None, fresh: bool = False) -> tuple[KeyView, ...]:
+        return tuple(replace(view, observed_age_s=age_s) for view, age_s in await self.listed(kind, fresh))
+
+    async def listed(self, kind: Kind | None = None, fresh: bool = False) -> tuple[Listed, ...]:
         documents = await self._catalog.list(kind)
         if fresh:
             await self._refresh(*(d.key for d in documents))
-        return tuple([await self._key_view(d) for d in documents])
+        return await self._board.listed(documents, self._world.clock.monotonic_s())
+
+    async def _shown(self, document: SpecDocument) -> tuple[KeyView, float | None]:
+        seen = self._running(document.key.kind).seen(document.key)
+        return await self._key_view(document), seen.at_s if seen else None
 
     async def _key_view(self, document: SpecDocument) -> KeyView:
         reconciler, key = self._running(document.key.kind), document.key

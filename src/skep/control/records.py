@@ -1,6 +1,7 @@
 """Records under the leader's term: read once, written only when they changed, with compare-and-set."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from skep.control import ledger as ledgers
@@ -27,8 +28,11 @@ class Records:
     A conflict means that this is not so; the cache is dropped and the turn repeated.
     """
 
-    def __init__(self, store: Store, clock: Clock, term: int) -> None:
-        self._store, self._clock, self._term = store, clock, term
+    def __init__(
+        self, store: Store, clock: Clock, term: int, changed: Callable[[Key], None] = lambda key: None
+    ) -> None:
+        """`changed` is called with the key of each record that was written."""
+        self._store, self._clock, self._term, self._changed = store, clock, term, changed
         self._cache: dict[Key, tuple[Record, int]] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
         self._together: dict[Key, _Together] = {}
@@ -102,6 +106,7 @@ class Records:
             self._cache.pop(record.key, None)
             raise
         self._cache[record.key] = (record, version)
+        self._changed(record.key)
 
     async def erase(self, key: Key) -> None:
         """Nothing of the key is left to be remembered."""

@@ -28,6 +28,7 @@ from skep.server.errors import install
 from skep.server.front import Front, ImageName, Info
 from skep.server.health import health_router
 from skep.server.limit import BodyLimit
+from skep.server.listing import Listing
 from skep.server.reading import Reading
 from skep.server.reference import reference_router
 from skep.server.stream import SEQ_MAX, stream_router
@@ -44,6 +45,10 @@ class Status:
     server: Info
     groups: tuple[KeyView, ...]
     workloads: tuple[KeyView, ...]
+
+
+def _json(text: bytes) -> Response:
+    return Response(text, media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,12 @@ def create_api(front: Front) -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     install(app)
-    reading = Reading()
+    reading, listing = Reading(), Listing()
     app.include_router(_files_router(front, reading), prefix="/v1")
-    app.include_router(_status_router(front), prefix="/v1")
+    app.include_router(_status_router(front, listing), prefix="/v1")
     app.include_router(stream_router(front), prefix="/v1")
     for kind in Kind:
-        app.include_router(_reading_router(front, kind), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
+        app.include_router(_reading_router(front, kind, listing), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
         app.include_router(_changing_router(front, kind), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
     app.include_router(reference_router(front, reading))
     app.include_router(health_router(front))
@@ -100,14 +105,15 @@ def _files_router(front: Front, reading: Reading) -> APIRouter:
     return router
 
 
-def _status_router(front: Front) -> APIRouter:
+def _status_router(front: Front, listing: Listing) -> APIRouter:
     router = APIRouter(tags=["status"], responses=EVERYWHERE)
 
     @router.get("/status", response_model=answer(Status), operation_id="status")
-    async def status(fresh: bool = False) -> Status:
-        views = await front.views(None, fresh)
-        groups, workloads = (tuple(view for view in views if view.kind == kind) for kind in Kind)
-        return Status(front.info(), groups, workloads)
+    async def status(fresh: bool = False) -> Response:
+        views = await front.listed(None, fresh)
+        groups, workloads = [await listing.body([one for one in views if one[0].kind == kind]) for kind in Kind]
+        server = answer(Info).model_validate(front.info()).model_dump_json(by_alias=True).encode()
+        return _json(b'{"server":%b,"groups":%b,"workloads":%b}' % (server, groups, workloads))
 
     @router.get("/clusters", response_model=answers(ClusterView), operation_id="clusters")
     async def clusters() -> tuple[ClusterView, ...]:
@@ -131,13 +137,13 @@ def _status_router(front: Front) -> APIRouter:
     return router
 
 
-def _reading_router(front: Front, kind: Kind) -> APIRouter:
+def _reading_router(front: Front, kind: Kind, listing: Listing) -> APIRouter:
     router = APIRouter(responses=EVERYWHERE)
     named = problems(404)
 
     @router.get("", response_model=answers(KeyView), operation_id=f"list_{kind}s")
-    async def views(fresh: bool = False) -> tuple[KeyView, ...]:
-        return await front.views(kind, fresh)
+    async def views(fresh: bool = False) -> Response:
+        return _json(await listing.body(await front.listed(kind, fresh)))
 
     @router.get("/{name}", response_model=answer(KeyView), operation_id=f"describe_{kind}", responses=named)
     async def view(name: str) -> KeyView:
@@ -151,7 +157,7 @@ def _reading_router(front: Front, kind: Kind) -> APIRouter:
 
     @router.get("/{name}/spec", operation_id=f"{kind}_spec", responses=named)
     async def spec(name: str) -> Response:
-        return Response(await front.spec(Key(kind, name)), media_type="application/json")
+        return _json((await front.spec(Key(kind, name))).encode())
 
     return router
 

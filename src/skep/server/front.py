@@ -11,6 +11,10 @@ from skep.specs.source import SourceFile
 
 ImageName = Literal["node", "example"]
 
+Listed = tuple[KeyView, float]
+"""A view, and how many seconds ago its key was looked at: that of the view itself does not count. The view is the same
+object as long as all else is the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Info:
@@ -77,11 +81,14 @@ class Front(Protocol):
     async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
         """What waits is rolled out."""
 
-    async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
+    async def listed(self, kind: Kind | None, fresh: bool = False) -> tuple[Listed, ...]:
         """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone.
 
         fresh: look at those that were not looked at for a second; waits a second at most.
         """
+
+    async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
+        """The same, each with its age."""
 
     async def view(self, key: Key) -> KeyView: ...
     async def history(self, key: Key) -> tuple[RevisionView, ...]:

@@ -1,6 +1,5 @@
 """The two routes of the reference document (semantics.md W53): valid for ever, whatever else comes."""
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -9,11 +8,12 @@ from pydantic.alias_generators import to_pascal
 
 from skep.model.errors import Fault, InvalidError
 from skep.model.spec import Kind
-from skep.model.view import ChangeView, KeyView
+from skep.model.view import ChangeView
 from skep.server.answers import EVERYWHERE, problems
 from skep.server.asking import who
 from skep.server.bodies import answer
 from skep.server.front import Front
+from skep.server.listing import Texts, reference_body, reference_text
 from skep.server.reading import Reading
 from skep.specs.fields import COUNT_MAX
 from skep.specs.references import IMAGE_MAX, NAME_MAX
@@ -50,7 +50,7 @@ class StatusBody(BaseModel):
 
 def reference_router(front: Front, reading: Reading) -> APIRouter:
     """POST /submit and GET /status."""
-    router = APIRouter(tags=["reference"])
+    router, texts = APIRouter(tags=["reference"]), Texts(reference_text)
 
     @router.post(
         "/submit",
@@ -70,9 +70,9 @@ def reference_router(front: Front, reading: Reading) -> APIRouter:
 
     @router.get("/status", operation_id="reference_status", response_model=list[StatusBody], responses=EVERYWHERE)
     async def status() -> Response:
-        """Indented, as the document's: people read it."""
-        shown = [_status(view).model_dump(by_alias=True) for view in await front.views(Kind.WORKLOAD)]
-        return Response(json.dumps(shown, indent=2, ensure_ascii=False) + "\n", media_type="application/json")
+        """Indented, as the document's."""
+        views = [view for view, _ in await front.listed(Kind.WORKLOAD)]
+        return Response(reference_body(await texts.of(views)), media_type="application/json")
 
     return router
 
@@ -82,7 +82,3 @@ async def _text(request: Request) -> str:
         return (await request.body()).decode()
     except UnicodeDecodeError as error:
         raise InvalidError([Fault("the body is not UTF-8 text")]) from error
-
-
-def _status(view: KeyView) -> StatusBody:
-    return StatusBody(name=view.name, image=view.image, desired_count=view.desired, current_count=view.current)
