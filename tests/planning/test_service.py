@@ -187,6 +187,23 @@ def test_what_has_to_be_ready_for_a_while_is_watched_for_so_long(
     assert (config.get("Delay"), config.get("Monitor")) == (delay, monitor)
 
 
+@pytest.mark.parametrize(
+    ("asked", "ratio", "update", "rollback"),
+    [
+        (None, 0.0, ("pause", 0), ("pause", 0)),
+        ("continue", 0.5, ("continue", 0.5), ("continue", 0.5)),
+        ("rollback", 0.25, ("rollback", 0.25), ("pause", 0.25)),
+        ("pause", 1 / 3, ("pause", 0.333333), ("pause", 0.333333)),
+    ],
+)
+def test_w47_a_rollback_is_never_rolled_back_and_a_ratio_is_as_exact_as_the_engine_keeps_it(
+    asked: Any, ratio: float, update: tuple[str, float], rollback: tuple[str, float]
+) -> None:
+    sent = rendered(replace(SMALL, updating=Rolling(failure_action=asked, failure_ratio_max=ratio)))
+    for section, expected in (("UpdateConfig", update), ("RollbackConfig", rollback)):
+        assert (sent[section]["FailureAction"], sent[section]["MaxFailureRatio"]) == expected
+
+
 @pytest.mark.parametrize("spec", [rendered(), rendered(FULL, names=NAMES), rendered(replace(SMALL, count=0))])
 def test_what_the_engine_makes_of_our_own_spec_is_no_drift(spec: dict[str, Any]) -> None:
     assert drift(spec, live(spec)) == ()

@@ -119,6 +119,8 @@ WORKLOADS = st.builds(
         st.none() | AMOUNTS | st.sampled_from(["1%", "100%"]),
         st.none() | st.integers(0, 59).map(float),
         st.just(0.0) | st.integers(60, 900).map(float),
+        st.sampled_from([None, "pause", "rollback", "continue"]),
+        st.floats(0.0, 1.0),
     ),
     restart=st.builds(Restart, st.integers(0, 9), st.integers(1, 10**6).map(float) | st.floats(1.0, 10**6)),
     privileged=st.booleans(),

@@ -119,11 +119,25 @@ BAD_WORKLOADS = [
     (
         WORKLOAD % "Updating: {MaxSurge: -1, MaxUnavailable: 101%, MinReady: soon, Pace: 3}",
         [
-            "a.yaml:4: Updating.Pace: is not a field here; there are MaxSurge, MaxUnavailable, MinReady and"
-            " ProgressDeadline",
+            "a.yaml:4: Updating.Pace: is not a field here; there are MaxSurge, MaxUnavailable, MinReady,"
+            " ProgressDeadline, FailureAction and MaxFailureRatio",
             "a.yaml:4: Updating.MaxSurge: must not be negative",
             'a.yaml:4: Updating.MaxUnavailable: must be a number of containers or a percentage from "0%" to "100%"',
             "a.yaml:4: Updating.MinReady: must be a number of seconds or a duration such as 10s or 1m30s",
+        ],
+    ),
+    (
+        WORKLOAD % "Updating: {FailureAction: Rollback, MaxFailureRatio: 25%}",
+        [
+            "a.yaml:4: Updating.FailureAction: must be pause, rollback or continue",
+            "a.yaml:4: Updating.MaxFailureRatio: must be a number from 0 to 1",
+        ],
+    ),
+    (
+        WORKLOAD % "Restart: never\nUpdating: {FailureAction: rollback, MaxFailureRatio: 1.5}",
+        [
+            "a.yaml:5: Updating.MaxFailureRatio: must be a number from 0 to 1",
+            "a.yaml:5: Updating.FailureAction: must be continue for a job (Restart never)",
         ],
     ),
     (

@@ -117,7 +117,8 @@ user: "1000:1000"
 secrets: [key, {Source: k2, Target: /x, UID: "5", GID: "6", Mode: 0o400}]
 configs: [{Source: c, Mode: "0440"}]
 restart: {maxattempts: 3, window: 2m}
-updating: {maxsurge: 50%, maxunavailable: 0, minready: 15s, progressdeadline: 5m}
+updating: {maxsurge: 50%, maxunavailable: 0, minready: 15s, progressdeadline: 5m, failureaction: rollback,
+  maxfailureratio: 0.25}
 privileged: true
 devices: [/dev/fuse, "/dev/a:/dev/b:wr", {source: /dev/disk/by-path/pci-0000:00, target: /dev/c, permissions: r}]
 gpus: {count: 2, driver: nvidia, capabilities: [utility]}
@@ -148,7 +149,7 @@ gpus: {count: 2, driver: nvidia, capabilities: [utility]}
         secrets=(FileRef("key"), FileRef("k2", "/x", "5", "6", 0o400)),
         configs=(FileRef("c", mode=0o440),),
         restart=Restart(3, 120.0),
-        updating=Rolling("50%", 0, 15.0, 300.0),
+        updating=Rolling("50%", 0, 15.0, 300.0, "rollback", 0.25),
         privileged=True,
         devices=(
             Device("/dev/fuse", "/dev/fuse"),

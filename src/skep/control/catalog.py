@@ -96,7 +96,7 @@ class Catalog:
             history=self._extended(before, Revision(generation, author.who, author.when_s, spec, why=author.why)),
             adopt=adopt,
             lives=lives_after(before),
-            paused=before.paused if before and not before.removed else None,
+            paused=_lasting(before),
         )
         await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
         if stored is None and before is not None:
@@ -141,12 +141,22 @@ class Catalog:
         await self._store.put(spec_path(key), encode(document), version=stored.version)
         return document
 
+    async def undo(self, before: SpecDocument, spec: bytes, author: Author) -> SpecDocument:
+        """Go back by ourselves: a generation of its own, marked as automatic. ConflictError: it is not as `before`."""
+        revision = Revision(before.generation + 1, author.who, author.when_s, spec, why=author.why, automatic=True)
+        after = replace(before, generation=revision.generation, spec=spec, history=self._extended(before, revision))
+        await self._replace(before, after)
+        return after
+
     async def set_paused(self, before: SpecDocument, paused: Pause | None) -> None:
         """Neither a generation nor a revision: what is wanted stays the same. ConflictError: it is not as `before`."""
+        await self._replace(before, replace(before, paused=paused))
+
+    async def _replace(self, before: SpecDocument, after: SpecDocument) -> None:
         stored = await self._store.get(spec_path(before.key))
         if stored is None or decode(SpecDocument, stored.value) != before:
             raise ConflictError(f"{before.key} was changed meanwhile")
-        await self._store.put(stored.key, encode(replace(before, paused=paused)), version=stored.version)
+        await self._store.put(stored.key, encode(after), version=stored.version)
 
     async def forget(self, key: Key, generation: int) -> bool:
         """Drop the spec, unless a newer generation was accepted meanwhile; False when it was."""
@@ -162,6 +172,12 @@ class Catalog:
 
     def _extended(self, before: SpecDocument | None, revision: Revision) -> tuple[Revision, ...]:
         return (revision, *(before.history if before else ()))[: self._history]
+
+
+def _lasting(before: SpecDocument | None) -> Pause | None:
+    """A pause outlives newer specs, but for one that skep made: that was of the roll that failed."""
+    pause = before.paused if before and not before.removed else None
+    return None if pause is None or pause.automatic else pause
 
 
 def lives_after(before: SpecDocument | None) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
 from skep.control.hidden import CLASSIC_AGE_S, Hidden
 from skep.control.levels import Resolved
-from skep.control.pauses import as_settled, standing_still
+from skep.control.pauses import as_settled, fixed_again, standing_still
+from skep.control.rollback import failure_action, is_automatic
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.engine import Image
 from skep.model.errors import BugError, SkepError
@@ -20,6 +21,7 @@ from skep.model.spec import Key, WorkloadSpec
 from skep.model.state import Desired, Limits, Record
 from skep.planning import container as containers
 from skep.planning import service as services
+from skep.planning.census import PROVEN_S
 from skep.ports import Engine, Secrets
 
 T = TypeVar("T")
@@ -59,6 +61,7 @@ class ContainerLevel:
             raise BugError(f"{document.key} holds no workload")
         unfixed = ""
         if not document.removed:
+            record = fixed_again(asked, record, spec.image) or record
             record, unfixed = await self._fixed(spec, record, sight)
         image = record.image if record.image_spec == spec.image else spec.image
         workload = self._workload(document, spec, image, sight)
@@ -127,8 +130,10 @@ class ContainerLevel:
                 restart_window_s=inf
                 if spec.restart.once
                 else max(spec.restart.window_s, spec.updating.min_ready_s or 0.0),
-                min_ready_s=spec.updating.min_ready_s,
+                min_ready_s=_least_ready_s(document, spec),
                 progress_s=0.0 if spec.restart.once else spec.updating.progress_deadline_s,
+                failure_action=failure_action(document, spec),
+                failure_ratio_max=spec.updating.failure_ratio_max,
             ),
             numbered=True,
             once=spec.restart.once,
@@ -179,6 +184,12 @@ class ContainerLevel:
 
         await asyncio.gather(*map(one, sources))
         return {source: answers[source] for source in sources if source in answers}, errors[-1]
+
+
+def _least_ready_s(document: SpecDocument, spec: WorkloadSpec) -> float | None:
+    """What goes back proves itself as in any roll, also where nothing is left that would have to wait for it (W47)."""
+    asked_s = spec.updating.min_ready_s
+    return PROVEN_S if asked_s is None and is_automatic(document) else asked_s
 
 
 def _nowhere(workload: ContainerWorkload, sight: ClusterSight) -> str:

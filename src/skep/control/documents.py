@@ -34,7 +34,8 @@ class Pause:
     """Who stopped the roll-outs of a key, when (wall time) and why (semantics.md W49).
 
     Specs as canonical text, kept here since the history forgets: `begun`, the last that was being rolled out then, and
-    `settled`, the last that all members followed.
+    `settled`, the last that all members followed. `automatic`: skep did, since that roll-out had failed, and a newer
+    generation ends it (W47).
     """
 
     who: str
@@ -42,6 +43,7 @@ class Pause:
     why: str
     begun: bytes
     settled: bytes
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,12 +224,13 @@ class Intake:
         return await self._accept(spec, author, document.adopt)
 
     async def pause(self, key: Key, record: Record, who: str, why: str = "") -> ChangeView:
-        """Newer templates wait from now on; healing and scaling go on (W49). One that is paused stays as it is."""
+        """Newer templates wait from now on; healing and scaling go on (W49). One that is paused stays as it is; where
+        it was skep that paused it, newer specs don't end the pause any more."""
         for _ in range(TRIES):
             document = await self._catalog.require(key)
             if document.removed:
                 raise RefusedError(f"{key} is being removed")
-            if document.paused is not None:
+            if document.paused is not None and not document.paused.automatic:
                 return ChangeView(str(key), "unchanged", document.generation)
             author = self._author(who, why)
             try:
@@ -241,11 +242,14 @@ class Intake:
         raise _changed_too_often(key)
 
     async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
-        """What waits is rolled out."""
+        """What waits is rolled out. What skep paused is tried again, as a new generation (W47)."""
         for _ in range(TRIES):
             document = await self._catalog.require(key)
             if document.paused is None:
                 return ChangeView(str(key), "unchanged", document.generation)
+            if document.paused.automatic and not document.removed:
+                again = await self.retry(key, who, why or "resumed")
+                return replace(again, change="resumed")
             try:
                 await self._catalog.set_paused(document, None)
             except ConflictError:

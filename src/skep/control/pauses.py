@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from skep.control.documents import Pause, SpecDocument, spec_of
-from skep.control.rollback import sized_like
+from skep.control.rollback import is_automatic, sized_like, told_of
 from skep.model.state import Desired, Record, Revision
 from skep.specs.canonical import to_json
 
 
-def begin(document: SpecDocument, record: Record, who: str, when_s: float, why: str) -> Pause:
+def begin(
+    document: SpecDocument, record: Record, who: str, when_s: float, why: str, *, automatic: bool = False
+) -> Pause:
     """The pause of a key as it is now."""
     return Pause(
         who,
         when_s,
         why,
+        automatic=automatic,
         begun=_spec_at(document.history, record.begun, document.spec),
         settled=_spec_at(document.history, record.settled, document.spec),
     )
@@ -52,6 +55,20 @@ def _with(document: SpecDocument, template: bytes) -> SpecDocument:
 
 def standing_still(desired: Desired, document: SpecDocument, followed: SpecDocument) -> Desired:
     """`desired` was made of `followed`, and `document` is what is asked for."""
-    if document.paused is None or document.removed:
+    pause, desired = document.paused, told_of(desired, document)
+    if pause is None or document.removed:
         return desired
-    return replace(desired, paused=paused_by(document), withheld=followed.spec != document.spec)
+    withheld = followed.spec != document.spec
+    return replace(desired, paused=paused_by(document), withheld=withheld, given_up=pause.automatic)
+
+
+def goes_back(document: SpecDocument) -> bool:
+    """Whether what it follows is an older template, whose image is to be the very same again (W40)."""
+    return document.paused is not None or is_automatic(document)
+
+
+def fixed_again(document: SpecDocument, record: Record, image: str) -> Record | None:
+    """The record with the image as it was fixed when all members followed it; None where nobody goes back to that."""
+    if not goes_back(document) or record.settled_image_spec != image:
+        return None
+    return replace(record, image=record.settled_image, image_spec=image)

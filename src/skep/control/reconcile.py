@@ -14,6 +14,7 @@ from skep.control import ledger as ledgers
 from skep.control.actions import Actions
 from skep.control.catalog import Catalog, found
 from skep.control.documents import SpecDocument
+from skep.control.failed_rolls import FailedRolls
 from skep.control.journal import Journal
 from skep.control.ledger import Sight
 from skep.control.levels import Level, Resolved
@@ -27,6 +28,7 @@ from skep.planning.check import check_plan
 from skep.planning.conditions import conditions, is_converged
 from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
+from skep.planning.failing import why_failed
 from skep.planning.jobs import recorded, remaining
 from skep.planning.news import news
 from skep.planning.numbers import coming, going
@@ -68,12 +70,10 @@ class _Rest:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When to look again by time alone; None is at the next resync. `over`: the key is gone for good. `rested`: all was
-    as at the last look."""
+    """When to look again by time alone; None is at the next resync. `over`: the key is gone for good."""
 
     recheck_after_s: float | None = None
     over: bool = False
-    rested: bool = False
 
 
 class Reconciler:
@@ -91,6 +91,7 @@ class Reconciler:
     ) -> None:
         self._level, self._catalog, self._records = level, catalog, records
         self._journal, self._actions, self._clock, self._rng = journal, actions, clock, rng
+        self._failed_rolls = FailedRolls(catalog, records, journal, clock)
         self._sickness = Sickness()
         self._seen: dict[Key, Seen] = {}
         self._troubles: dict[Key, str] = {}
@@ -129,13 +130,17 @@ class Reconciler:
         if self._is_at_rest(resolved, before, listed):
             self._saw_nothing_new(resolved)
             await self._journal.flush()
-            return Turn(resolved.poll_s, rested=True)
+            return Turn(resolved.poll_s)
         if record.observed_generation != document.generation:
             record = replace(record, ledger=ledgers.forgive(record.ledger))
         observed, settled, outcomes = self._looked(desired, listed, record.ledger, before)
         desired = remaining(desired, observed, settled.ledger)
         if document.removed and _is_over(observed, settled.ledger):
             return await self._finish(document, world)
+        failed = why_failed(desired, observed, settled.ledger, self._clock.monotonic_s())
+        if failed and await self._failed_rolls.answer(document, record, desired, failed):
+            await self._journal.flush()
+            return Turn(recheck_after_s=0.0)
         plan = self._planned(desired, observed, settled.ledger)
         ledger, begun = ledgers.begin(settled.ledger, plan.actions, desired, self._request, self._clock.wall_s())
         stated = self._stated(record, desired, observed, plan, ledger)
@@ -230,6 +235,8 @@ class Reconciler:
             ledger=ledger,
             begun=record.begun if desired.withheld else desired.generation,
             settled=desired.generation if done else record.settled,
+            settled_image=record.image if done else record.settled_image,
+            settled_image_spec=record.image_spec if done else record.settled_image_spec,
         )
 
     def _request(self) -> str:

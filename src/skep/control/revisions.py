@@ -20,7 +20,16 @@ _NOTHING = object()
 def history_view(document: SpecDocument, keyed_hash: Callable[[str], str]) -> tuple[RevisionView, ...]:
     """The revisions that are kept, newest first (semantics.md W48)."""
     return tuple(
-        RevisionView(r.generation, r.who, r.when_s, r.removed, shown_spec(r.spec, keyed_hash), r.why, _changed(b, r))
+        RevisionView(
+            r.generation,
+            r.who,
+            r.when_s,
+            r.removed,
+            shown_spec(r.spec, keyed_hash),
+            r.why,
+            _changed(b, r),
+            r.automatic,
+        )
         for r, b in zip_longest(document.history, document.history[1:])
     )
 

@@ -1,11 +1,12 @@
 """Going back: what an older revision said, with the count of today (semantics.md W48)."""
 
 from dataclasses import replace
+from typing import Literal
 
 from skep.control.documents import SpecDocument, spec_of
 from skep.model.errors import NotFoundError, RefusedError
 from skep.model.spec import Spec, WorkloadSpec
-from skep.model.state import Revision
+from skep.model.state import Desired, Revision
 from skep.specs.canonical import to_json
 
 
@@ -30,6 +31,31 @@ def _last_other(document: SpecDocument) -> Revision:
     if found is None:
         raise RefusedError(f"{document.key} has no older revision that differs in more than the count")
     return found
+
+
+def is_automatic(document: SpecDocument) -> bool:
+    """Whether its newest generation was made by skep, to go back from one that failed (W47)."""
+    return bool(document.history) and document.history[0].automatic
+
+
+def failure_action(document: SpecDocument, spec: WorkloadSpec) -> Literal["", "pause", "rollback"]:
+    """What becomes of a roll that fails; empty where it just goes on. What goes back is never rolled back itself."""
+    action = spec.updating.failure_action
+    if spec.restart.once:
+        return ""
+    if is_automatic(document):
+        return "pause"
+    return "" if action is None or action == "continue" else action
+
+
+def never_again(spec: WorkloadSpec) -> WorkloadSpec:
+    """The same for a Swarm that goes back: it shall not go back from that to what has failed (W47)."""
+    return replace(spec, updating=replace(spec.updating, failure_action="pause"))
+
+
+def told_of(desired: Desired, document: SpecDocument) -> Desired:
+    """`desired` with the reason for which its generation is one that goes back, if it is."""
+    return replace(desired, undone=document.history[0].why) if is_automatic(document) else desired
 
 
 def sized_like(spec: Spec, present: Spec) -> Spec:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
-from skep.control.pauses import as_begun, standing_still
+from skep.control.pauses import as_begun, fixed_again, standing_still
+from skep.control.rollback import failure_action, is_automatic, never_again
 from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
 from skep.model.errors import BugError, ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
@@ -84,10 +85,12 @@ class SwarmWorkloads:
         spec = spec_of(document.spec)
         if not isinstance(spec, WorkloadSpec):
             raise BugError(f"{document.key} holds no workload")
+        spec = never_again(spec) if is_automatic(document) else spec
         places = self._topology.places(world)
         engine, hold, formed = await self._reach(cluster)
         formed = formed or static
         names, missing = await self._names(spec, engine)
+        record = fixed_again(asked, record, spec.image) or record
         record = await self._fixed(spec, record, engine)
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
         gone = engine is None and not static and self._is_gone(cluster, places)
@@ -107,7 +110,12 @@ class SwarmWorkloads:
             once=spec.restart.once,
             removed=document.removed,
             hold="" if document.removed else hold,
-            limits=replace(self._limits, progress_s=spec.updating.progress_deadline_s),
+            limits=replace(
+                self._limits,
+                progress_s=spec.updating.progress_deadline_s,
+                failure_action=failure_action(document, spec),
+                failure_ratio_max=spec.updating.failure_ratio_max,
+            ),
         )
         desired = standing_still(desired, asked, document)
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)

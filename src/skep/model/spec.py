@@ -77,18 +77,24 @@ def share(amount: Amount, count: int, *, up: bool) -> int:
     return -(-hundredths // 100) if up else hundredths // 100
 
 
+FailureAction = Literal["pause", "rollback", "continue"]
+
+
 @dataclass(frozen=True, slots=True)
 class Rolling:
     """How a workload moves to a new template. None is the default of where it runs (semantics.md W41, W44).
 
     Amounts are kept as written, so that a percentage follows the count. `progress_deadline_s` 0: nothing is ever late
-    (W46).
+    (W46). `failure_action` is what becomes of a roll that fails: more than `failure_ratio_max` (0 to 1) of what is to
+    be replaced failed, or it is late (W47).
     """
 
     max_surge: Amount | None = None
     max_unavailable: Amount | None = None
     min_ready_s: float | None = None
     progress_deadline_s: float = 600.0
+    failure_action: FailureAction | None = None
+    failure_ratio_max: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

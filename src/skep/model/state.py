@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from skep.model.plan import ActionKind, Reason
 from skep.model.spec import Key
@@ -123,6 +124,8 @@ class Limits:
     min_ready_s: a numbered member counts as available after it was well for so long (W44). None: as soon as it is well,
     but in a roll it proves itself for a moment (`rollout.PROVEN_S`).
     progress_s: a key that comes no closer to its newest spec for so long is told to be late (W46); 0 is never.
+    failure_action: what becomes of a roll that fails (W47); empty where it just goes on. It fails if more than
+    `failure_ratio_max` of the members that it replaces failed, or if it is late.
     """
 
     parallel: int = 10
@@ -133,6 +136,8 @@ class Limits:
     restart_window_s: float = 600.0
     min_ready_s: float | None = None
     progress_s: float = 0.0
+    failure_action: Literal["", "pause", "rollback"] = ""
+    failure_ratio_max: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,8 @@ class Desired:
     key on one of them, 0 is no limit (a published port is taken once on an engine).
     paused: who stopped roll-outs, and why, empty while they go on (W49). The other fields follow the template from
     before then, and members of any other stay as they are. withheld: a newer template waits for the end of that.
+    given_up: it was skep that stopped them, for the roll had failed (W47).
+    undone: which generation had failed, and why, where this one was made by skep to go back.
     own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
     """
 
@@ -181,6 +188,8 @@ class Desired:
     done: frozenset[str] = frozenset()
     paused: str = ""
     withheld: bool = False
+    given_up: bool = False
+    undone: str = ""
     own: str = ""
 
 
@@ -245,7 +254,8 @@ class Progress:
     """How close a generation has come to what it asks for, and when it last came closer, on the planner's clock (W46).
 
     The most that were `updated` and `available`, and the fewest `outdated`. `complete`: it was there once, and what
-    befalls it later is no matter of its roll.
+    befalls it later is no matter of its roll. `to_replace`: how many were outdated when it began; of
+    one that goes back also those that were missing.
     """
 
     generation: int
@@ -254,6 +264,7 @@ class Progress:
     available: int
     since_s: float
     complete: bool = False
+    to_replace: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +301,8 @@ class ConditionType(StrEnum):
     UNPLACEABLE = "Unplaceable"
     PARTITION_SUSPECTED = "PartitionSuspected"
     IMAGE_PULL_FAILED = "ImagePullFailed"
+    ROLLED_BACK = "RolledBack"
+    """A roll failed, and skep went back; as long as nobody asks for anything else (W47)."""
     UNREACHABLE = "Unreachable"
     COMPLETE = "Complete"
     """Of jobs, in place of Available: all have ended as they should."""
@@ -314,7 +327,7 @@ class Record:
     same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
     `made_on` is the kind of cluster that its members were first made on (ClusterKind), and `made_in` its name; empty
     before. `begun` is the newest generation whose template was acted on, `settled` the newest that all members followed
-    (W50); 0 before.
+    (W50); 0 before. `settled_image` and `settled_image_spec` are `image` and `image_spec` of that one.
     """
 
     key: Key
@@ -327,11 +340,16 @@ class Record:
     made_in: str = ""
     begun: int = 0
     settled: int = 0
+    settled_image: str = ""
+    settled_image_spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One accepted state of a spec: who asked for it (peer uid or certificate), when (wall time) and why, in words."""
+    """One accepted state of a spec: who asked for it (peer uid or certificate), when (wall time) and why, in words.
+
+    `automatic`: skep went back to an older one, since a roll had failed; `why` says which and for what reason.
+    """
 
     generation: int
     who: str
@@ -339,6 +357,7 @@ class Revision:
     spec: bytes
     removed: bool = False
     why: str = ""
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

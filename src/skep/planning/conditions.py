@@ -54,7 +54,7 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
     return (
         observed.complete
         and not (desired.removed and observed.lost)
-        and not desired.withheld
+        and not (desired.withheld or desired.given_up)
         and not ledger.entries
         and not census.outdated
         and not census.gone
@@ -80,6 +80,8 @@ def conditions(
     census = take(desired, observed, ledger)
     stated = [_available(census), _progressing(desired, census, plan), *_failures(desired, ledger)]
     stated += _from_notes(plan, wall_s - now_s)
+    if desired.undone:
+        stated.append(Condition(ConditionType.ROLLED_BACK, True, "RollFailed", desired.undone))
     since = {c.type: (c.status, c.since_s) for c in before}
     return tuple(replace(c, since_s=_since(c, since.get(c.type), wall_s)) for c in stated)
 
@@ -109,6 +111,8 @@ def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
         return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused))
     if is_converged(desired, census.observed, census.ledger) and not plan.actions:
         return Condition(ConditionType.PROGRESSING, True, "Complete")
+    if desired.undone:
+        return Condition(ConditionType.PROGRESSING, False, ConditionType.ROLLED_BACK.value, desired.undone)
     reason = "Removing" if desired.removed else "Updating"
     sick = [m.detail for m in census.staying if not m.healthy and m.detail]
     return Condition(ConditionType.PROGRESSING, True, reason, sick[0] if sick else "")

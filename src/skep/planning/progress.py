@@ -51,6 +51,12 @@ def _counted(census: Census, now_s: float) -> Progress:
     desired = census.desired
     if desired.in_place:
         updated = sum(m.updated for m in census.current)
-        outdated = sum(max(0, m.wanted - m.updated) for m in census.current) + sum(m.wanted for m in census.outdated)
-        return Progress(desired.generation, updated, outdated, sum(m.running for m in census.staying), now_s)
-    return Progress(desired.generation, len(census.current), len(census.outdated), len(census.ready), now_s)
+        old = sum(m.wanted for m in census.outdated)
+        outdated = old + sum(max(0, m.wanted - m.updated) for m in census.current)
+        running = sum(m.running for m in census.staying)
+        back = sum(m.wanted for m in census.staying) if desired.undone else 0
+        return Progress(desired.generation, updated, outdated, running, now_s, to_replace=max(old, back))
+    old, current = len(census.outdated), len(census.current)
+    # What goes back replaces what failed, of which nothing may be left.
+    back = desired.size - current if desired.undone else 0
+    return Progress(desired.generation, current, old, len(census.ready), now_s, to_replace=max(old, back))

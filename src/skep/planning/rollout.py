@@ -1,9 +1,9 @@
 """Moving a group to a new spec without ever having too many or too few (semantics.md W41-W45, N35)."""
 
 from skep.model.plan import REMOVALS, NoteKind, Reason
-from skep.model.state import Desired, Member, Role
+from skep.model.state import Desired, Member, Progress, Role
 from skep.planning import slots
-from skep.planning.census import health_known, is_current, proven_s
+from skep.planning.census import Census, health_known, is_current, proven_s
 from skep.planning.draft import Draft
 from skep.planning.victims import first_to_go
 
@@ -53,16 +53,22 @@ def tell_late(draft: Draft) -> None:
     """W46: a report, and a turn at the moment when it is due. It ends as soon as something comes closer."""
     census, progress = draft.census, draft.census.ledger.progress
     limit_s = census.desired.limits.progress_s
-    if progress is None or progress.complete or progress.generation != census.desired.generation:
+    if not limit_s or progress is None or progress.complete or progress.generation != census.desired.generation:
         return
     left_s = progress.since_s + limit_s - draft.now_s
     if left_s > 0:
         draft.wake_in(left_s)
         return
+    draft.note(NoteKind.PROGRESS_DEADLINE_EXCEEDED, detail=standstill(census, progress))
+
+
+def standstill(census: Census, progress: Progress) -> str:
+    """How far it has come, since when it comes no further, and what is in the way."""
+    limit_s = census.desired.limits.progress_s
     told = f"for {limit_s:g} s {progress.updated} are updated, {progress.outdated} old and {progress.available} serve"
     failed = sorted((f for f in census.ledger.failures if f.count and f.message), key=lambda f: (-f.count, f.subject))
     why = [f.message for f in failed] or [m.detail for m in census.staying if not m.healthy and m.detail]
-    draft.note(NoteKind.PROGRESS_DEADLINE_EXCEEDED, detail="; ".join([told, *why[:1]]))
+    return "; ".join([told, *why[:1]])
 
 
 def create_new(draft: Draft) -> None:
@@ -99,9 +105,13 @@ def _may_roll(draft: Draft) -> bool:
 
 
 def tell_paused(draft: Draft) -> None:
-    """W49: that something waits for the end of a pause. What is changed in place is outdated by its count alone."""
+    """W49: that something waits for the end of a pause. What is changed in place is outdated by its count alone.
+
+    One that skep made is told as long as it lasts: the roll that failed is not over (W47).
+    """
     census, desired = draft.census, draft.census.desired
-    if desired.paused and (desired.withheld or (census.outdated and not desired.in_place)):
+    waits = desired.withheld or (census.outdated and not desired.in_place)
+    if desired.paused and (waits or desired.given_up):
         draft.note(NoteKind.PAUSED, detail=desired.paused)
 
 

@@ -26,6 +26,10 @@ MONITOR_S = 5.0
 """SwarmKit's own (semantics.md W47), and no less where a shorter MinReady is asked for."""
 
 
+RATIO_DIGITS = 6
+"""The engine keeps a float of 32 bits, which gives so many back as they were; others would pass for drift."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the cluster calls the secrets, configs and networks that a spec names: name to ID."""
@@ -60,7 +64,7 @@ def render(spec: WorkloadSpec, image: str, controller: str, names: Names) -> dic
         "TaskTemplate": template,
         "Mode": {"Global": {}} if spec.mode == "global" else {"Replicated": {"Replicas": spec.count}},
         "UpdateConfig": update_config(spec),
-        "RollbackConfig": update_config(spec),
+        "RollbackConfig": rollback_config(spec),
         "EndpointSpec": {"Ports": [_port(p) for p in spec.ports]},
     }
 
@@ -69,13 +73,14 @@ def update_config(spec: WorkloadSpec) -> dict[str, Json]:
     """How Swarm moves replicas to a new template, and back: semantics.md W41 to W44 and W47 in its words.
 
     Swarm starts first or stops first, and never both: what may be too many comes before what may be missing. A task
-    that fails within the monitor time pauses it, but for a job's: Swarm takes their every end for a failure.
+    that fails within the monitor time pauses it, unless the spec says otherwise; but for a job's: Swarm takes their
+    every end for a failure.
     """
     surge, unavailable = _room(spec)
     config: dict[str, Json] = {
         "Parallelism": surge or max(1, unavailable),
-        "FailureAction": "continue" if spec.restart.once else "pause",
-        "MaxFailureRatio": 0,
+        "FailureAction": "continue" if spec.restart.once else spec.updating.failure_action or "pause",
+        "MaxFailureRatio": round(spec.updating.failure_ratio_max, RATIO_DIGITS),
         "Order": "start-first" if surge else "stop-first",
     }
     ready_s = spec.updating.min_ready_s
@@ -83,6 +88,12 @@ def update_config(spec: WorkloadSpec) -> dict[str, Json]:
         config["Delay"] = round(ready_s * NANOSECONDS)
         config["Monitor"] = round(max(MONITOR_S, ready_s) * NANOSECONDS)
     return config
+
+
+def rollback_config(spec: WorkloadSpec) -> dict[str, Json]:
+    """The same pace. A rollback is never rolled back: it pauses (W47)."""
+    config = update_config(spec)
+    return config | ({"FailureAction": "pause"} if config["FailureAction"] == "rollback" else {})
 
 
 def _room(spec: WorkloadSpec) -> tuple[int, int]:

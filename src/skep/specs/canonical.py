@@ -199,12 +199,15 @@ def _gpus(gpus: Gpus) -> Mapping[str, _Value]:
 
 def _rolling(rolling: Rolling) -> Mapping[str, _Value]:
     """Here 0 says something, and what is left out is None."""
+    ratio = rolling.failure_ratio_max
     ready_s, deadline_s = rolling.min_ready_s, rolling.progress_deadline_s
     written: Mapping[str, _Value] = {
         "MaxSurge": rolling.max_surge,
         "MaxUnavailable": rolling.max_unavailable,
         "MinReady": None if ready_s is None else _number(ready_s),
         "ProgressDeadline": None if deadline_s == PROGRESS_DEADLINE_S else _number(deadline_s),
+        "FailureAction": rolling.failure_action,
+        "MaxFailureRatio": _number(ratio) if ratio else None,
     }
     return {name: value for name, value in written.items() if value is not None}
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BeforeValidator
 
 from skep.model.errors import Fault
-from skep.model.spec import Amount, Rolling
+from skep.model.spec import Amount, FailureAction, Rolling
 from skep.specs.binding import Properties
 from skep.specs.fields import COUNT_MAX
 from skep.specs.scalars import Duration, duration_s
@@ -41,6 +41,24 @@ def both_zero(given: Mapping[str, object]) -> Iterator[Fault]:
 
 Containers = Annotated[Amount, amount_of("containers")]
 
+_ACTIONS: tuple[str, ...] = get_args(FailureAction)
+
+
+def _is_action(given: object) -> object:
+    if given not in _ACTIONS:
+        raise ValueError(f"must be {', '.join(_ACTIONS[:-1])} or {_ACTIONS[-1]}")
+    return given
+
+
+def _is_ratio(given: object) -> object:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return given
+
+
+Action = Annotated[FailureAction, BeforeValidator(_is_action)]
+Ratio = Annotated[float, BeforeValidator(_is_ratio)]
+
 
 class RollingPart(Properties):
     """`Updating` of a workload."""
@@ -49,6 +67,8 @@ class RollingPart(Properties):
     max_unavailable: Containers | None = None
     min_ready: Duration | None = None
     progress_deadline: Duration = PROGRESS_DEADLINE_S
+    failure_action: Action | None = None
+    max_failure_ratio: Ratio = 0.0
 
     @classmethod
     def check(cls, given: Mapping[str, object]) -> Iterator[Fault]:
@@ -59,7 +79,14 @@ class RollingPart(Properties):
             yield Fault("must be shorter than ProgressDeadline, which is 10m where it is not written", "MinReady")
 
     def spec(self) -> Rolling:
-        return Rolling(self.max_surge, self.max_unavailable, self.min_ready, self.progress_deadline)
+        return Rolling(
+            self.max_surge,
+            self.max_unavailable,
+            self.min_ready,
+            self.progress_deadline,
+            self.failure_action,
+            self.max_failure_ratio,
+        )
 
 
 def _seconds(given: Mapping[str, object], field: str, default_s: float) -> float:
@@ -69,6 +96,12 @@ def _seconds(given: Mapping[str, object], field: str, default_s: float) -> float
     except ValueError:
         return default_s
     return float(read) if isinstance(read, int | float) else default_s
+
+
+def faults_of_jobs(updating: object) -> Iterator[Fault]:
+    """A job serves nobody: what failed of it is told as such, and there is nothing that could go on in its place."""
+    if isinstance(updating, Mapping) and updating.get("FailureAction", "continue") != "continue":
+        yield Fault("must be continue for a job (Restart never)", "Updating.FailureAction")
 
 
 def faults_of_global(updating: object) -> Iterator[Fault]:

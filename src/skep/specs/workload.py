@@ -14,7 +14,7 @@ from skep.specs.devices import DevicePart, GpusPart, device_in_full, gpus_in_ful
 from skep.specs.fields import COUNT_MAX, Image, Name, objects, refusing, twice
 from skep.specs.references import VARIABLE, constraint_fault, label_fault
 from skep.specs.scalars import ByteSize, Duration, size_bytes
-from skep.specs.updating import RollingPart, faults_of_global
+from skep.specs.updating import RollingPart, faults_of_global, faults_of_jobs
 
 MEMORY_MIN = 4 * 1024 * 1024
 """SwarmKit refuses a smaller limit or reservation (validateResources)."""
@@ -256,6 +256,8 @@ class WorkloadDocument(Properties):
         yield from _count_faults(given)
         if given.get("Mode") == "global":
             yield from faults_of_global(given.get("Updating"))
+        if _is_job(given.get("Restart")):
+            yield from faults_of_jobs(given.get("Updating"))
         yield from twice(given, "Ports", map(_published, objects(given, "Ports")))
         yield from twice(given, "Mounts", [item.get("Target") for item in objects(given, "Mounts")])
         yield from twice(
@@ -294,6 +296,10 @@ class WorkloadDocument(Properties):
             devices=tuple(part.spec() for part in self.devices),
             gpus=self.gpus.spec() if self.gpus else None,
         )
+
+
+def _is_job(restart: object) -> bool:
+    return restart == "never" or (isinstance(restart, Mapping) and restart.get("Policy") == "never")
 
 
 def _count_faults(given: Mapping[str, object]) -> Iterator[Fault]:
