@@ -70,10 +70,12 @@ class _Rest:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """When to look again by time alone; None is at the next resync. `over`: the key is gone for good."""
+    """When to look again by time alone; None is at the next resync. `over`: the key is gone for good. `rested`: all was
+    as at the last look."""
 
     recheck_after_s: float | None = None
     over: bool = False
+    rested: bool = False
 
 
 class Reconciler:
@@ -130,7 +132,7 @@ class Reconciler:
         if self._is_at_rest(resolved, before, listed):
             self._saw_nothing_new(resolved)
             await self._journal.flush()
-            return Turn(resolved.poll_s)
+            return Turn(resolved.poll_s, rested=True)
         if record.observed_generation != document.generation:
             record = replace(record, ledger=ledgers.forgive(record.ledger))
         observed, settled, outcomes = self._looked(desired, listed, record.ledger, before)

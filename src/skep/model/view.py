@@ -7,7 +7,13 @@ from skep.model.state import Condition
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """One member. `slot` is the logical ID or empty. `doing` is the action under way on it, in words."""
+    """One member, or one that is wanted and not there: its `id` is empty and its `life` missing, or creating.
+
+    `slot` is the logical ID or empty. `doing` is the action under way on it, in words.
+    `restarts`: how often those of its slot have ended in a row. `last_error`: how the last one did, or what failed.
+    `next` is what is done with it next and has not begun, in words; empty where nothing is to be expected. It comes in
+    `next_in_s`, at wall time `next_at_s`; negative and 0 where no time decides but an event.
+    """
 
     id: str
     slot: str = ""
@@ -21,6 +27,11 @@ class MemberView:
     age_s: float = 0.0
     doing: str = ""
     detail: str = ""
+    restarts: int = 0
+    last_error: str = ""
+    next: str = ""
+    next_in_s: float = -1.0
+    next_at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
