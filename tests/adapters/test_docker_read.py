@@ -1,5 +1,7 @@
 """What engines say, as values: tables over pure functions."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -251,7 +253,30 @@ def test_an_engines_own_labels_and_a_classic_manager_are_told() -> None:
     assert (info.labels, info.classic, info.architecture) == ({"zone": "a", "ssd": "", "x": "1=2"}, False, "x86_64")
     classic = b'{"Name":"m","ServerVersion":"swarm/1.2.9","Labels":null}'
     info = read.read_info(msgspec.json.decode(classic, type=read.InfoAnswer), "1.22")
-    assert (info.labels, info.classic, info.id) == ({}, True, "m")
+    assert (info.labels, info.classic, info.id, info.nodes) == ({}, True, "m", ())
+
+
+def test_5_4_a_classic_manager_tells_which_nodes_it_reaches() -> None:
+    """What it never reached has no name and nothing on it, and says nothing."""
+    status = [
+        ["Role", "primary"],
+        ["Strategy", "spread"],
+        ["Nodes", "4"],
+        [" (unknown)", "10.0.0.4:2375"],
+        ["  └ Status", "Pending"],
+        [" node-1", "10.0.0.1:2375"],
+        ["  └ ID", "ABCD"],
+        ["  └ Status", "Healthy"],
+        [" node-2", "10.0.0.2:2375"],
+        ["  └ Status", "Unhealthy"],
+        ["  └ Error", "Cannot connect to the Docker daemon"],
+        [" node-3", "10.0.0.3:2375"],
+        ["  └ Status", "Disconnected"],
+        ["odd"],
+    ]
+    answer = json.dumps({"Name": "m", "ServerVersion": "swarm/1.2.9", "SystemStatus": status}).encode()
+    info = read.read_info(msgspec.json.decode(answer, type=read.InfoAnswer), "1.40")
+    assert info.nodes == (("node-1", True), ("node-2", False), ("node-3", False))
 
 
 @pytest.mark.parametrize(

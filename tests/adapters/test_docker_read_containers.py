@@ -8,6 +8,7 @@ import pytest
 from skep.adapters.docker_read_containers import (
     ContainerAnswer,
     InspectAnswer,
+    node_of,
     own_name,
     read_container,
     read_inspected,
@@ -81,7 +82,16 @@ def test_a_container_has_its_own_name_among_links_and_without_its_node(names: li
 
 def test_a_container_whose_engine_a_classic_swarm_does_not_reach_is_unknown() -> None:
     answer = ContainerAnswer("c", ["/node-1/db"], state="running", status="Host Down")
-    assert read_container(answer).state == "unknown"
+    found = read_container(answer)
+    assert (found.name, found.node, found.state) == ("db", "node-1", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("names", "node"),
+    [(["/node-1/db"], "node-1"), (["/node-1/web/db", "/node-1/db"], "node-1"), (["/web/db", "/db"], ""), ([], "")],
+)
+def test_a_classic_swarm_writes_the_node_before_the_name(names: list[str], node: str) -> None:
+    assert node_of(names) == node
 
 
 def test_what_an_engine_leaves_out_is_empty() -> None:

@@ -33,7 +33,7 @@ def test_w26_a_creation_without_an_answer_may_be_done_until_it_is_listed() -> No
     hidden.unanswered("one")
     hidden.unanswered("two")
     assert hidden.any()
-    hidden.listed({"one", "other"})
+    hidden.listed({"one", "other"}, ())
     assert not hidden.may_be_done("one")
     assert hidden.may_be_done("two")
     time.now_s += 76
@@ -49,12 +49,26 @@ def test_after_a_restart_anything_may_have_been_done_for_a_while() -> None:
     assert not hidden.any()
 
 
+def test_what_showed_and_does_not_any_more_may_be_there_for_as_long() -> None:
+    time = Time()
+    hidden = Hidden(75.0, time, unknown_before=False)
+    assert hidden.misses("id")
+    time.now_s += 74
+    assert hidden.misses("id")
+    time.now_s += 2
+    assert not hidden.misses("id")
+    assert hidden.misses("id")
+    hidden.listed((), {"id"})
+    time.now_s += 74
+    assert hidden.misses("id")
+
+
 def test_an_engine_that_answers_for_itself_hides_nothing() -> None:
     hidden = Hidden(0.0, Time(), unknown_before=True)
     hidden.made("id", "request")
     hidden.unanswered("request")
     assert not hidden.is_possible
-    assert not (hidden.any() or hidden.may_hide("id") or hidden.may_be_done("request"))
+    assert not (hidden.any() or hidden.may_hide("id") or hidden.may_be_done("request") or hidden.misses("id"))
 
 
 def test_only_so_many_are_remembered() -> None:

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from skep.model.cluster import ClusterKind
+from skep.model.state import ConditionType
 from tests.contract.workload_bed import IMAGE, Bed, engine_bed
 from tests.contract.workload_lives import lives
 from tests.fakes.classic_swarm import ClassicSwarm
 from tests.fakes.classic_swarm_ways import CLASSIC, DirectEngines
 from tests.sim.container_hosts import AloneHost
 from tests.sim.container_run import farm
-from tests.sim.container_watch import ContainerWatch, by_state
+from tests.sim.container_watch import ContainerWatch, Fewest, by_state
 from tests.sim.controller import Simulation
 from tests.sim.loop import run
 
@@ -68,7 +69,9 @@ class Site:
 Body = Callable[[Site], Awaitable[None]]
 
 
-def behind(body: Body, seed: int = 1) -> None:
+def behind(body: Body, seed: int = 1, watched: bool = True) -> None:
+    """`watched`: False where what the manager has given up runs on, and counts for nobody."""
+
     async def main() -> Simulation:
         sim = farm(seed, 3)
         for host in sim.world.alone.values():
@@ -85,7 +88,7 @@ def behind(body: Body, seed: int = 1) -> None:
         return sim
 
     violations = run(main).world.violations
-    assert not violations, violations[0]
+    assert not (watched and violations), violations[0]
 
 
 def test_w26_what_was_made_although_the_answer_was_an_error_is_found_and_started() -> None:
@@ -171,6 +174,75 @@ def test_w28_an_engine_that_is_away_takes_nothing_from_the_others() -> None:
     behind(body)
 
 
+def test_w35_f10_what_a_node_that_is_away_runs_is_made_elsewhere_and_the_surplus_goes_when_it_is_back() -> None:
+    """5.4, 2: the manager lists it as Host Down. Half a minute after that it counts as lost."""
+
+    async def body(site: Site) -> None:
+        await site.up(6)
+        away = site.hosts[0]
+        kept = site.on(away)
+        away.cut(300)
+        await site.bed.until(lambda: _silent(site), f"waiting for an answer: {away.name} does not answer")
+        assert await site.serving(but=away) == 6 - kept
+        await site.bed.until(lambda: site.serving(but=away), 6)
+        Fewest(site.sim.world, "web", 6)
+        await site.sim.clock.sleep(300)
+        await site.right(6)
+
+    behind(body)
+
+
+async def _silent(site: Site) -> str:
+    view = await site.bed.view("web")
+    return next((c.message for c in view.conditions if c.type is ConditionType.UNREACHABLE), "") if view else ""
+
+
+def test_w36_when_most_nodes_are_away_none_is_given_up() -> None:
+    async def body(site: Site) -> None:
+        await site.up(6)
+        for host in site.hosts[:2]:
+            host.cut(300)
+        await site.sim.clock.sleep(250)
+        view = await site.bed.view("web")
+        assert view is not None
+        assert ConditionType.PARTITION_SUSPECTED in {c.type for c in view.conditions}
+        assert site.states() == {"running": 6}
+        assert len(site.created()) == 6
+        await site.sim.clock.sleep(100)
+        await site.right(6)
+
+    behind(body)
+
+
+def test_w36_nodes_that_run_nothing_of_it_count_for_the_brake_too() -> None:
+    async def body(site: Site) -> None:
+        await site.up(1)
+        bearer = next(h for h in site.hosts if site.on(h))
+        for host in (bearer, next(h for h in site.hosts if h is not bearer)):
+            host.cut(250)
+        await site.sim.clock.sleep(240)
+        assert len(site.created()) == 1
+        await site.right(1)
+
+    behind(body)
+
+
+def test_a_node_that_is_gone_for_good_is_forgotten_by_the_manager_and_what_it_ran_is_made_elsewhere() -> None:
+    async def body(site: Site) -> None:
+        await site.up(3)
+        gone = site.hosts[0]
+        site.manager.nodes[:] = [n for n in site.manager.nodes if n.name != gone.name]
+        await site.sim.clock.sleep(60)
+        assert await site.serving(but=gone) == 2
+        await site.bed.until(lambda: site.serving(but=gone), 3)
+        await site.sim.clock.sleep(200)
+        view = await site.bed.view("web")
+        assert view is not None
+        assert (view.current, view.converged) == (3, True)
+
+    behind(body, watched=False)
+
+
 def test_what_ended_while_no_controller_ran_is_seen_by_the_next_one_at_once() -> None:
     """The manager still lists it as running, and asks its engine for one by its ID."""
 
@@ -228,14 +300,18 @@ def test_as_many_have_a_fixed_port_as_there_are_engines() -> None:
     behind(body)
 
 
-def test_a_manager_that_was_restarted_knows_everything_anew() -> None:
-    """Names are told apart by its memory alone."""
+@pytest.mark.parametrize("age_s", [1.0, 300.0])
+@pytest.mark.parametrize("crash", [True, False], ids=["and so was the controller", "alone"])
+def test_a_manager_that_was_restarted_knows_everything_anew(crash: bool, age_s: float) -> None:
+    """Names are told apart by its memory alone, and nobody has told that they went."""
 
     async def body(site: Site) -> None:
         await site.up(3)
+        await site.sim.clock.sleep(age_s)
         for node in site.manager.nodes:
             node.containers.clear()
-        await site.bed.crash()
+        if crash:
+            await site.bed.crash()
         await site.sim.clock.sleep(20)
         assert site.states() == {"running": 3}
         await site.right(3)

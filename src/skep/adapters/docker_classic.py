@@ -1,6 +1,6 @@
 """What a classic Swarm manager takes and says otherwise than an Engine does (semantics.md 5.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from skep.adapters.docker_errors import answer_kind, pull_kind
 from skep.model.errors import NotFoundError, RejectedError, SkepError
@@ -48,3 +48,26 @@ def remove_kind(status: int, message: str) -> type[SkepError]:
     """The meaning of a removal that failed: of what somebody else has removed, the manager passes on its engine's words
     under another status, for as long as it remembers it."""
     return NotFoundError if "No such container" in message else answer_kind(status, message)
+
+
+_NODE = " "
+_DETAIL = "└"
+_UNNAMED = "(unknown)"
+_DOWN = frozenset({"Unhealthy", "Disconnected", "Maintenance"})
+"""States that a node has which the manager reached before: what is on it is listed as Host Down."""
+
+
+def read_nodes(status: Sequence[Sequence[str]]) -> tuple[tuple[str, bool], ...]:
+    """The engines of `SystemStatus` in GET /info, and whether the manager reaches them: ` NAME` and its address, then
+    lines that begin with `└`. One that was never reached has no name, and nothing is on it."""
+    nodes: dict[str, bool] = {}
+    name = ""
+    for label, value in (line for line in status if len(line) == 2):
+        detail = label.strip().startswith(_DETAIL)
+        if label.startswith(_NODE) and not detail:
+            name = label.strip()
+            nodes[name] = True
+        elif detail and label.endswith(" Status") and value in _DOWN:
+            nodes[name] = False
+    nodes.pop(_UNNAMED, None)
+    return tuple(nodes.items())

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct, field
 
+from skep.adapters.docker_classic import read_nodes
 from skep.model.engine import EngineEvent, EngineInfo, Image, Network, Volume
 
 
@@ -36,6 +37,7 @@ class InfoAnswer(Struct, rename="pascal"):
     labels: list[str] | None = None
     architecture: str = ""
     swarm: _SwarmInfo = field(default_factory=_SwarmInfo)
+    system_status: list[list[str]] | None = None
     id: str = field(name="ID", default="")
     os_type: str = field(name="OSType", default="linux")
 
@@ -64,6 +66,7 @@ def read_info(answer: InfoAnswer, api_version: str) -> EngineInfo:
         os_type=answer.os_type,
         architecture=answer.architecture,
         classic=answer.server_version.startswith("swarm/"),
+        nodes=read_nodes(answer.system_status or []),
     )
 
 

@@ -62,6 +62,7 @@ def read_container(answer: ContainerAnswer) -> Container:
         health=health[1].removeprefix("health: ") if health else "",
         exit_code=int(code[1]) if code else None,
         ports=_published((port.public_port, port.private_port, port.type) for port in answer.ports or []),
+        node=node_of(answer.names or []),
     )
 
 
@@ -89,11 +90,16 @@ class _InspectedNetwork(Struct, rename="pascal"):
     ports: dict[str, list[_Binding] | None] | None = None
 
 
+class _NodeAnswer(Struct, rename="pascal"):
+    name: str = ""
+
+
 class InspectAnswer(Struct, rename="pascal"):
     """GET /containers/ID/json."""
 
     id: str
     name: str = ""
+    node: _NodeAnswer = field(default_factory=_NodeAnswer)
     created: str = ""
     state: _StateAnswer = field(default_factory=_StateAnswer)
     config: _ConfigAnswer = field(default_factory=_ConfigAnswer)
@@ -115,6 +121,7 @@ def read_inspected(answer: InspectAnswer) -> Container:
         health="" if health == "none" else health,
         exit_code=state.exit_code if state.status in ("exited", "dead") else None,
         ports=_published(_bound(answer.network_settings.ports or {})),
+        node=answer.node.name,
     )
 
 
@@ -141,3 +148,9 @@ def own_name(names: list[str]) -> str:
     A classic Swarm manager writes the engine before it: `/node/name` (semantics.md 5.4).
     """
     return min(names, key=lambda name: (name.count("/"), name), default="").rpartition("/")[2]
+
+
+def node_of(names: list[str]) -> str:
+    """The engine that a classic Swarm manager writes before a container's own name; empty where there is none."""
+    own = min(names, key=lambda name: (name.count("/"), name), default="").strip("/")
+    return own.rpartition("/")[0]

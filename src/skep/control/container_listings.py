@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from skep.control.down_nodes import Away, DownNodes
 from skep.control.endpoints import PATIENCE_S, EngineBook
 from skep.control.hidden import Hidden
 from skep.model.cluster import ClusterSight
@@ -57,12 +58,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All containers of a workload at one moment; the rest is as in model.state.Observed."""
+    """All containers of a workload at one moment; the rest is as in model.state.Observed. Of a classic Swarm, its nodes
+    are among those that are silent or lost."""
 
     found: tuple[Found, ...]
     silent: frozenset[str]
     unlisted: frozenset[str]
     lost: frozenset[str]
+    partitioned: bool
 
 
 class Listings:
@@ -71,6 +74,7 @@ class Listings:
     def __init__(self, book: EngineBook, cluster: str, labels: Mapping[str, str], hidden: Hidden) -> None:
         self.cluster, self.hidden = cluster, hidden
         self._book, self._labels = book, labels
+        self._down = DownNodes(book.now_s)
         self._shelves: dict[str, _Shelf] = {}
         self._late: dict[str, asyncio.Task[bool]] = {}
         self._slow: set[str] = set()
@@ -88,7 +92,20 @@ class Listings:
         silent = frozenset(e.source for e in sight.engines if not answers.get(e.source) and e.source not in lost)
         found = self._found([e.source for e in sight.engines if e.source not in lost], silent)
         unlisted = set(asked) if self.hidden.any() else {s for s in silent if s not in self._shelves}
-        return Listing(found, silent, frozenset(unlisted), lost)
+        away = self._away(sight)
+        there = tuple(f for f in found if f.container.node not in away.lost)
+        partitioned = sight.partitioned or away.partitioned
+        return Listing(there, silent | away.silent, frozenset(unlisted), lost | away.lost, partitioned)
+
+    def _away(self, sight: ClusterSight) -> Away:
+        """Nodes behind a classic Swarm manager. How many others it does not reach, it is asked again before any of
+        them is given up."""
+        if not self.hidden.is_possible:
+            return Away()
+        away = self._down.judged({node: reached for e in sight.engines for node, reached in e.nodes})
+        for engine in sight.engines if away.silent else ():
+            self._book.suspect(self.cluster, engine.source)
+        return away
 
     def _found(self, sources: Sequence[str], silent: Collection[str]) -> tuple[Found, ...]:
         """Each once: people may name an engine twice, by its socket and by its address. Who answers is believed."""
@@ -155,7 +172,8 @@ class Listings:
         # Read after the answer came: what was made or removed while it was on its way is known here already.
         shelf = self._shelves.get(source, _Shelf())
         listed = {c.id: c for c in answer if _counts(c)}
-        self.hidden.listed({c.labels.get(containers.REQUEST_LABEL, "") for c in listed.values()})
+        self.hidden.listed({c.labels.get(containers.REQUEST_LABEL, "") for c in listed.values()}, listed)
+        self._down.listed({c.node for c in listed.values() if not _is_told(c)})
         doubted = [id for id in shelf.containers if id not in listed]
         late = {*self._book.take_befallen(self.cluster, source, listed), *_revived(shelf, listed)}
         late |= self._first_seen(shelf, listed)
@@ -176,9 +194,17 @@ class Listings:
         except UnavailableError:
             if not self.hidden.is_possible:
                 raise
-            return known if known.state in ENDED else replace(known, state="unknown")
-        is_believed = found is not None or self._book.is_destroyed(self.cluster, source, known.id)
-        return found if is_believed or not self.hidden.may_hide(known.id) else known
+            return _unsure_of(known)
+        if found is not None or self._book.is_destroyed(self.cluster, source, known.id):
+            return found
+        if self.hidden.misses(known.id):
+            return known if self.hidden.may_hide(known.id) else _unsure_of(known)
+        return None
+
+
+def _unsure_of(known: Container) -> Container:
+    """It was there, and may be. What has ended is so for good."""
+    return known if known.state in ENDED else replace(known, state="unknown")
 
 
 def _is_told(listed: Container) -> bool:

@@ -68,15 +68,15 @@ class ContainerActuator:
         listing = await self._listings.take(sight)
         self.found = tuple(f for f in listing.found if self._is_ours(f.container))
         self.foreign = tuple(f for f in listing.found if not self._is_ours(f.container))
-        return self._observed(listing, sight)
+        return self._observed(listing)
 
-    def _observed(self, listing: Listing, sight: ClusterSight) -> Observed:
+    def _observed(self, listing: Listing) -> Observed:
         return Observed(
             members=tuple(map(self._member, self.found)),
             silent=listing.silent,
             unlisted=listing.unlisted,
             lost=listing.lost,
-            partitioned=sight.partitioned,
+            partitioned=listing.partitioned,
         )
 
     def _is_ours(self, container: Container) -> bool:

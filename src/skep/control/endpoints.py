@@ -260,6 +260,7 @@ def _described(state: EngineState, info: EngineInfo) -> EngineState:
         os_type=info.os_type,
         architecture=info.architecture,
         labels=tuple(sorted(info.labels.items())),
+        nodes=info.nodes,
     )
 
 

@@ -22,6 +22,7 @@ class Hidden:
         self._since_start_s = now_s() + age_s if unknown_before else now_s()
         self._made: dict[str, float] = {}
         self._unanswered: dict[str, float] = {}
+        self._missed: dict[str, float] = {}
 
     def made(self, container: str, request: str) -> None:
         """This creation made it, and a memory that is older does not show it."""
@@ -35,10 +36,23 @@ class Hidden:
         if self.is_possible:
             self._unanswered[request] = self._now_s() + self._age_s
 
-    def listed(self, requests: Collection[str]) -> None:
-        """These creations show."""
+    def listed(self, requests: Collection[str], containers: Collection[str]) -> None:
+        """These creations show, and these containers."""
         for request in [r for r in self._unanswered if r in requests]:
             del self._unanswered[request]
+        for container in [c for c in self._missed if c in containers]:
+            del self._missed[container]
+
+    def misses(self, container: str) -> bool:
+        """Whether one that showed, and of which nobody told that it went, may be there all the same: a manager that was
+        restarted, or comes anew to an engine, knows nothing at first."""
+        if not self.is_possible:
+            return False
+        until_s = self._missed.setdefault(container, self._now_s() + self._age_s)
+        if until_s <= self._now_s() or len(self._missed) > REMEMBERED_MAX:
+            del self._missed[container]
+            return False
+        return True
 
     def may_hide(self, container: str) -> bool:
         """Whether it may be there although it is said that it is not."""

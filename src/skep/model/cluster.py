@@ -53,6 +53,7 @@ class EngineState:
     `source` is its name within the cluster, unique there, the same after a restart, and what members carry as their
     source: the host of the URL where that is unique, else the URL. `answers`: the last call got through; `lost` is
     semantics.md W35. `error` is why it does not answer, in words. `heard`: it has answered since this process began.
+    `nodes`: of a classic Swarm manager, the engines behind it, and whether it reaches them.
     """
 
     source: str
@@ -71,6 +72,7 @@ class EngineState:
     os_type: str = ""
     architecture: str = ""
     labels: tuple[tuple[str, str], ...] = field(default=())
+    nodes: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ class EngineInfo:
     """GET /info, which works on every node and needs no quorum (semantics.md 5.2).
 
     `swarm_state`: inactive, pending, active, error or locked. `control` is True on a manager that has a quorum.
-    `labels` are the engine's own; `classic`: it is a classic Swarm manager, which answers for many engines (5.4).
+    `labels` are the engine's own; `classic`: it is a classic Swarm manager, which answers for many engines (5.4), and
+    `nodes` are those, by name, with whether it reaches them.
     """
 
     id: str
@@ -31,6 +32,7 @@ class EngineInfo:
     os_type: str = "linux"
     architecture: str = ""
     classic: bool = False
+    nodes: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Container:
     `state`: created, running, paused, restarting, removing, exited, dead; unknown behind a classic Swarm manager that
     does not reach its engine. `health`: healthy, unhealthy, starting, or
     empty without a health check. `exit_code` is None while it runs and where nobody knows it. `ports` are (published,
-    target, protocol).
+    target, protocol). `node`: where it is behind a classic Swarm manager, else empty.
     """
 
     id: str
@@ -124,6 +126,7 @@ class Container:
     health: str = ""
     exit_code: int | None = None
     ports: tuple[tuple[int, int, str], ...] = ()
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """When to look at a key again by time alone."""
 
 from skep.model.plan import NoteKind
-from skep.model.state import Phase
+from skep.model.state import Life, Phase
 from skep.planning.draft import Draft
 
 CONVERGING_S = 1.0
@@ -41,5 +41,10 @@ def _poll_numbered_s(draft: Draft) -> float | None:
     if draft.census.observed.silent or any(e.phase is Phase.AWAITED for e in ledger.entries):
         return CONVERGING_S
     if not ledger.entries:
-        return UNLISTED_S if draft.census.observed.unlisted else None
+        return UNLISTED_S if _is_unsure(draft) else None
     return min((f.retry_s - draft.now_s for f in ledger.failures if f.retry_s > draft.now_s), default=None)
+
+
+def _is_unsure(draft: Draft) -> bool:
+    """Whether some may be there that do not show, or may not be there that showed."""
+    return bool(draft.census.observed.unlisted) or any(m.life is Life.UNKNOWN for m in draft.census.staying)
