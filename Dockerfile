@@ -6,14 +6,19 @@ FROM ${BASE} AS built
 WORKDIR /build
 COPY build/wheels wheels
 COPY requirements.lock ./
-RUN python3 -m venv /opt/skep \
-    && /opt/skep/bin/pip install --quiet --disable-pip-version-check --no-index --find-links wheels --no-deps \
-        --require-hashes --requirement requirements.lock
+# uv is a program in a wheel: it takes a tenth of pip's time, and venv need not bring pip along.
+ENV UV_OFFLINE=1 UV_NO_CACHE=1 UV_NO_CONFIG=1 UV_NO_INDEX=1 UV_FIND_LINKS=/build/wheels UV_PYTHON=/opt/skep/bin/python3
+RUN python3 -m venv --without-pip /opt/skep \
+    && python3 -m zipfile -e wheels/uv-*.whl uv \
+    && mv uv/uv-*.data/scripts/uv /bin/uv \
+    && chmod 0755 /bin/uv \
+    && uv pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 COPY LICENSE README.md pyproject.toml ./
 COPY src src
-# What only builds has no place in what runs.
-RUN /opt/skep/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation . \
-    && /opt/skep/bin/pip uninstall --quiet --yes editables hatchling pathspec pluggy trove-classifiers setuptools pip
+# What only builds has no place in what runs. Byte code is made once, of what is left: nobody could write it later.
+RUN uv pip install --quiet --no-deps --no-build-isolation . \
+    && uv pip uninstall --quiet editables hatchling pathspec pluggy trove-classifiers \
+    && python3 -m compileall -q -j 0 /opt/skep/lib
 
 FROM ${BASE} AS runtime
 # Who runs it: the one who may read the keys that are mounted into it. Not root.

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from skep import __version__
 from skep.adapters.docker import DockerEngine
@@ -40,9 +42,11 @@ def images(host_engine: HostEngine) -> HostEngine:
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """What `docker-machine` leaves in /etc/docker, readable by the image's user alone."""
+    """What docker-machine leaves in /etc/docker, readable by the image's user alone; a client's are the same."""
     files = Authority(tmp_path / "authority").issue("machine", "manager")
     folder = Path(files.ca).parent
+    Path(files.cert).rename(folder / "server.pem")
+    Path(files.key).rename(folder / "server-key.pem")
     for path in (folder, *folder.iterdir()):
         os.chown(path, UID, UID)
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -67,18 +71,22 @@ def test_the_manager_shows_its_flags(images: HostEngine) -> None:
 
 
 def test_a_key_of_somebody_else_is_told_with_its_owner(images: HostEngine, certificates: Path) -> None:
-    os.chown(certificates / "key.pem", 0, 0)
+    os.chown(certificates / "server-key.pem", 0, 0)
     command = ["docker", "-H", images.endpoint, "run", "--rm", *LOCKED, *mounted(images, certificates), MANAGER, *FLAGS]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 1
     last = run.stderr.splitlines()[-1]
-    assert [word in last for word in ("/etc/docker/key.pem", str(UID), "0600")] == [True, True, True]
+    assert [word in last for word in ("/etc/docker/server-key.pem", str(UID), "0600")] == [True, True, True]
 
 
-FLAGS = (
-    "--addr=0.0.0.0:2476", "--swarm-manager=unix:///var/run/docker.sock", "--tlscacert=/etc/docker/ca.pem",
-    "--tlscert=/etc/docker/cert.pem", "--tlskey=/etc/docker/key.pem",
-)  # fmt: skip
+def flags_of_the_compose_file() -> list[str]:
+    """As Compose splits them, for a manager of this host."""
+    read = YAML(typ="safe", pure=True).load((ROOT / "docker-compose.yml").read_text())
+    flags = shlex.split(read["services"]["swarm-cluster-state-manager"]["command"])
+    return [flag.replace("tcp://203.0.113.13:3376", "unix:///var/run/docker.sock") for flag in flags]
+
+
+FLAGS = flags_of_the_compose_file()
 
 
 def mounted(host: HostEngine, certificates: Path) -> tuple[str, ...]:
@@ -103,20 +111,11 @@ async def test_the_documents_commands_work_against_it(
     images: HostEngine, engine: DockerEngine, certificates: Path, manager: str
 ) -> None:
     def curl(path: str, *more: str) -> str:
-        files = [
-            f"--{flag}={certificates}/{file}.pem" for flag, file in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
-        ]
-        words = [word for file in files for word in file.split("=")]
-        patience = [
-            "--retry",
-            "30",
-            "--retry-delay",
-            "1",
-            "--retry-connrefused",
-            "--resolve",
-            f"manager:2476:{manager}",
-        ]
-        return images.inside("curl", "-sSf", *patience, *words, f"https://manager:2476/{path}", *more)
+        shown = ("--cert", f"{certificates}/server.pem", "--key", f"{certificates}/server-key.pem")
+        files = ("--cacert", f"{certificates}/ca.pem", *shown)
+        patience = ("--retry", "120", "--retry-delay", "1", "--retry-connrefused")
+        there = ("--resolve", f"manager:2476:{manager}", f"https://manager:2476/{path}")
+        return images.inside("curl", "-sSf", *patience, *files, *there, *more)
 
     image = await build_example_image(engine)
     curl("submit", "-d", json.dumps({"Name": "imaged", "Image": image, "Count": 2}))
