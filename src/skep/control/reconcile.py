@@ -71,7 +71,7 @@ class _Rest:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """When to look again by time alone; None is at the next resync. `over`: the key is gone for good. `rested`: all was
-    as at the last look."""
+    as at the last look, and that one did not fail."""
 
     recheck_after_s: float | None = None
     over: bool = False
@@ -117,8 +117,8 @@ class Reconciler:
         except SkepError as error:
             self._troubles[key] = str(error)
             raise
-        self._troubles.pop(key, None)
-        return turn
+        was_in_trouble = self._troubles.pop(key, None) is not None
+        return replace(turn, rested=turn.rested and not was_in_trouble)
 
     async def _turn(self, key: Key) -> Turn:
         world = await self._catalog.list()

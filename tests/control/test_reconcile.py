@@ -1,0 +1,86 @@
+"""Turns that fail: what people are told meanwhile, and that it ends with the next one that does not."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.actions import Actions
+from skep.control.catalog import Author, Catalog
+from skep.control.documents import SpecDocument
+from skep.control.journal import Journal
+from skep.control.levels import Resolved
+from skep.control.moment import Now
+from skep.control.reconcile import Reconciler, Turn
+from skep.control.records import Records
+from skep.control.views import key_view
+from skep.model.errors import UnavailableError
+from skep.model.state import ConditionType, Record
+from skep.model.view import KeyView
+from skep.specs.canonical import to_json
+from tests.control.lab import WEB, Lab
+from tests.sim.loop import run
+
+
+class Plugged:
+    """Implements control.levels.Level: on the lab's engine, by way of something that can be away."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab, self.away = lab, False
+
+    async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
+        if self.away:
+            raise UnavailableError("plugin vagrant does not answer")
+        return await self._lab.level.resolve(document, record, await self._lab.book.sight("lab"))
+
+    async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
+        self._lab.level.forget(document.key)
+
+
+class Desk:
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self.lab, store = Lab("alpha"), MemoryStore()
+        clock, self.level = self.lab.clock, Plugged(self.lab)
+        self.catalog, self.records = Catalog(store, 10), Records(store, clock, 1)
+        journal, actions = Journal(store, clock, 100), Actions(group, clock, lambda key: None)
+        self.reconciler = Reconciler(self.level, self.catalog, self.records, journal, actions, clock, Random(1))
+
+    async def turn(self) -> Turn:
+        return await self.reconciler.reconcile(WEB.key)
+
+    async def settle(self) -> None:
+        await self.catalog.write(WEB.key, to_json(WEB), Author("ann", 0.0), uid="u1")
+        while not (await self.turn()).rested:
+            await self.lab.clock.sleep(1.0)
+
+    async def view(self) -> KeyView:
+        key, now = WEB.key, Now(self.lab.clock.monotonic_s(), 1000.0)
+        document, record = await self.catalog.require(key), await self.records.read(key)
+        return key_view(document, record, self.reconciler.seen(key), now, self.reconciler.trouble(key))
+
+
+def test_nothing_counts_as_done_after_a_look_that_failed_until_the_next_one() -> None:
+    """W50, W54: what nobody could look at may be so no more, and who waits is told why."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            desk = Desk(group)
+            await desk.settle()
+            assert (await desk.view()).converged
+            desk.level.away = True
+            await desk.lab.clock.sleep(30.0)
+            with pytest.raises(UnavailableError):
+                await desk.turn()
+            view = await desk.view()
+            (told,) = [c for c in view.conditions if c.type is ConditionType.UNREACHABLE]
+            assert (view.converged, told.status, told.reason) == (False, True, "LookFailed")
+            assert told.message == "the last look failed: plugin vagrant does not answer"
+            assert told.since_s == pytest.approx(970.0, abs=2.0)
+            desk.level.away = False
+            assert not (await desk.turn()).rested, "what is shown of it is to be made anew"
+            assert (await desk.view()).converged
+            assert (await desk.turn()).rested
+
+    run(main)
