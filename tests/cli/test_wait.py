@@ -45,6 +45,14 @@ def web(tmp_path: Path) -> str:
     return str(file)
 
 
+UNDONE = replace(
+    DONE,
+    generation=5,
+    observed_generation=5,
+    conditions=(Condition(ConditionType.ROLLED_BACK, True, "RollFailed", "generation 4 failed: 1 of 3 failed"),),
+)
+"""Skep went back: what was there before generation 4 is there again."""
+
 JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
     ("converged", DONE, False, "Ready", True, False),
     ("not converged yet", BUSY, False, "Progressing", False, False),
@@ -63,6 +71,16 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
     ("has no place", NOWHERE, False, "Waiting", False, False),
     ("rolled back", ROLLED_BACK, False, "Failed", False, True),
     ("rolled back, with a newer spec", replace(ROLLED_BACK, generation=5), False, "Pending", False, False),
+    ("undone by skep, and all is well again (W54)", UNDONE, False, "RolledBack", False, True),
+    ("undone, and asked for nevertheless", replace(UNDONE, generation=6), False, "Pending", False, False),
+    (
+        "what an older one was undone by",
+        replace(UNDONE, generation=4, observed_generation=4),
+        False,
+        "Ready",
+        True,
+        False,
+    ),
     ("paused (W54)", STANDING, False, "Paused", False, True),
     ("paused, and nothing waits for the end of it", replace(DONE, paused="by ann"), False, "Ready", True, False),
     ("resumed, and not looked at since", replace(STANDING, paused=""), False, "Progressing", False, False),
@@ -116,6 +134,7 @@ def test_it_ends_0_once_all_is_as_wanted_and_shows_each_change_once(shell: Shell
         (REFUSED, "workload/web failed: 1/3 Refused: RollRefused: surge with LogicalIDs"),
         (STANDING, "workload/web failed: 1/3 Paused: the roll-out is paused: by ann"),
         (ROLLED_BACK, "workload/web failed: 1/3 Failed: RevisionFailed: the cluster rolled the update back"),
+        (UNDONE, "workload/web failed: 3/3 RolledBack: generation 4 failed: 1 of 3 failed"),
     ],
 )
 def test_what_no_time_heals_ends_it_at_once_with_the_reason(

@@ -62,10 +62,20 @@ def judge(goal: Goal, view: View | None) -> Line:
     """How far `goal` is, as a line of progress; a key that is not there has been removed."""
     if view is None:
         return Line(goal.key, "-", "Gone" if goal.gone else "Removed", "", done=goal.gone, failed=not goal.gone)
-    state = state_of(view)
+    state, undone = state_of(view), _undone(goal, view)
+    if undone and not goal.gone:
+        return Line(goal.key, f"{view['ready']}/{view['desired']}", "RolledBack", undone, failed=True)
     done = state.word == "Ready" and view["generation"] >= goal.generation and not goal.gone
     ready = f"{view['ready']}/{view['desired']}"
     return Line(goal.key, ready, state.word, state.detail, done=done, failed=state.final and not goal.gone)
+
+
+def _undone(goal: Goal, view: View) -> str:
+    """Why what was waited for was undone by a newer generation of skep's own (W47); that one may be Ready by now."""
+    if not goal.generation < view["generation"] <= view["observedGeneration"]:
+        return ""
+    told = (c["message"] for c in view["conditions"] if c["type"] == "RolledBack" and c["status"])
+    return next(told, "")
 
 
 def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, View]:
