@@ -12,7 +12,7 @@ import pytest
 
 from skep.adapters.docker import DockerEngine
 from skep.adapters.docker_routes import Access
-from skep.model.errors import RejectedError, UnavailableError
+from skep.model.errors import NoImageError, RejectedError
 from tests.engines import registry
 from tests.engines.host import HostEngine
 
@@ -79,5 +79,5 @@ async def test_what_the_registry_does_not_have_is_refused_in_its_words(host_engi
     async with shown(host_engine, tmp_path, "s3cr3t") as engine:
         with pytest.raises(RejectedError, match="manifest unknown"):
             await engine.fetch_image(f"{SERVER}/team/other:1")
-        with pytest.raises(UnavailableError, match="connection refused"):
+        with pytest.raises(NoImageError, match="connection refused"):
             await engine.fetch_image("127.0.0.1:5001/team/other:1")

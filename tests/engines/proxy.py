@@ -64,6 +64,11 @@ class Exchange:
             finally:
                 await _end([sending])
 
+    async def opened(self) -> bytes:
+        """The head of the engine's answer; the rest of it nobody hears."""
+        async with self._engine() as engine:
+            return await engine.reader.readuntil(b"\r\n\r\n")
+
     async def give(self, answer: bytes) -> None:
         """Answer the client with this, head and all."""
         self._client.writer.write(answer)
@@ -120,6 +125,12 @@ async def lost(exchange: Exchange) -> None:
 
 async def silent(exchange: Exchange) -> None:
     """Nothing reaches the engine, and nothing is said until the client gives up."""
+    await exchange.client_gone()
+
+
+async def deaf(exchange: Exchange) -> None:
+    """A stream that is there and never says anything (semantics.md F8: events that are dropped)."""
+    await exchange.give(await exchange.opened())
     await exchange.client_gone()
 
 

@@ -1,6 +1,7 @@
 """A registry with one small image that only a user with the right password gets: python registry.py PORT USER PASSWORD.
 
-As much of the distribution protocol as a pull takes. Engines speak plain HTTP to registries on loopback addresses.
+Without a user anybody gets it. As much of the distribution protocol as a pull takes. Engines speak plain HTTP to
+registries on loopback addresses. The image is busybox; it sleeps until it is told to end.
 """
 
 import base64
@@ -8,9 +9,11 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import sys
 import tarfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 REPOSITORY, TAG = "team/web", "1"
 
@@ -24,11 +27,18 @@ def digest_of(data: bytes) -> str:
 
 
 def _layer() -> bytes:
+    busybox = shutil.which("busybox")
+    assert busybox is not None, "busybox-static is missing: scripts/test installs it"
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        entry = tarfile.TarInfo("hello")
-        entry.size = 6
-        tar.addfile(entry, io.BytesIO(b"hello\n"))
+        program = tarfile.TarInfo("bin/busybox")
+        program.mode, content = 0o755, Path(busybox).read_bytes()
+        program.size = len(content)
+        tar.addfile(program, io.BytesIO(content))
+        for name in ("sh", "sleep"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
     return data.getvalue()
 
 
@@ -37,12 +47,12 @@ def _descriptor(kind: str, data: bytes) -> dict[str, object]:
 
 
 _TAR = _layer()
-_BLOB = gzip.compress(_TAR, mtime=0)
+_BLOB = gzip.compress(_TAR, 1, mtime=0)
 _SETTINGS = json.dumps(
     {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Cmd": ["/hello"]},
+        "config": {"Cmd": ["sh", "-c", "trap exit TERM; while :; do sleep 1; done"], "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [digest_of(_TAR)]},
     }
 ).encode()
@@ -74,7 +84,7 @@ class _Registry(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, *, with_body: bool) -> None:
-        if self.headers.get("Authorization") != self.password:
+        if self.password and self.headers.get("Authorization") != self.password:
             return self._give(401, "application/json", _error("UNAUTHORIZED", "authentication required"), with_body)
         kind, data = _FILES.get(self.path, ("", b""))
         if not kind:
@@ -103,7 +113,7 @@ def _error(code: str, message: str) -> bytes:
 
 def main(port: str, user: str, password: str) -> None:
     given = base64.b64encode(f"{user}:{password}".encode()).decode()
-    handler = type("Registry", (_Registry,), {"password": f"Basic {given}"})
+    handler = type("Registry", (_Registry,), {"password": f"Basic {given}" if user else ""})
     with ThreadingHTTPServer(("127.0.0.1", int(port)), handler) as server:
         print("ready", flush=True)
         server.serve_forever()

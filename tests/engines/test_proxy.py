@@ -12,7 +12,7 @@ from aiohttp import web
 from skep.adapters.docker import DockerEngine
 from skep.model.errors import RejectedError, UnavailableError
 from tests.conditions import until
-from tests.engines.proxy import Fault, Held, Proxy, cached, delayed, dropped, lost, refused, silent
+from tests.engines.proxy import Fault, Held, Proxy, cached, deaf, delayed, dropped, lost, refused, silent
 
 T = TypeVar("T")
 NAMES = "/containers/create"
@@ -163,6 +163,19 @@ async def test_streams_are_cut_and_kept_away_for_a_while(proxy: Proxy, small: Sm
     proxy.cut_streams(0)
     again = client.events({})
     assert (await anext(again)).action == "subscribed"
+    await again.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_deaf_stream_is_open_and_tells_nothing(proxy: Proxy, small: Small, client: DockerEngine) -> None:
+    proxy.add(deaf, path="/events", times=1)
+    stream = client.events({})
+    assert (await anext(stream)).action == "subscribed"
+    told = asyncio.ensure_future(anext(stream))
+    assert await asyncio.wait({told}, timeout=0.5) == (set(), {told})
+    told.cancel()
+    await asyncio.gather(told, return_exceptions=True)
+    again = client.events({})
+    assert [(await anext(again)).action, (await anext(again)).action] == ["subscribed", "start"]
     await again.aclose()  # type: ignore[attr-defined]
 
 
