@@ -1,8 +1,7 @@
 """What a store holds, in memory: a store with one writer need not ask the disk what it has written."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
-from itertools import islice, takewhile
 from threading import Lock
 
 from skep.ports import Versioned
@@ -31,8 +30,9 @@ class Mirror:
             return self._listings[prefix]
 
     def _listed(self, prefix: str) -> tuple[Versioned, ...]:
-        keys = islice(self._keys, bisect_left(self._keys, prefix), None)
-        return tuple(self._documents[key] for key in takewhile(lambda key: key.startswith(prefix), keys))
+        begin = bisect_left(self._keys, prefix)
+        end = bisect_right(self._keys, prefix, begin, key=lambda key: key[: len(prefix)])
+        return tuple(map(self._documents.__getitem__, self._keys[begin:end]))
 
     def put(self, document: Versioned) -> None:
         with self._lock:
