@@ -123,7 +123,7 @@ def test_a_classic_swarm_names_the_node_and_not_its_address() -> None:
     async def main() -> None:
         lab = Lab("alpha")
         lab.is_more["alpha"] = {"classic": True}
-        _publish(lab, "alpha", name="node-2/web.1.x")
+        _publish(lab, "alpha", node="node-2")
         view = await page(lab)
         assert (view.members[0].node, view.members[0].address, view.endpoints) == ("node-2", "", ())
 

@@ -123,9 +123,8 @@ class _Page:
         return tuple(f"{shown}:{published}" for published, _, _ in found.container.ports) if host else ()
 
     def _node(self, found: Found) -> str:
-        """A classic Swarm names its containers `node/name` (semantics.md 5.4)."""
-        node, slash, _ = found.container.name.partition("/")
-        return node if slash else self.names.get(found.source, found.source)
+        """A classic Swarm tells where it has placed each (semantics.md 5.4)."""
+        return found.container.node or self.names.get(found.source, found.source)
 
     def _doing(self, entry: Entry | None) -> str:
         return explain_entry(Kind.WORKLOAD, entry) if entry else ""
