@@ -10,6 +10,7 @@ from skep.model.engine import Container
 from skep.model.spec import FileRef, Mount, Port, Restart, Rolling, WorkloadSpec
 from skep.model.state import Health, Life
 from skep.planning.container import (
+    RESCHEDULE_LABEL,
     detail_of,
     endpoint_refusal,
     fits,
@@ -252,6 +253,23 @@ def test_a_roll_has_the_room_that_was_asked_for(
 )
 def test_what_engines_can_not_do_is_told_with_its_field(change: dict[str, Any], words: str) -> None:
     told = refusal(replace(SMALL, **change), [ALPHA, BETA, SILENT])
+    assert words in told
+    assert bool(words) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"labels": (("team", "blue"),)}, ""),
+        ({"mode": "global"}, "Mode: a classic Swarm manager chooses the node of each container"),
+        ({"labels": ((RESCHEDULE_LABEL, '["on-node-failure"]'),)}, f"Labels.{RESCHEDULE_LABEL}: skep makes what is"),
+    ],
+)
+def test_5_4_what_a_classic_swarm_can_not_do_or_would_do_too_is_told(change: dict[str, Any], words: str) -> None:
+    asked = replace(SMALL, **change)
+    assert refusal(asked, [ALPHA]) == ""
+    told = refusal(asked, [replace(ALPHA, kind=ClusterKind.CLASSIC)])
     assert words in told
     assert bool(words) == bool(told)
 

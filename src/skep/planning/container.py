@@ -194,13 +194,30 @@ def room_to_roll(size: int, engines: int, one_each: bool, updating: Rolling) -> 
 
 def refusal(spec: WorkloadSpec, engines: Sequence[EngineState]) -> str:
     """Which fields ask for what these engines can't do, a sentence for each; empty when they can do all of it."""
-    return "; ".join(filter(None, (*_always_refused(spec), _constraint_refusal(spec), _network_refusal(spec, engines))))
+    told = (*_always_refused(spec), *_classic_refused(spec, engines), _constraint_refusal(spec))
+    return "; ".join(filter(None, (*told, _network_refusal(spec, engines))))
 
 
 def _always_refused(spec: WorkloadSpec) -> tuple[str, ...]:
     kept = "only Swarm mode keeps {}; mount a file of the host instead, or run it on a Swarm"
     secrets = f"Secrets: {kept.format('secrets')}" if spec.secrets else ""
     return (secrets, f"Configs: {kept.format('configs')}" if spec.configs else "")
+
+
+RESCHEDULE_LABEL = "com.docker.swarm.reschedule-policies"
+"""With it a classic Swarm manager makes a container of a lost node anew itself, as skep does (5.4, 9)."""
+
+
+def _classic_refused(spec: WorkloadSpec, engines: Iterable[EngineState]) -> tuple[str, ...]:
+    if not any(e.kind is ClusterKind.CLASSIC for e in engines):
+        return ()
+    everywhere = (
+        "Mode: a classic Swarm manager chooses the node of each container, and so global can't be had; give a Count, "
+        "or make a cluster of its engines"
+    )
+    twice = f"Labels.{RESCHEDULE_LABEL}: skep makes what is lost anew, and the manager would do it too; leave it out"
+    is_twice = any(name == RESCHEDULE_LABEL for name, _ in spec.labels)
+    return (everywhere if spec.mode == "global" else "", twice if is_twice else "")
 
 
 def _constraint_refusal(spec: WorkloadSpec) -> str:
