@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import structlog
 
 from skep.model.errors import RefusedError
+from skep.server.tls import HANDSHAKES_MAX
 from skep.server.tls_files import Certificates, ServerFiles, server_context
 from skep.server.tls_handshake import handshake_fault
 from skep.server.tls_peer import Role, TlsPeer, tls_peer
@@ -242,6 +243,14 @@ def test_whoever_never_ends_the_handshake_is_let_go(
         assert connection.recv(100) == b""
         line = awaited(told)
         assert line["reason"] == "it hung up, or did not end the handshake in time"
+
+
+def test_many_who_say_nothing_keep_nobody_out(server: TlsRunning) -> None:
+    """They would hold all places for as long as a handshake may take, and as long as the client here waits."""
+    with ExitStack() as silent:
+        for _ in range(2 * HANDSHAKES_MAX):
+            silent.enter_context(server.connect())
+        assert server.ask(server.authority.issue(Subject()), "GET", "/status").status == 200
 
 
 def test_the_server_stops_while_somebody_is_in_a_handshake(front: FrontDouble, tmp_path: Path) -> None:
