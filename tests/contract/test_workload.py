@@ -29,6 +29,12 @@ from tests.sim.controller import Life, Simulation, simulation
 from tests.sim.loop import run
 from tests.sim.test_world import swarm_of
 
+NewBed = Callable[[], Bed]
+"""A bed of its own for a check, on a cluster that is there."""
+
+AT_ONCE = 6
+"""Checks at the same time on a real cluster."""
+
 IMAGES = (IMAGE, OTHER_IMAGE)
 EVERY = [*CHECKS, *ENGINE_CHECKS]
 
@@ -142,41 +148,42 @@ def classic_bed(
 
 
 @asynccontextmanager
-async def one_engine(host: HostEngine) -> AsyncIterator[Bed]:
+async def one_engine(host: HostEngine) -> AsyncIterator[NewBed]:
     engines = DockerEngines()
     await _build_images(engines.engine(host.endpoint))
-    yield real_bed(ClusterKind.ENGINE, engines, [host.folder / "docker.sock"])
+    yield lambda: real_bed(ClusterKind.ENGINE, engines, [host.folder / "docker.sock"])
     await engines.close()
 
 
 @asynccontextmanager
-async def three_engines(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+async def three_engines(host: HostEngine, node_image: str) -> AsyncIterator[NewBed]:
     async with open_machines(host, node_image) as machines:
         await _build_images(machines.engines.engine(host.endpoint))
-        yield real_bed(ClusterKind.ENGINE, machines.engines, await machines.alone(3, *IMAGES))
+        sockets = await machines.alone(3, *IMAGES)
+        yield lambda: real_bed(ClusterKind.ENGINE, machines.engines, sockets)
 
 
 @asynccontextmanager
-async def classic_swarm(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
-    """Its memory is older than what the checks do, and never as old as a real one's."""
+async def classic_swarm(host: HostEngine, node_image: str) -> AsyncIterator[NewBed]:
+    """Its memory is older than what most checks do, and never as old as a real one's: that is for virtual time."""
     async with open_machines(host, node_image) as machines:
         await _build_images(machines.engines.engine(host.endpoint))
         sockets = await machines.alone(3, *IMAGES)
         nodes = {f"node{n}": machines.engines.engine(f"unix://{socket}") for n, socket in enumerate(sockets)}
-        manager = ClassicSwarm(nodes, SystemClock(), random.Random(1), refresh_s=(5.0, 10.0))
+        manager = ClassicSwarm(nodes, SystemClock(), random.Random(1), refresh_s=(2.0, 4.0))
         async with manager.running(), serving(manager, host.folder / "classic.sock") as url:
-            yield classic_bed(machines.engines, url, list(nodes.values()), SystemClock(), age_s=15.0)
+            yield lambda: classic_bed(machines.engines, url, list(nodes.values()), SystemClock(), age_s=5.0)
 
 
 @asynccontextmanager
-async def swarm(host: HostEngine, node_image: str) -> AsyncIterator[Bed]:
+async def swarm(host: HostEngine, node_image: str) -> AsyncIterator[NewBed]:
     async with open_machines(host, node_image) as machines:
         await _build_images(machines.engines.engine(host.endpoint))
         two = await swarm_of_two(machines.plugin, machines.engines, "")
         for machine in await machines.plugin.describe({}):
             await machines.plugin.load_images(machine.id, IMAGES)
         sockets = [Path(engine.endpoint.removeprefix("unix://")) for engine in (two.manager, two.worker)]
-        yield real_bed(ClusterKind.SWARM, machines.engines, sockets, managers=1)
+        yield lambda: real_bed(ClusterKind.SWARM, machines.engines, sockets, managers=1)
 
 
 async def _build_images(engine: DockerEngine) -> None:
@@ -184,43 +191,73 @@ async def _build_images(engine: DockerEngine) -> None:
         await build_example_image(engine, image)
 
 
-OnReal = Callable[[Check], None]
-"""Runs a check on a real cluster, which all checks on it share: one loop for all of them."""
+class OnReal:
+    """Runs checks on a real cluster, which they share: all of them side by side, for most of the time they wait. Each
+    has a controller of its own, which its test waits for."""
+
+    def __init__(self, runner: asyncio.Runner, new_bed: NewBed, checks: Sequence[Check]) -> None:
+        self._runner, self._new_bed, self._turns = runner, new_bed, asyncio.Semaphore(AT_ONCE)
+        loop = runner.get_loop()
+        self._tasks = {check: loop.create_task(self._checked(check), name=named(check)) for check in checks}
+
+    async def _checked(self, check: Check) -> None:
+        async with self._turns:
+            bed = self._new_bed()
+            await bed.start()
+            try:
+                await check(bed)
+            finally:
+                await bed.life.kill()
+
+    def __call__(self, check: Check) -> None:
+        self._runner.run(self._outcome(check))
+
+    async def _outcome(self, check: Check) -> None:
+        await self._tasks[check]
+
+    async def end(self) -> None:
+        """Nobody waits for the others any more."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
 
 @contextmanager
-def on(context: AbstractAsyncContextManager[Bed]) -> Iterator[OnReal]:
+def on(context: AbstractAsyncContextManager[NewBed], request: pytest.FixtureRequest) -> Iterator[OnReal]:
+    """For the checks of all tests that asked for it and will run."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    wanted = [i.callspec.params["check"] for i in items if request.fixturename in i.fixturenames]
     with asyncio.Runner() as runner:
-        bed = runner.run(context.__aenter__())
+        new_bed = runner.run(context.__aenter__())
         try:
-            runner.run(bed.start())
-            yield lambda check: runner.run(check(bed))
-            runner.run(bed.life.kill())
+            on_real = OnReal(runner, new_bed, wanted)
+            yield on_real
+            runner.run(on_real.end())
         finally:
             runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture(scope="module")
-def on_one(host_engine: HostEngine) -> Iterator[OnReal]:
-    with on(one_engine(host_engine)) as on_real:
+def on_one(request: pytest.FixtureRequest, host_engine: HostEngine) -> Iterator[OnReal]:
+    with on(one_engine(host_engine), request) as on_real:
         yield on_real
 
 
 @pytest.fixture(scope="module")
-def on_three(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
-    with on(three_engines(host_engine, node_image)) as on_real:
+def on_three(request: pytest.FixtureRequest, host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
+    with on(three_engines(host_engine, node_image), request) as on_real:
         yield on_real
 
 
 @pytest.fixture(scope="module")
-def on_classic(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
-    with on(classic_swarm(host_engine, node_image)) as on_real:
+def on_classic(request: pytest.FixtureRequest, host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
+    with on(classic_swarm(host_engine, node_image), request) as on_real:
         yield on_real
 
 
 @pytest.fixture(scope="module")
-def on_swarm(host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
-    with on(swarm(host_engine, node_image)) as on_real:
+def on_swarm(request: pytest.FixtureRequest, host_engine: HostEngine, node_image: str) -> Iterator[OnReal]:
+    with on(swarm(host_engine, node_image), request) as on_real:
         yield on_real
 
 
