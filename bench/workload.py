@@ -1,6 +1,6 @@
 """Workloads that behave: repair, a rolling update and a failure storm, each against Swarm's own in the same run.
 
-Run with `.venv/bin/python -m bench.workload [repair] [roll] [storm]`; all of them unless some are named. Two
+Run with `.venv/bin/python -m bench.workload [repair] [roll] [storm] [status]`; all of them unless some are named. Two
 engines of its own: skep keeps containers on a plain one, Swarm keeps them on the other, the two in turn.
 
 - repair: one of five containers is killed; until five run again. p50 and p99 of 50, the latter being the slowest. Swarm
@@ -13,6 +13,7 @@ engines of its own: skep keeps containers on a plain one, Swarm keeps them on th
 - storm: an image that exits at once, 20 of it, for three minutes; calls to the engine a minute. Of skep each request
   counts. Swarm's agent lives in the engine and makes none, so that what changed there is counted: containers created,
   started and removed. Its own inspections are not seen, which is in its favour.
+- status: `bench.workload_status`.
 
 Exits 1 when a limit is not held.
 """
@@ -33,6 +34,7 @@ from typing import Any
 
 from tests.engines.host import HostEngine, host_engine
 
+from bench import workload_status
 from bench.containers import copy_image, exchange
 from bench.lab import SKEP, MeasurementError, UnixConnection, ask, run, timed, until
 from bench.relay import Relay, relay
@@ -127,6 +129,7 @@ def measure_repair(lab: Lab) -> list[Row]:
     time.sleep(SETTLE_S)
     ours, theirs = in_turn(REPAIRS, "repair", partial(repair, lab.plain), partial(repair, lab.swarm))
     lab.swarm.docker("service", "update", "--detach", "--restart-delay", "0s", NAME)
+    until(lambda: is_updated(lab.swarm), "the tasks have the other delay")
     time.sleep(SETTLE_S)
     undelayed_ours, undelayed = in_turn(
         REPAIRS_UNDELAYED, "repair without delay", partial(repair, lab.plain), partial(repair, lab.swarm)
@@ -138,6 +141,12 @@ def measure_repair(lab: Lab) -> list[Row]:
         Row("repair of one of 5, p99", "s", percentile(ours, 99), percentile(theirs, 99), REPAIR_RATIO_MAX),
         Row("same, Swarm's restart delay 0, p50", "s", statistics.median(undelayed_ours), statistics.median(undelayed)),
     ]
+
+
+def is_updated(engine: HostEngine) -> bool:
+    """Whether Swarm has brought its last update to an end: another delay of restarts replaces all tasks."""
+    service = ask(engine.folder / "docker.sock", f"/services/{NAME}") or {}
+    return bool(service.get("UpdateStatus", {}).get("State") == "completed")
 
 
 def repair(engine: HostEngine) -> None:
@@ -328,12 +337,17 @@ PARTS: dict[str, Callable[[Lab], Sequence[Row]]] = {
 
 def main() -> int:
     """Measure all, or what was named, and say whether it holds."""
-    wanted = sys.argv[1:] or [*PARTS]
-    if unknown := set(wanted).difference(PARTS):
-        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    every = [*PARTS, "status"]
+    wanted = sys.argv[1:] or every
+    if unknown := set(wanted).difference(every):
+        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
         return 2
-    with lab() as place:
-        rows = [row for name in PARTS if name in wanted for row in PARTS[name](place)]
+    rows: list[Row] = []
+    if set(wanted) & set(PARTS):
+        with lab() as place:
+            rows += [row for name in PARTS if name in wanted for row in PARTS[name](place)]
+    if "status" in wanted:
+        rows += workload_status.measure()
     print(told(rows))
     return 0 if all(row.held for row in rows) else 1
 
