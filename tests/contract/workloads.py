@@ -10,6 +10,7 @@ from skep.model.errors import NotFoundError
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, Replica, name
+from tests.contract.workload_rollbacks import ROLLBACK_CHECKS
 
 
 async def as_many_run_as_are_asked_for_and_the_status_says_so(bed: Bed) -> None:
@@ -384,6 +385,7 @@ CHECKS: list[Check] = [
     what_is_deleted_leaves_nothing_and_can_be_made_again,
     a_job_is_as_wanted_when_all_have_ended_well_and_is_not_done_again,
     a_job_that_fails_is_left_alone_and_says_so,
+    *ROLLBACK_CHECKS,
 ]
 """Of every cluster."""
 
