@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,10 @@ from skep.server.api import WAIT_S_MAX, create_api
 from skep.specs.workload import WorkloadDocument
 from tests.server.front_double import FrontDouble
 from tests.server.running import Running, running
-from tests.server.whole import WholeFront
+from tests.server.tls_certificates import Subject
+from tests.server.tls_running import TlsRunning, tls_running
+from tests.server.unix_adapter import UnixAdapter
+from tests.server.whole import LateFront, WholeFront
 
 schema = schemathesis.openapi.from_dict(create_api(FrontDouble()).openapi())
 # A stream never ends; test_stream.py reads it.
@@ -38,13 +43,51 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         server.run(front.stop())
 
 
+@pytest.fixture(scope="module")
+def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsRunning]:
+    with tls_running(LateFront(), tmp_path_factory.mktemp("tls"), look_every_s=60.0) as server:
+        yield server
+
+
 @finite.parametrize()
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_answers_are_as_the_document_tells(case: schemathesis.Case, whole: Running) -> None:
+    _call(case, f"http://127.0.0.1:{whole.port}")
+
+
+@finite.parametrize()
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+def test_they_are_on_the_unix_socket_too(case: schemathesis.Case, whole: Running) -> None:
+    with requests.Session() as session:
+        session.mount("http://skep", UnixAdapter(whole.path))
+        _call(case, "http://skep", session=session)
+
+
+@finite.parametrize()
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+def test_and_over_tls_for_whoever_shows_a_certificate(case: schemathesis.Case, over_tls: TlsRunning) -> None:
+    authority = over_tls.authority
+    ann = authority.issue(Subject("ann"))
+    with requests.Session() as session:
+        session.trust_env = False
+        shown = {"cert": (ann.cert, ann.key), "verify": str(authority.ca)}
+        _call(case, f"https://127.0.0.1:{over_tls.port}", session=session, **shown)
+
+
+def _call(case: schemathesis.Case, url: str, **how: Any) -> None:
+    """Ask for it, and hold the answer against the document."""
     if "wait_s" in case.query:
         case.query["wait_s"] = _shortened(case.query["wait_s"])
     excluded = [OPAQUE_CHECK] if case.operation.path in OPAQUE else []
-    case.call_and_validate(base_url=f"http://127.0.0.1:{whole.port}", excluded_checks=excluded)
+    case.call_and_validate(base_url=url, excluded_checks=excluded, **how)
+
+
+def test_every_route_is_in_the_document() -> None:
+    """So that none is left out of the fuzzing: the document is made of the routes, and this is who made them."""
+    paths = {operation.ok().path for operation in schema.get_all_operations()}
+    of_one = {"", "/spec", "/history", "/scale", "/rollback", "/pause", "/resume", "/free", "/retry"}
+    assert paths >= {f"/v1/{kind}s/{{name}}{what}" for kind in ("group", "workload") for what in of_one}
+    assert paths >= OPAQUE | {"/status", "/v1/status", "/v1/clusters", "/v1/events", "/healthz", "/readyz", "/metrics"}
 
 
 def _shortened(wait_s: object) -> object:

@@ -1,8 +1,10 @@
 """A real core over the simulated world in real time, as the front of a server."""
 
+import asyncio
 from random import Random
 from typing import Any
 
+from skep.control.core import Core
 from skep.model.cluster import StaticCluster
 from skep.server.front import ImageName, Info
 from skep.specs.source import SourceFile
@@ -40,6 +42,29 @@ class WholeFront:
     async def build_image(self, which: ImageName) -> str:
         return f"skep/{which}:1"
 
-    def __getattr__(self, name: str) -> Any:
+    @property
+    def core(self) -> Core:
         assert self._life is not None
-        return getattr(self._life.core, name)
+        return self._life.core
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.core, name)
+
+
+class LateFront(WholeFront):
+    """One that starts with the first request, where nobody else can reach the server's loop; it ends with that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._starting: asyncio.Task[None] | None = None
+
+    def is_ready(self) -> bool:
+        return self._life is not None and self.core.is_ready()
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self._starting = self._starting or asyncio.create_task(self.start())
+            await asyncio.shield(self._starting)
+            return await getattr(self.core, name)(*arguments, **named)
+
+        return call
