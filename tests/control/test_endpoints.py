@@ -233,6 +233,29 @@ def test_a_silent_engine_is_asked_every_three_seconds_and_lost_after_thirty() ->
     in_place(lambda: Place(*FIVE), body)
 
 
+@pytest.mark.parametrize(("heard_after_s", "lost_after_s"), [(None, 30.0), (8.0, 38.0)])
+def test_an_engine_that_hangs_is_lost_thirty_seconds_after_it_was_asked(
+    heard_after_s: float | None, lost_after_s: float
+) -> None:
+    """W35, F10: three questions that hang, and no less than 30 s after a call of it got through."""
+
+    async def body(place: Place) -> None:
+        await place.sight()
+        place.answers[FIVE[0]] = None
+        await place.clock.sleep(TRUST_S)
+        began_s = place.clock.monotonic_s()
+        await place.sight()
+        if heard_after_s is not None:
+            await place.clock.sleep(began_s + heard_after_s - place.clock.monotonic_s())
+            place.book.heard("lab", "e0")
+            place.answers[FIVE[0]] = GONE
+        while not (await place.states())["e0"].lost:
+            await place.clock.sleep(0.5)
+        assert place.clock.monotonic_s() - began_s == pytest.approx(lost_after_s, abs=1.0)
+
+    in_place(lambda: Place(*FIVE), body)
+
+
 @pytest.mark.parametrize("answers", [GONE, None])
 def test_an_engine_that_was_never_heard_is_lost_in_time_too(answers: Exception | None) -> None:
     async def body(place: Place) -> None:

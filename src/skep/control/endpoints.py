@@ -39,11 +39,13 @@ BEFALLEN_MAX = 1000
 
 @dataclass(slots=True)
 class _Endpoint:
-    """`due_s`: when it may be asked again. `silent_since_s` and `failed_probes` are those of this silence."""
+    """`due_s`: when it may be asked again. `silent_since_s` and `failed_probes` are those of this silence. `heard_s`:
+    when a call that was no question got through last."""
 
     state: EngineState
     due_s: float = float("-inf")
     asked_s: float = float("-inf")
+    heard_s: float = float("-inf")
     silent_since_s: float | None = None
     failed_probes: int = 0
     probe: asyncio.Task[None] | None = None
@@ -104,7 +106,7 @@ class EngineBook:
         cluster, endpoint = self._cluster(name), self._endpoint(name, source)
         if endpoint.silent_since_s is not None:
             return
-        self._fall_silent(endpoint, reason)
+        self._fall_silent(endpoint, reason, self._clock.monotonic_s())
         endpoint.due_s = endpoint.asked_s + PROBE_S
         self._tell(cluster)
 
@@ -137,6 +139,7 @@ class EngineBook:
     def heard(self, name: str, source: str) -> None:
         """A call of it got through. What it is, an engine that was never asked says only when it is."""
         cluster, endpoint = self._cluster(name), self._endpoint(name, source)
+        endpoint.heard_s = self._clock.monotonic_s()
         if endpoint.silent_since_s is None or not endpoint.state.heard:
             return
         self._end_silence(endpoint)
@@ -188,14 +191,15 @@ class EngineBook:
         self._tell(cluster)
 
     def _failed(self, endpoint: _Endpoint, error: str) -> None:
+        """An engine that hangs is silent since it was asked, not since the question was given up."""
         if endpoint.silent_since_s is None:
-            self._fall_silent(endpoint, error)
+            self._fall_silent(endpoint, error, max(endpoint.asked_s, endpoint.heard_s))
         endpoint.failed_probes += 1
         endpoint.state = replace(endpoint.state, error=error)
         endpoint.due_s = endpoint.asked_s + PROBE_S
 
-    def _fall_silent(self, endpoint: _Endpoint, error: str) -> None:
-        endpoint.silent_since_s = self._clock.monotonic_s()
+    def _fall_silent(self, endpoint: _Endpoint, error: str, since_s: float) -> None:
+        endpoint.silent_since_s = since_s
         endpoint.state = replace(endpoint.state, answers=False, error=error)
 
     def _end_silence(self, endpoint: _Endpoint) -> None:
