@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from skep.adapters.node_image import EXAMPLE_IMAGE
 from tests.contract.engine_bed import swarm_of_two
@@ -180,6 +181,51 @@ def a_roll_never_gets_well(place: Place) -> None:
         assert serving <= set(watch.running())
         assert watch.least >= 3
         assert watch.most <= 5
+
+
+def a_roll_fails_and_is_undone(place: Place) -> None:
+    """F11, W47, W54: as soon as more failed than may. A new revision has the old template, and who waits is told."""
+    skep, rolls = place.skep, {"Updating": {"FailureAction": "rollback"}}
+    with place.watch("undone") as watch:
+        skep.apply(workload("undone", "bad", 4, **rolls))
+        before = set(watch.running())
+        watch.begin()
+        failing = workload("undone", "bad", 4, HealthCheck=NEVER_WELL, **rolls)
+        done = skep.call("apply", "-f", "-", "--wait", text=failing)
+        assert (done.returncode, "RolledBack" in done.stdout + done.stderr) == (1, True)
+        eventually(lambda: skep.workload("undone")["converged"], True)
+        assert [(r["generation"], r["automatic"]) for r in revisions(skep, "undone")] == [
+            (3, True),
+            (2, False),
+            (1, False),
+        ]
+        assert len(before & set(watch.running())) >= 3
+        assert watch.least >= 3
+        assert watch.most <= 5
+
+
+def a_rollback_fails(place: Place) -> None:
+    """F11: the old template gets well no more either. Nothing goes to and fro, and `resume` ends the pause."""
+    skep, folder = place.skep, place.host.folder / "flag"
+    folder.mkdir()
+    (folder / "well").touch()
+    rolls = {"Updating": {"FailureAction": "rollback", "MaxUnavailable": 0}, "Mounts": [f"{folder}:/flag:ro"]}
+    asks = NEVER_WELL | {"Test": ["CMD", "test", "-e", "/flag/well"]}
+    skep.apply(workload("stuck", "bad", 2, HealthCheck=asks, **rolls))
+    (folder / "well").unlink()
+    skep.changes(workload("stuck", "bad", 2, HealthCheck=NEVER_WELL, **rolls))
+    eventually(lambda: skep.condition("stuck", "Progressing")["reason"], "Paused")
+    assert [r["automatic"] for r in revisions(skep, "stuck")] == [True, False, False]
+    (folder / "well").touch()
+    skep.run("workload", "resume", "stuck", "--wait")
+    assert [r["automatic"] for r in revisions(skep, "stuck")] == [False, True, False, False]
+    assert revisions(skep, "stuck")[0]["why"] == "resumed"
+
+
+def revisions(skep: ProxiedSkep, name: str) -> list[dict[str, Any]]:
+    """The newest first."""
+    found: list[dict[str, Any]] = skep.read("workload", "history", name)
+    return found
 
 
 # --- on six Engines -------------------------------------------------------------------------------------------------

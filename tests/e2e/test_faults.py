@@ -215,6 +215,16 @@ def test_f11_a_roll_that_never_gets_well_is_told_and_spares_what_serves(lasts: E
     lasts()
 
 
+@lasting(lasting_faults.a_roll_fails_and_is_undone)
+def test_f11_a_roll_that_fails_is_undone_by_a_new_revision(lasts: Ends) -> None:
+    lasts()
+
+
+@lasting(lasting_faults.a_rollback_fails)
+def test_f11_a_rollback_that_fails_stays_paused(lasts: Ends) -> None:
+    lasts()
+
+
 @lasting(lasting_faults.most_of_the_engines_fall_silent_at_once)
 def test_w36_where_most_engines_fall_silent_at_once_nothing_is_replaced(lasts: Ends) -> None:
     lasts()
