@@ -18,7 +18,10 @@ from skep.model.engine import Container
 from skep.ports import Clock, Engine, Engines
 from tests.contract.engine_bed import swarm_of_two
 from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, Replica, engine_bed
+from tests.contract.workload_descriptions import DESCRIPTION_CHECKS
+from tests.contract.workload_jobs import JOB_CHECKS
 from tests.contract.workload_lives import lives
+from tests.contract.workload_owners import OWNER_CHECKS
 from tests.contract.workloads import CHECKS, ENGINE_CHECKS
 from tests.engines.host import HostEngine
 from tests.engines.machines import open_machines
@@ -36,7 +39,9 @@ AT_ONCE = 6
 """Checks at the same time on a real cluster."""
 
 IMAGES = (IMAGE, OTHER_IMAGE)
-EVERY = [*CHECKS, *ENGINE_CHECKS]
+COMMON = [*CHECKS, *JOB_CHECKS, *DESCRIPTION_CHECKS]
+EVERY = [*COMMON, *ENGINE_CHECKS]
+WITH_OWNERS = [*EVERY, *OWNER_CHECKS]
 
 
 def named(check: Check) -> str:
@@ -69,7 +74,7 @@ def begun(sim: Simulation) -> Callable[[], Awaitable[Life]]:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("check", EVERY, ids=named)
+@pytest.mark.parametrize("check", WITH_OWNERS, ids=named)
 def test_on_simulated_engines(check: Check, count: int) -> None:
     async def make() -> Bed:
         sim = farm(1, count)
@@ -81,7 +86,7 @@ def test_on_simulated_engines(check: Check, count: int) -> None:
     simulated(check, make)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=named)
+@pytest.mark.parametrize("check", COMMON, ids=named)
 def test_on_a_simulated_swarm(check: Check) -> None:
     async def make() -> Bed:
         sim = simulation(1)
@@ -112,7 +117,7 @@ def test_on_a_simulated_swarm(check: Check) -> None:
     simulated(check, make)
 
 
-@pytest.mark.parametrize("check", EVERY, ids=named)
+@pytest.mark.parametrize("check", WITH_OWNERS, ids=named)
 def test_behind_a_simulated_classic_swarm_manager(check: Check) -> None:
     """5.4: its lists are up to a minute old, and events have to make up for it."""
     tasks = AsyncExitStack()
@@ -262,7 +267,7 @@ def on_swarm(request: pytest.FixtureRequest, host_engine: HostEngine, node_image
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("check", EVERY, ids=named)
+@pytest.mark.parametrize("check", WITH_OWNERS, ids=named)
 def test_on_one_engine(check: Check, on_one: OnReal) -> None:
     on_one(check)
 
@@ -280,6 +285,6 @@ def test_behind_a_classic_swarm_manager(check: Check, on_classic: OnReal) -> Non
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("check", CHECKS, ids=named)
+@pytest.mark.parametrize("check", COMMON, ids=named)
 def test_on_a_swarm(check: Check, on_swarm: OnReal) -> None:
     on_swarm(check)

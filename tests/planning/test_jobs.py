@@ -81,6 +81,18 @@ def test_w38_a_job_that_failed_as_often_as_it_may_is_a_stable_failure() -> None:
     assert (told["Progressing"].status, told["Progressing"].reason) == (False, "Failed")  # type: ignore[index]
 
 
+@pytest.mark.parametrize(("applied", "acts"), [("this", []), ("", ["update"]), ("another", ["update"])])
+def test_w38_a_job_of_a_swarm_that_failed_is_left_alone_until_there_is_a_new_generation(
+    applied: str, acts: list[str]
+) -> None:
+    """A new generation forgets what was applied."""
+    job = Desired(JOB.key, 2, 1, "this", slots=("service",), in_place=True, once=True)
+    seen = Observed((Member("s", "service", "this", wanted=1, failed=1),))
+    made = plan(job, seen, Ledger(applied=applied), NOW_S)
+    assert [a.kind.value for a in made.actions] == acts
+    assert (NoteKind.JOB_FAILED in [n.kind for n in made.notes]) is not bool(acts)
+
+
 def test_what_failed_before_it_completed_is_no_failure_any_more() -> None:
     """Neither its count, nor a container of before that somebody left while the one that completed was removed."""
     seen, books = completed(observed("1=m1%@a 1=m2%@a"), "m2"), ledger("failed start 1 2 90 m1")

@@ -247,7 +247,7 @@ class ServiceActuator:
             wanted=wanted,
             updated=sum(_runs(t) and t.created_s >= found.update_began_s for t in tasks),
             foreign=not self._is_ours(found),
-            completed=ended["complete"],
+            completed=min(ended["complete"], wanted),
             failed=ended["failed"] + ended["rejected"],
             detail=": ".join(t for t in (_trouble(tasks), found.update_message if undone else "") if t),
         )
@@ -271,9 +271,10 @@ class ServiceActuator:
         raise BugError("services are never stopped")
 
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
-        await self._apply(desired.fingerprint, advance)
+        is_tried_again = desired.once and bool(member.failed) and member.fingerprint == desired.fingerprint
+        await self._apply(desired.fingerprint, advance, is_tried_again)
 
-    async def _apply(self, fingerprint: str, advance: Advance) -> None:
+    async def _apply(self, fingerprint: str, advance: Advance, is_tried_again: bool = False) -> None:
         """Set the whole spec on the service's newest version."""
         workload, engine = self._ready()
         spec = services.labelled(workload.rendered, fingerprint)
@@ -283,7 +284,7 @@ class ServiceActuator:
                 return
             await advance(Phase.BEGUN)
             try:
-                await engine.update_service(found.id, found.version, _over(found.spec, spec))
+                await engine.update_service(found.id, found.version, _over(found.spec, spec, is_tried_again))
             except ConflictError:
                 await self._clock.sleep(0.05 + 0.1 * self._rng.random())
                 continue
@@ -341,10 +342,12 @@ def _trouble(tasks: Sequence[Task]) -> str:
     return errors.most_common(1)[0][0] if errors else ""
 
 
-def _over(live: JsonObject, ours: JsonObject) -> JsonObject:
-    """Ours, and the labels that others keep on the service. `ForceUpdate` is left as it is: it restarts tasks."""
+def _over(live: JsonObject, ours: JsonObject, is_tried_again: bool) -> JsonObject:
+    """Ours, and the labels that others keep on the service. `ForceUpdate` is left as it is, for it restarts tasks; all
+    of them, so that a job is tried again as a whole."""
     template, live_template = ours["TaskTemplate"], live.get("TaskTemplate")
     assert isinstance(template, Mapping)
     force = live_template.get("ForceUpdate", 0) if isinstance(live_template, Mapping) else 0
+    force = force + is_tried_again if isinstance(force, int) else force
     labels = services.merged_labels(live.get("Labels"), ours["Labels"])
     return {**ours, "Labels": labels, "TaskTemplate": {**template, "ForceUpdate": force}}
