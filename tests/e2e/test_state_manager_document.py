@@ -44,14 +44,15 @@ pytestmark = pytest.mark.docker
 class Site:
     """A server of the document and what it keeps. `at` is where docker's client finds its containers.
 
-    `makes`: it makes the containers itself and tells of each; a Swarm makes its own. `lost`: the engine that can be
-    killed, None where that is tried elsewhere.
+    `makes`: it makes the containers itself and tells of each; a Swarm makes its own. `restarts`: it is killed, too.
+    `lost`: the engine that is killed; None where test_clusters.py and test_faults.py do that.
     """
 
     program: Program
     engines: TlsEngines
     at: str
     makes: bool = True
+    restarts: bool = True
     lost: int | None = None
 
     def docker(self, command: str) -> str:
@@ -133,7 +134,7 @@ def on_several_engines(engines: TlsEngines, home: Path) -> Iterator[Site]:
     words += ["--cluster-tls", f"lab={own}", "--tls-listen", "0.0.0.0:2476", "--tls-client-ca", f"{own}/ca.pem"]
     words += ["--tls-cert", f"{own}/cert.pem", "--tls-key", f"{own}/key.pem"]
     with running(Program(words, home, inside=engines.inside)) as program:
-        yield Site(program, engines, f"{ADDRESSES[0]}:2376", lost=2)
+        yield Site(program, engines, f"{ADDRESSES[0]}:2376")
 
 
 @contextmanager
@@ -142,7 +143,7 @@ def on_a_classic_swarm(engines: TlsEngines, home: Path) -> Iterator[Site]:
     with classic(engines) as manager:
         port = free_port()
         with running(Program(of_the_document(engines, manager, f"127.0.0.1:{port}"), home, port)) as program:
-            yield Site(program, engines, manager)
+            yield Site(program, engines, manager, restarts=False)
 
 
 @contextmanager
@@ -206,15 +207,10 @@ SITES: tuple[OnSite, ...] = (on_an_engine, on_several_engines, on_a_classic_swar
 
 @pytest.mark.parametrize("on_site", SITES, ids=lambda one: one.__name__)
 def test_the_document_command_for_command(on_site: OnSite, engines: TlsEngines, home: Path) -> None:
-    with phase(f"the document, {on_site.__name__}"), on_site(engines, home) as site:
-        submitted(site)
-        removed_by_hand(site)
-        fewer_and_none(site)
-        left_and_taken_back(site)
-        if site.lost is not None:
-            killed(site, site.lost)
-        deleted(site)
-        told(site)
+    with on_site(engines, home) as site:
+        for step in (submitted, removed_by_hand, fewer_and_none, left_and_taken_back, killed, deleted, told):
+            with phase(f"the document {on_site.__name__}: {step.__name__}"):
+                step(site)
 
 
 def submitted(site: Site) -> None:
@@ -259,14 +255,18 @@ def left_and_taken_back(site: Site) -> None:
     assert site.runs(3) == before
 
 
-def killed(site: Site, engine: int) -> None:
+def killed(site: Site) -> None:
     """The server amid its work, and then an engine with all that ran on it."""
+    if not site.restarts:
+        return
     site.program.submit(Count=6)
     site.program.kill()
     site.program.start()
     site.runs(6)
-    with site.engines.killed(engine):
-        if engine:  # it is not the only one
+    if site.lost is None:
+        return
+    with site.engines.killed(site.lost):
+        if site.lost:  # it is not the only one
             eventually(lambda: len(site.engines.containers("nginx")), 6)
         assert site.program.counts()["nginx"][0] == 6
     site.runs(6)
