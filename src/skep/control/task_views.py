@@ -108,7 +108,8 @@ class _Page:
             due_s = since_s + RESTART_DELAY_S
             return "started by the Swarm", due_s if since_s and due_s > self.now.wall_s else 0.0
         if task.state in FAILED:
-            return (LEFT_ALONE if task.desired_state != "running" else "made again by the Swarm"), 0.0
+            restart = self.workload.spec.restart
+            return (LEFT_ALONE if restart.once or restart.attempts_max else "made again by the Swarm"), 0.0
         if task.state == "pending" and task.error:
             return "placed when a node fits", 0.0
         return _NEXT.get(task.state, ""), 0.0
