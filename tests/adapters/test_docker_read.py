@@ -183,6 +183,24 @@ def test_tasks_with_the_ports_of_their_host() -> None:
     )
 
 
+def _templates(service: str, task: str) -> tuple[str, str]:
+    """Hashes of a service's template and of what a task was made from."""
+    answer = f'{{"ID":"s","Spec":{{"Name":"web","TaskTemplate":{service}}}}}'
+    of_service = swarm.read_service(msgspec.json.decode(answer, type=swarm.ServiceAnswer)).template
+    return of_service, swarm.read_task(
+        msgspec.json.decode(f'{{"ID":"t","Spec":{task}}}', type=swarm.TaskAnswer)
+    ).template
+
+
+def test_a_task_is_told_from_one_of_an_older_template() -> None:
+    """Their order in the text is nothing, and placement alone makes no new tasks (semantics.md W39)."""
+    now = '{"ContainerSpec":{"Image":"web:2"},"Placement":{"Constraints":["node.role==worker"]},"ForceUpdate":0,"Runtime":"container"}'
+    of_service, of_task = _templates(now, '{"ForceUpdate":0,"Placement":{},"ContainerSpec":{"Image":"web:2"}}')
+    assert of_service == of_task != ""
+    of_service, of_task = _templates(now, '{"ForceUpdate":0,"Placement":{},"ContainerSpec":{"Image":"web:1"}}')
+    assert of_service != of_task
+
+
 def test_networks_give_their_addresses_without_the_prefix() -> None:
     answer = b"""{"Id":"n","Name":"net","Driver":"bridge","Scope":"local","Labels":{},"IPAM":{"Config":[
         {"Subnet":"10.1.0.0/24"},{"Gateway":"x"}]},"Containers":{"c":{"IPv4Address":"10.1.0.3/24"},"d":{"IPv4Address":""}}}"""

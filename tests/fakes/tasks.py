@@ -108,6 +108,7 @@ def shown_service(service: SimService) -> Service:
         update_message=service.update_message,
         created_s=service.created_s,
         update_began_s=service.update_began_s,
+        template=service.template,
     )
 
 
@@ -125,6 +126,7 @@ def shown_task(service: SimService, task: SimTask) -> Task:
         spec_version=task.spec_version,
         ports=_host_ports(service.spec),
         created_s=task.created_s,
+        template=task.template,
     )
 
 

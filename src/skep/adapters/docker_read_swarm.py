@@ -1,8 +1,10 @@
 """The Engine API's JSON as the values of model/engine.py, the Swarm's part: tokens, nodes, services, tasks. Pure."""
 
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field, json
 
 from skep.adapters.docker_read import unix_s
 from skep.model.engine import JoinTokens, Node, Service, SwarmLabels, Task
@@ -139,6 +141,7 @@ def read_service(answer: ServiceAnswer) -> Service:
         update_message=update.message,
         created_s=unix_s(answer.created_at),
         update_began_s=unix_s(update.started_at) if update.started_at else 0.0,
+        template=_hash_of(answer.spec.get("TaskTemplate")),
     )
 
 
@@ -176,6 +179,7 @@ class TaskAnswer(Struct, rename="pascal"):
     status: _TaskStatus = field(default_factory=_TaskStatus)
     spec_version: _Version = _NO_VERSION
     created_at: str = ""
+    spec: Raw = Raw()
 
 
 def read_task(answer: TaskAnswer) -> Task:
@@ -196,4 +200,23 @@ def read_task(answer: TaskAnswer) -> Task:
         ports=tuple((port.published_port, port.target_port) for port in ports if port.publish_mode == "host"),
         since_s=unix_s(status.timestamp) if status.timestamp else 0.0,
         created_s=unix_s(answer.created_at) if answer.created_at else 0.0,
+        template=_hash_of_text(bytes(answer.spec)),
     )
+
+
+_HASHED = ("ContainerSpec", "Resources", "Networks", "RestartPolicy", "LogDriver", "ForceUpdate")
+"""What makes new tasks when it changes, as placement alone does not (W39). Of the rest an engine tells some of a
+service and not of its tasks (20.10 does so of `Runtime`); fields that are empty it leaves out, of both."""
+
+
+@lru_cache(maxsize=1024)
+def _hash_of_text(spec: bytes) -> str:
+    """Most tasks of a service have the same one, to the letter."""
+    return _hash_of(json.decode(spec)) if spec else ""
+
+
+def _hash_of(template: object) -> str:
+    if not isinstance(template, dict):
+        return ""
+    kept = {name: value for name in _HASHED if (value := template.get(name))}
+    return sha256(json.encode(kept, order="sorted")).hexdigest()

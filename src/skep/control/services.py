@@ -232,7 +232,8 @@ class ServiceActuator:
         busy = found.update_state in ("updating", "rollback_started")
         ended = _ended(tasks) if workload.spec.restart.once else Counter()
         ready = ended["complete"] if workload.spec.restart.once else running
-        healthy = ready >= wanted and not undone and not busy
+        is_through = ready >= wanted if workload.spec.restart.once else ready == wanted and not _has_older(found, tasks)
+        healthy = is_through and not undone and not busy
         return Member(
             id=found.id,
             slot=SLOT,
@@ -319,6 +320,14 @@ async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]
 
 def _runs(task: Task) -> bool:
     return task.state == "running" and task.desired_state == "running"
+
+
+def _has_older(service: Service, tasks: Sequence[Task]) -> bool:
+    """W50: whether a task serves that the newest template replaces. A moment passes between an update and its begin, in
+    which the Swarm says nothing of it."""
+    if not service.template or service.update_state == "completed":
+        return False
+    return any(_runs(t) and t.template and t.template != service.template for t in tasks)
 
 
 def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:

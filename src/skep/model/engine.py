@@ -73,7 +73,8 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Service:
     """A Swarm service; `spec` is the live spec as the engine gives it. `update_state` is empty before any update, and
-    `update_began_s` 0."""
+    `update_began_s` 0. `template` is a hash of what its tasks are to be made from, their placement left out, for that
+    alone makes no new ones (semantics.md W39); empty where that is not known."""
 
     id: str
     version: int
@@ -84,11 +85,13 @@ class Service:
     update_message: str
     created_s: float
     update_began_s: float = 0.0
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task of a service. `ports` are (published, target) pairs of host mode; it has its state since `since_s`."""
+    """A task of a service. `ports` are (published, target) pairs of host mode; it has its state since `since_s`.
+    `template` is that of the service when it was made."""
 
     id: str
     service_id: str
@@ -103,6 +106,7 @@ class Task:
     ports: tuple[tuple[int, int], ...] = ()
     since_s: float = 0.0
     created_s: float = 0.0
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,88 @@
+"""When a Swarm service counts as rolled out: only what runs the newest template does (semantics.md W50)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import cast
+
+import pytest
+
+from skep.adapters.store_memory import MemoryStore
+from skep.control.clusters import ClusterBook
+from skep.control.endpoints import EngineBook
+from skep.control.services import SLOT, ServiceActuator, Workload
+from skep.model.engine import Service, Task
+from skep.model.spec import Key, Kind, Restart, WorkloadSpec
+from skep.model.state import Desired, Member
+from skep.ports import Engine
+from tests.control.lab import Lab
+from tests.fakes.engine import FakeEngines
+from tests.sim.loop import run
+
+WEB = WorkloadSpec("web", "skep/web:2", 2, "lab")
+LABELS = {"skep.controller": "skep", "skep.workload": "web", "skep.fingerprint": "f2"}
+SERVICE = Service("s1", 1, "web", LABELS, {}, "", "", 1.0, template="new")
+
+
+class OneService:
+    """The part of an engine that observing a service asks."""
+
+    def __init__(self, service: Service, tasks: Sequence[Task]) -> None:
+        self._service, self._tasks = service, tasks
+
+    async def services(self, filters: Mapping[str, Sequence[str]]) -> Sequence[Service]:
+        return [self._service]
+
+    async def tasks(self, filters: Mapping[str, Sequence[str]]) -> Sequence[Task]:
+        return self._tasks
+
+
+def tasks(*templates: str, state: str = "running", desired: str = "running") -> list[Task]:
+    return [
+        Task(f"t{n}", "s1", "n1", n, state, desired, "", "", "", 0, template=template)
+        for n, template in enumerate(templates, 1)
+    ]
+
+
+def member(service: Service, shown: Sequence[Task], spec: WorkloadSpec = WEB) -> Member:
+    async def main() -> Member:
+        lab = Lab("alpha")
+        engines, told = FakeEngines(lab), list[str]()
+        static = EngineBook([], engines, lab.clock, told.append)
+        book = ClusterBook(MemoryStore(), engines, lab.clock, told.append, static)
+        engine = cast("Engine", OneService(service, shown))
+        workload = Workload(spec, "lab", engine, {}, adopt=False, gone=False, formed=True)
+        actuator = ServiceActuator(workload, book, lab.clock, Random(1), "skep")
+        observed = await actuator.observe(Desired(Key(Kind.WORKLOAD, "web"), 1, 1, "f2", slots=(SLOT,)))
+        (found,) = observed.members
+        return found
+
+    return run(main)
+
+
+@pytest.mark.parametrize(
+    ("why", "update_state", "shown", "healthy"),
+    [
+        ("all run the newest", "", tasks("new", "new"), True),
+        ("the update is accepted, and nothing tells that it is to begin", "", tasks("old", "old"), False),
+        ("half of it", "", tasks("new", "old"), False),
+        ("it has begun", "updating", tasks("new", "old"), False),
+        ("an old one is on its way out", "", [*tasks("new", "new"), *tasks("old", desired="shutdown")], True),
+        ("the Swarm says that it is through", "completed", tasks("new", "old"), True),
+        ("a Swarm that tells no templates", "", tasks("", ""), True),
+        ("one is missing", "", tasks("new"), False),
+        ("one that scaling down takes is still there", "", tasks("new", "new", "new"), False),
+    ],
+)
+def test_a_service_is_well_when_all_its_tasks_are_of_the_newest_template(
+    why: str, update_state: str, shown: list[Task], healthy: bool
+) -> None:
+    """W50."""
+    assert member(replace(SERVICE, update_state=update_state), shown).healthy is healthy
+
+
+def test_what_of_a_job_has_completed_stays_so() -> None:
+    """W54."""
+    done = tasks("old", "old", state="complete", desired="shutdown")
+    found = member(SERVICE, done, replace(WEB, restart=Restart(policy="never")))
+    assert (found.completed, found.healthy) == (2, True)
