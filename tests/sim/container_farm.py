@@ -58,6 +58,11 @@ class Farm:
         found = [(host, c) for host in self.hosts for c in host.containers.values()]
         return [(h, c) for h, c in found if c.shown.labels.get("skep.workload") == name and c.shown.state == "running"]
 
+    def made_s(self) -> list[float]:
+        """When each container was made, on any engine, whether its answer was heard or not."""
+        lines = [line.split() for line in self.world.kernel.history]
+        return [float(words[0]) for words in lines if words[2] == "container" and words[4] == "created"]
+
     def kill(self, count: int, name: str = "web") -> None:
         for host, container in self.containers(name)[:count]:
             host.end(container)
@@ -75,11 +80,13 @@ class Farm:
 Body = Callable[[Farm], Awaitable[None]]
 
 
-def farmed(body: Body, engines: int = 1, faults: Faults | None = None, max_virtual_s: float = 3 * HOUR_S) -> Farm:
+def farmed(
+    body: Body, engines: int = 1, faults: Faults | None = None, max_virtual_s: float = 3 * HOUR_S, seed: int = 1
+) -> Farm:
     """Run it; the observer must have nothing to say, and no turn may break a promise."""
 
     async def main() -> Farm:
-        new = Farm(farm(1, engines, faults))
+        new = Farm(farm(seed, engines, faults))
         async with new.sim.running():
             await body(new)
         return new

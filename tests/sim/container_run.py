@@ -16,7 +16,7 @@ from tests.sim.arrival import in_short
 from tests.sim.container_hosts import AloneHost, Behaviour
 from tests.sim.container_watch import ContainerWatch, Fewest, wrong_in_containers
 from tests.sim.controller import Simulation, simulation, workload
-from tests.sim.keeper import Befall, Keeper, run_kept
+from tests.sim.keeper import RESYNC_S, Befall, Keeper, run_kept
 from tests.sim.scenario import Document, drawn_faults
 
 IMAGES = ("web:1", "web:2", "web:slow")
@@ -77,6 +77,7 @@ class ContainerScenario(Keeper):
         self._hosts = list(self.sim.world.alone.values())
         self._foreign: set[str] = set()
         self._restless = seed % CACHED != 0
+        self._swept = False
 
     def _prepare(self) -> None:
         """Somebody else's containers are there, and one looks like a name of ours."""
@@ -86,7 +87,8 @@ class ContainerScenario(Keeper):
             self._foreign.add(foreign.id)
 
     async def crash_once(self, crash_at: int, before: Document | None, after: Document | None) -> bool:
-        """semantics.md F3."""
+        """semantics.md F3: exactly what is wanted, and within one resync nothing that was made and not started."""
+        self._swept = True
 
         async def change() -> None:
             if before and after:
@@ -247,6 +249,14 @@ class ContainerScenario(Keeper):
         for name, document in list(self.wanted.items()):
             if document["Image"] in BAD_IMAGES:
                 await self._apply(self._drawn(name, IMAGES[0]))
+
+    async def _arrive(self) -> None:
+        await self._sleep(RESYNC_S)
+        left = [
+            c.name for host in self._hosts for c in (f.shown for f in host.containers.values()) if c.state == "created"
+        ]
+        assert not (self._swept and left), f"{left} were never started"
+        await super()._arrive()
 
     async def _missing(self) -> str:
         await self._life.ready()

@@ -1,7 +1,5 @@
 """Containers by the rules: counts, rolls, names, deaths and silent engines, in virtual time (semantics.md 3)."""
 
-from itertools import pairwise
-
 import pytest
 
 from skep.model.engine import Container
@@ -213,40 +211,6 @@ def test_a_constraint_keeps_containers_on_the_engines_that_fulfil_it() -> None:
 
 
 # --- images -------------------------------------------------------------------------------------------------------
-
-
-def waits(at_s: list[float]) -> list[float]:
-    return [after - before for before, after in pairwise(at_s)]
-
-
-CURVE_S = (10, 20, 40, 80, 160, 300)
-
-
-def test_f6_an_image_that_nobody_has_is_asked_for_ever_more_seldom_and_the_old_ones_are_untouched() -> None:
-    """W32: on each engine at once, then after 10, 20, 40, … 300 s, 10 % more or less; and it recovers without help."""
-
-    async def body(farm: Farm) -> None:
-        await farm.up(4)
-        Fewest(farm.world, "web", 4)
-        old = {c.shown.id for _, c in farm.containers()}
-        await farm.apply(4, "web:new")
-        await farm.clock.sleep(1)
-        told = await farm.condition(ConditionType.IMAGE_PULL_FAILED)
-        assert told is not None
-        assert "manifest unknown; next try at " in told.message
-        await farm.clock.sleep(900)
-        for host in farm.hosts:
-            pulls = waits(farm.attempts("fetch", host.name))
-            assert all(0.9 * s <= wait <= 1.1 * s + 1 for s, wait in zip(CURVE_S, pulls, strict=False)), pulls
-            assert len(pulls) >= len(CURVE_S)
-        assert {c.shown.id for _, c in farm.containers()} == old
-        assert await farm.condition(ConditionType.REPLICA_FAILURE) is None
-        farm.world.registry["web:new"] = "sha256:new"
-        farm.watch.asked("web", 4)
-        await farm.right(340)
-        assert await farm.condition(ConditionType.IMAGE_PULL_FAILED) is None
-
-    farmed(body, engines=2)
 
 
 def test_w32_an_engine_that_can_not_get_the_image_holds_up_none_that_has_it() -> None:
