@@ -1,0 +1,124 @@
+"""Whose a container is (semantics.md 3.5), whatever kind of engines it is on."""
+
+from collections import Counter
+
+from skep.control.hidden import CLASSIC_AGE_S
+from skep.model.cluster import ClusterKind
+from skep.model.spec import Key, Kind
+from skep.model.state import ConditionType
+from skep.model.view import KeyView
+from skep.specs.source import SourceFile
+from tests.contract.workload_bed import IMAGE, Bed, Check, name
+
+
+async def _freed(bed: Bed, web: str) -> set[str]:
+    """The containers that stay when a workload of two is forgotten."""
+    await bed.apply(web, 2)
+    before = set(await bed.runs(web, 2))
+    await bed.life.core.free(Key(Kind.WORKLOAD, web), "contract")
+    await bed.until(lambda: bed.view(web), None)
+    assert set(await bed.running(web)) == before
+    return before
+
+
+async def what_was_freed_stays_and_is_its_own_again_when_it_comes_back(bed: Bed) -> None:
+    """W23, W21: orphaned, and taken over without a restart; more are made beside them."""
+    web = name()
+    before = await _freed(bed, web)
+    view = await bed.apply(web, 3)
+    assert before < set(await bed.runs(web, 3))
+    assert (view.current, view.outdated) == (3, 0)
+    await bed.delete(web)
+
+
+async def what_was_freed_is_still_its_own_after_a_crash(bed: Bed) -> None:
+    """W20: who it belongs to is in the store, since a container's labels never change."""
+    web = name()
+    before = await _freed(bed, web)
+    await bed.crash()
+    await bed.apply(web, 2)
+    assert set(await bed.runs(web, 2)) == before
+    await bed.delete(web)
+
+
+async def _left_by_another_life(bed: Bed, web: str) -> set[str]:
+    """One of a workload, and another with the mark of a life that nobody here knows, of which a manager's memory knows
+    by now (5.4)."""
+    await bed.apply(web, 1)
+    [one] = (await bed.runs(web, 1)).values()
+    labels = {**one.shown.labels, "skep.uid": "f" * 16, "skep.request": "e" * 16}
+    left = await bed.engines[0].create_container(f"{web}.left", {"Image": IMAGE, "Labels": labels})
+    await bed.engines[0].start_container(left)
+    if bed.kind is ClusterKind.CLASSIC:
+        await bed.clock.sleep(CLASSIC_AGE_S)
+    return {left}
+
+
+async def one_of_a_life_that_is_not_ours_is_neither_counted_nor_removed(bed: Bed) -> None:
+    """W21, W22: another owner's is ignored, while ours heal beside it and when ours go."""
+    web = name()
+    left = await _left_by_another_life(bed, web)
+    await bed.apply(web, 2)
+    assert len(set(await bed.runs(web, 3)) - left) == 2
+    await bed.apply(web, 0)
+    assert set(await bed.runs(web, 1)) == left
+    await bed.delete(web)
+    assert set(await bed.running(web)) == left
+    await bed.engines[0].remove_container(*left)
+
+
+async def a_name_under_which_somebody_left_containers_is_told_and_they_are_kept(bed: Bed) -> None:
+    """W22, W25: nothing is made beside them, and nothing is taken by force; adopted, they are ours."""
+    web = name()
+    left = await _left_by_another_life(bed, web)
+    await bed.delete(web)
+    await bed.ask(web, 2)
+
+    async def told() -> bool:
+        view = await bed.view(web)
+        return view is not None and any("another life" in words or web in words for words in _words(view))
+
+    await bed.until(told, True)
+    assert set(await bed.running(web)) == left
+    document = f'{{"Name": "{web}", "Image": "{IMAGE}", "Count": 2, "Cluster": "{bed.cluster}"}}'
+    await bed.life.core.apply([SourceFile("contract", document)], "contract", True)
+    await bed.converged(web)
+    assert not left & set(await bed.runs(web, 2))
+    await bed.delete(web)
+
+
+def _words(view: KeyView) -> list[str]:
+    """What the conditions that are not as they should be say."""
+    good = (ConditionType.AVAILABLE, ConditionType.PROGRESSING)
+    bad = [c for c in view.conditions if c.status is not (c.type in good)]
+    return [c.message for c in bad if c.message]
+
+
+async def of_two_with_one_number_one_stays(bed: Bed) -> None:
+    """W24: the duplicate goes, never both."""
+    web = name()
+    await bed.apply(web, 2)
+    before = await bed.runs(web, 2)
+    one = next(iter(before.values()))
+    labels = {**one.shown.labels, "skep.request": "d" * 16}
+    place = bed.engines[one.engine]
+    twin = await place.create_container(f"{web}.twin", {"Image": IMAGE, "Labels": labels})
+    await place.start_container(twin)
+
+    async def numbers() -> list[int]:
+        shown = [r.shown.labels["skep.slot"] for r in (await bed.running(web)).values()]
+        return sorted(Counter(shown).values())
+
+    await bed.until(numbers, [1, 1])
+    assert len(set(await bed.runs(web, 2)) & {*before, twin}) == 2
+    await bed.delete(web)
+
+
+OWNER_CHECKS: list[Check] = [
+    what_was_freed_stays_and_is_its_own_again_when_it_comes_back,
+    what_was_freed_is_still_its_own_after_a_crash,
+    one_of_a_life_that_is_not_ours_is_neither_counted_nor_removed,
+    a_name_under_which_somebody_left_containers_is_told_and_they_are_kept,
+    of_two_with_one_number_one_stays,
+]
+"""Of plain engines; on Swarm mode containers are SwarmKit's own."""
