@@ -52,7 +52,14 @@ async def history(farm: Farm) -> tuple[RevisionView, ...]:
 
 
 async def paused_by_skep(farm: Farm, within_s: float) -> None:
-    await farm.sim.until(lambda views: views[0].paused.startswith("by skep: "), within_s)
+    """And the turn after that has said so."""
+    paused = (ConditionType.PROGRESSING, False, "Paused")
+
+    def is_paused(views: tuple[KeyView, ...]) -> bool:
+        told = {(c.type, c.status, c.reason) for c in views[0].conditions}
+        return views[0].paused.startswith("by skep: ") and paused in told
+
+    await farm.sim.until(is_paused, within_s)
 
 
 Body = Callable[[Farm], Awaitable[None]]
