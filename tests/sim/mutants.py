@@ -196,7 +196,7 @@ OF_GROUPS = (
     Mutant(
         "nobody is told of a pause",
         "rollout",
-        "if desired.paused and (desired.withheld or (census.outdated and not desired.in_place)):",
+        "if desired.paused and (waits or desired.given_up):",
         "if False:",
     ),
     # starts and remedies

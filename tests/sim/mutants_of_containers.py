@@ -257,7 +257,7 @@ OF_CONTAINERS = (
     _numbered(
         "containers are polled",
         "recheck",
-        "return UNLISTED_S if draft.census.observed.unlisted and _is_short(draft) else None",
+        "return UNLISTED_S if _is_unsure(draft) else None",
         "return UNLISTED_S",
     ),
 )
