@@ -1,8 +1,11 @@
 """A server in a process of its own, so that its memory can be measured: `python -m tests.server.process SOCKET`."""
 
 import asyncio
+import json
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -14,8 +17,12 @@ from skep.model.spec import Kind
 from skep.model.view import ChangeView
 from skep.server.api import create_api
 from skep.server.serving import ApiServer
+from skep.server.tls import TlsServer
+from skep.server.tls_files import Certificates, ServerFiles
 from skep.specs.source import SourceFile, parse
 from tests.server.front_double import WORKLOAD, FrontDouble
+from tests.server.running import DEADLINE_S
+from tests.server.tls_certificates import CLIENT, SERVER, Subject, TestAuthority
 
 
 class ParsingFront(FrontDouble):
@@ -38,6 +45,21 @@ class Process:
             assert self._process.poll() is None
             assert time.monotonic() < deadline_s
             time.sleep(0.02)
+
+    def connect_tls(self) -> socket.socket:
+        """A connection of somebody who shows a certificate."""
+        face = json.loads((self.path.parent / "face.json").read_text())
+        context = ssl.create_default_context(cafile=face["ca"])
+        context.load_cert_chain(face["cert"], face["key"])
+        plain = socket.create_connection(("127.0.0.1", face["port"]), DEADLINE_S)
+        return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def connect(self) -> socket.socket:
+        """A connection to the socket."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(DEADLINE_S)
+        connection.connect(str(self.path))
+        return connection
 
     def forget_peak(self) -> None:
         """From here on `peak_bytes` counts anew."""
@@ -65,9 +87,21 @@ def process(path: Path) -> Iterator[Process]:
 
 
 async def _serve(path: Path) -> None:
+    """On the socket, and over TLS once that is there; `tls_face` reads what is left beside the socket."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await ApiServer(path, create_api(ParsingFront([WORKLOAD]))).serve(stop)
+    authority = TestAuthority(path.parent / "ca")
+    own, client = authority.issue(Subject("server", usages=(SERVER, CLIENT))), authority.issue(Subject("ann"))
+    app = create_api(ParsingFront([WORKLOAD]))
+    files = ServerFiles(own.cert, own.key, authority.ca)
+    over_tls = TlsServer("127.0.0.1:0", app, Certificates(files, 60.0))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(over_tls.serve(stop))
+        while not over_tls.port:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+        face = {"port": over_tls.port, "ca": str(authority.ca), "cert": client.cert, "key": client.key}
+        (path.parent / "face.json").write_text(json.dumps(face))
+        tasks.create_task(ApiServer(path, app).serve(stop))
 
 
 if __name__ == "__main__":
