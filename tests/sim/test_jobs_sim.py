@@ -9,6 +9,9 @@ from collections import Counter
 
 import pytest
 
+from skep.model.spec import Key
+from tests.sim.container_farm import Farm, farmed
+from tests.sim.container_hosts import Behaviour
 from tests.sim.job_run import LONG, QUICK, Slot, job, run_job_crash, run_jobs, runs_of
 from tests.sim.scenario import Document
 
@@ -43,6 +46,28 @@ def test_f3_more_of_a_job_that_has_completed_makes_only_the_new_ones() -> None:
 def test_f3_another_template_of_a_job_is_run_once_too() -> None:
     runs = swept(1, job("web0", 3, QUICK), job("web0", 3, QUICK, note="another"))
     assert all(runs_of(made, "web0") == [1] * 6 for made in runs), runs
+
+
+@pytest.mark.parametrize("after_s", [0.5, 3.0, 10.0, 40.0])
+def test_w49_w54_a_job_that_is_paused_in_its_second_run_neither_repeats_the_first_nor_the_second(
+    after_s: float,
+) -> None:
+    async def body(farm: Farm) -> None:
+        assert farm.sim.core is not None
+        web = Key.parse("workload/web")
+        farm.world.behaviours["web:1"] = Behaviour(exits_after_s=0.5, exit_code=0)
+        farm.world.behaviours["web:2"] = Behaviour(exits_after_s=20.0, exit_code=0)
+        await farm.apply(3, "web:1", Restart="never")
+        await farm.sim.converged(60)
+        await farm.apply(3, "web:2", Restart="never")
+        await farm.clock.sleep(after_s)
+        await farm.sim.core.pause(web, "ann", "to look")
+        await farm.clock.sleep(90.0)
+        await farm.sim.core.resume(web, "ann")
+        await farm.sim.converged(60)
+        assert len(farm.made_s()) == 6
+
+    farmed(body, engines=2)
 
 
 @pytest.mark.parametrize("first", [int(_ONE)] if _ONE else range(0, SEEDS, BATCH))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from skep.control.documents import Pause, SpecDocument, spec_of
 from skep.control.rollback import is_automatic, sized_like, told_of
+from skep.model.spec import WorkloadSpec
 from skep.model.state import Desired, Record, Revision
 from skep.specs.canonical import to_json
 
@@ -37,8 +38,17 @@ def paused_by(document: SpecDocument) -> str:
 
 def as_settled(document: SpecDocument) -> SpecDocument:
     """What members that are replaced follow while it is paused: the last template that all of them followed, with the
-    count of today. So nothing that fails is replaced by what was being rolled out."""
-    return _with(document, document.paused.settled) if document.paused else document
+    count of today. So nothing that fails is replaced by what was being rolled out. What is a job, or was one, follows
+    what it has begun: going back and on again would run twice what has completed (W54)."""
+    pause = document.paused
+    if pause is None:
+        return document
+    return _with(document, pause.begun if _is_job(pause.begun) or _is_job(pause.settled) else pause.settled)
+
+
+def _is_job(template: bytes) -> bool:
+    spec = spec_of(template)
+    return isinstance(spec, WorkloadSpec) and spec.restart.once
 
 
 def as_begun(document: SpecDocument) -> SpecDocument:
