@@ -141,22 +141,24 @@ class Catalog:
         await self._store.put(spec_path(key), encode(document), version=stored.version)
         return document
 
-    async def undo(self, before: SpecDocument, spec: bytes, author: Author) -> SpecDocument:
-        """Go back by ourselves: a generation of its own, marked as automatic. ConflictError: it is not as `before`."""
+    async def undo(self, before: SpecDocument, spec: bytes, author: Author, term: int) -> SpecDocument:
+        """Go back by ourselves: a generation of its own, marked as automatic. ConflictError: it is not as `before`;
+        StaleTermError: `term` is over, and so is what was seen under it."""
         revision = Revision(before.generation + 1, author.who, author.when_s, spec, why=author.why, automatic=True)
         after = replace(before, generation=revision.generation, spec=spec, history=self._extended(before, revision))
-        await self._replace(before, after)
+        await self._replace(before, after, term)
         return after
 
-    async def set_paused(self, before: SpecDocument, paused: Pause | None) -> None:
-        """Neither a generation nor a revision: what is wanted stays the same. ConflictError: it is not as `before`."""
-        await self._replace(before, replace(before, paused=paused))
+    async def set_paused(self, before: SpecDocument, paused: Pause | None, term: int | None = None) -> None:
+        """Neither a generation nor a revision: what is wanted stays the same. Errors as of `undo`; what people ask for
+        is of no term."""
+        await self._replace(before, replace(before, paused=paused), term)
 
-    async def _replace(self, before: SpecDocument, after: SpecDocument) -> None:
+    async def _replace(self, before: SpecDocument, after: SpecDocument, term: int | None) -> None:
         stored = await self._store.get(spec_path(before.key))
         if stored is None or decode(SpecDocument, stored.value) != before:
             raise ConflictError(f"{before.key} was changed meanwhile")
-        await self._store.put(stored.key, encode(after), version=stored.version)
+        await self._store.put(stored.key, encode(after), version=stored.version, term=term)
 
     async def forget(self, key: Key, generation: int) -> bool:
         """Drop the spec, unless a newer generation was accepted meanwhile; False when it was."""

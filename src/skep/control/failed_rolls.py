@@ -25,8 +25,8 @@ WHO = "skep"
 class FailedRolls:
     """The answer to a roll that has failed.
 
-    One write with compare-and-set: a crash before it changes nothing, and after it there is another generation, or a
-    pause, of which the roll is not asked again.
+    One write of the spec under the leader's term, with compare-and-set: a crash before it changes nothing of what is
+    wanted, and after it there is another generation, or a pause, of which the roll is not asked again.
     """
 
     def __init__(self, catalog: Catalog, records: Records, journal: Journal, clock: Clock) -> None:
@@ -53,12 +53,12 @@ class FailedRolls:
         return True
 
     async def _go_back(self, document: SpecDocument, spec: bytes, why: str) -> None:
-        after = await self._catalog.undo(document, spec, Author(WHO, self._clock.wall_s(), why))
+        after = await self._catalog.undo(document, spec, Author(WHO, self._clock.wall_s(), why), self._records.term)
         self._say(after, "RolledBack", why)
 
     async def _stand_still(self, document: SpecDocument, record: Record, desired: Desired, why: str) -> None:
         pause = begin(document, record, WHO, self._clock.wall_s(), why, automatic=True)
-        await self._catalog.set_paused(document, pause)
+        await self._catalog.set_paused(document, pause, self._records.term)
         self._say(document, "Paused", why)
         if desired.numbered and as_settled(replace(document, paused=pause)).spec != document.spec:
             # What ended was of the template that failed; the one that is followed now has its first try at once.

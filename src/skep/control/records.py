@@ -31,8 +31,8 @@ class Records:
     def __init__(
         self, store: Store, clock: Clock, term: int, changed: Callable[[Key], None] = lambda key: None
     ) -> None:
-        """`changed` is called with the key of each record that was written."""
-        self._store, self._clock, self._term, self._changed = store, clock, term, changed
+        """`changed` is called with the key of each record that was written. `term` stays as it is."""
+        self._store, self._clock, self.term, self._changed = store, clock, term, changed
         self._cache: dict[Key, tuple[Record, int]] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
         self._together: dict[Key, _Together] = {}
@@ -101,7 +101,7 @@ class Records:
         version = self._cache[record.key][1]
         value = encode_record(record, self._clock.monotonic_s(), self._clock.wall_s())
         try:
-            version = await self._store.put(record_path(record.key), value, version=version, term=self._term)
+            version = await self._store.put(record_path(record.key), value, version=version, term=self.term)
         except BaseException:
             self._cache.pop(record.key, None)
             raise
@@ -110,7 +110,7 @@ class Records:
 
     async def erase(self, key: Key) -> None:
         """Nothing of the key is left to be remembered."""
-        await self._store.delete(record_path(key), term=self._term)
+        await self._store.delete(record_path(key), term=self.term)
         self.forget(key)
 
     def forget(self, key: Key) -> None:

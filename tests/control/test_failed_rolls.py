@@ -1,0 +1,62 @@
+"""What skep writes by itself when a roll has failed (semantics.md W46, W47), and under which term."""
+
+from typing import Literal
+
+import pytest
+
+from skep.control.documents import SpecDocument
+from skep.control.failed_rolls import FailedRolls
+from skep.control.records import Records
+from skep.model.errors import StaleTermError
+from skep.model.state import Desired, Limits, Record
+from tests.control.desk import Desk
+from tests.control.test_intake import at_a_desk
+from tests.control.values import WEB
+from tests.sim.controller import workload
+from tests.sim.loop import SimClock
+
+SETTLED = Record(WEB, observed_generation=2, begun=2, settled=1)
+
+
+async def _answered(desk: Desk, term: int, action: Literal["pause", "rollback"]) -> SpecDocument:
+    """The document after the answer to a second generation that failed."""
+    await desk.apply(workload("web", 2, "web:1"))
+    await desk.apply(workload("web", 2, "web:2"))
+    clock = SimClock()
+    records = Records(desk.store, clock, term)
+    await records.read(WEB)
+    desired = Desired(WEB, 2, 2, "f", numbered=True, limits=Limits(failure_action=action))
+    rolls = FailedRolls(desk.catalog, records, desk.journal, clock)
+    assert await rolls.answer(await desk.catalog.require(WEB), SETTLED, desired, "1 of 2 failed")
+    return await desk.catalog.require(WEB)
+
+
+def test_w47_it_goes_back_as_a_new_generation_or_stands_still_as_the_same() -> None:
+    async def body(desk: Desk) -> None:
+        after = await _answered(desk, await desk.store.acquire("one"), "rollback")
+        assert (after.generation, after.history[0].automatic, after.spec) == (3, True, after.history[2].spec)
+        assert after.history[0].why == "generation 2 failed: 1 of 2 failed"
+
+    async def still(desk: Desk) -> None:
+        after = await _answered(desk, await desk.store.acquire("one"), "pause")
+        assert after.generation == 2
+        assert after.paused
+        assert (after.paused.automatic, after.paused.settled) == (True, after.history[1].spec)
+
+    at_a_desk(body)
+    at_a_desk(still)
+
+
+@pytest.mark.parametrize("action", ["pause", "rollback"])
+def test_f15_whose_term_is_over_neither_goes_back_nor_pauses(action: Literal["pause", "rollback"]) -> None:
+    """Its look is an old one, and another controller has the roll now."""
+
+    async def body(desk: Desk) -> None:
+        term = await desk.store.acquire("one")
+        await desk.store.acquire("another")
+        with pytest.raises(StaleTermError):
+            await _answered(desk, term, action)
+        document = await desk.catalog.require(WEB)
+        assert (document.generation, document.paused) == (2, None)
+
+    at_a_desk(body)
