@@ -26,6 +26,14 @@ async def answer(head: str, writer: asyncio.StreamWriter) -> None:
     await say(writer, b"[]")
 
 
+async def hang_up(head: str, writer: asyncio.StreamWriter) -> None:
+    """After the answer: the next call needs a connection of its own."""
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
+    )
+    writer.close()
+
+
 async def said(endpoint: str, files: TlsFiles | None) -> str:
     """What a call on an engine fails with, empty where it does not."""
     engine = DockerEngine(endpoint, access=Access({endpoint: files} if files else {}))
@@ -139,10 +147,22 @@ async def test_a_certificate_that_was_renewed_is_used_without_a_restart(ours: Au
         with pytest.raises(UnavailableError, match="may not take the client certificate"):
             await engine.containers({})
         shutil.copy(new.cert, old.cert)
-        shutil.copy(new.key, old.key)
         with pytest.raises(UnavailableError, match="may not take the client certificate"):
-            await engine.containers({})
+            await engine.containers({})  # half of them are of no use, and the old ones stay
+        shutil.copy(new.key, old.key)
         assert list(await engine.containers({})) == []
+        await engine.close()
+
+
+async def test_a_ca_that_was_replaced_is_trusted_no_more_without_a_restart(ours: Authority, theirs: Authority) -> None:
+    files, server = ours.issue("client", "ann"), ours.server("127.0.0.1")
+    async with serving_tcp(hang_up, server) as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        engine = DockerEngine(endpoint, access=Access({endpoint: files}))
+        assert list(await engine.containers({})) == []
+        shutil.copy(theirs.ca, files.ca)
+        with pytest.raises(UnavailableError, match="its certificate is not signed by"):
+            await engine.containers({})
         await engine.close()
 
 

@@ -1,6 +1,5 @@
 """From an endpoint to a pool of connections: unix sockets, TCP with and without TLS, ssh, docker's contexts."""
 
-import contextlib
 import errno
 import os
 import socket
@@ -17,7 +16,7 @@ from aiohttp.client_exceptions import UnixClientConnectorError
 from skep.adapters.docker_contexts import read_context
 from skep.adapters.docker_errors import UnreachableError
 from skep.adapters.docker_ssh import ALIVE_INTERVAL_S, SshConnector
-from skep.adapters.docker_tls import hung_up_fault, load_own, tls_context, tls_fault
+from skep.adapters.docker_tls import RenewingContext, hung_up_fault, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import Fault, InvalidError
 from skep.specs.endpoints import endpoint_fault, ssh_target, without_password
@@ -41,12 +40,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An open way to an engine: `url` is where requests go, in the pool of `connector`."""
+    """An open way to an engine: `url` is where requests go, in the pool of `connector`. `tls` is None in the clear."""
 
     url: str
     connector: aiohttp.BaseConnector
-    tls: TlsFiles = field(default_factory=TlsFiles)
-    context: ssl.SSLContext | None = None
+    tls: TlsFiles | None = None
 
     async def close(self) -> None:
         await self.connector.close()
@@ -56,26 +54,18 @@ class Route:
     def fault(self, error: BaseException, *, fresh: bool) -> str:
         """Why a connection failed, where its own words don't say it; empty where they do.
 
-        `fresh`: nothing has been heard yet. A certificate that was renewed meanwhile is used from the next connection.
+        `fresh`: nothing has been heard yet.
         """
         causes = tuple(_causes(error))
         said = [str(cause) for cause in causes if isinstance(cause, UnreachableError)]
         said += [_no_connection(cause) for cause in causes if type(cause) in _NO_CONNECTION]
-        if said or self.context is None:
+        if said or self.tls is None:
             return said[0] if said else ""
         # aiohttp's own errors of TLS are only wrapped around ssl's.
         faults = [one for one in causes if isinstance(one, ssl.SSLError) and not isinstance(one, aiohttp.ClientError)]
         if not faults and not (fresh and any(isinstance(cause, _HUNG_UP) for cause in causes)):
             return ""
-        self._renew(self.context)
         return tls_fault(faults[0], self.tls) if faults else hung_up_fault(self.tls)
-
-    def _renew(self, context: ssl.SSLContext) -> None:
-        """Files that can't be read now were read before: what they were is kept."""
-        with contextlib.suppress(OSError):
-            load_own(context, self.tls)
-            if self.tls.ca:
-                context.load_verify_locations(self.tls.ca)
 
 
 _NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError, UnixClientConnectorError)
@@ -163,10 +153,8 @@ def _by_address(endpoint: str, files: TlsFiles | None) -> Route:
             f"http://{host}:{parts.port or PLAIN_PORT}", aiohttp.TCPConnector(limit=0, socket_factory=alive_socket)
         )
     files = files or TlsFiles()
-    context = tls_context(files)
     return Route(
         f"https://{host}:{parts.port or TLS_PORT}",
-        aiohttp.TCPConnector(limit=0, ssl=context, socket_factory=alive_socket),
+        aiohttp.TCPConnector(limit=0, ssl=RenewingContext(files), socket_factory=alive_socket),
         files,
-        context,
     )

@@ -2,10 +2,47 @@
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 from skep.adapters.docker_errors import UnreachableError
 from skep.model.cluster import TlsFiles
+from skep.specs.renewed import Stamps, stamps
 from skep.specs.unreadable import unreadable
+
+
+class RenewingContext(ssl.SSLContext):
+    """Each connection is made with the files as they are by then: a CA that was taken out is trusted no more.
+
+    OpenSSL can't take a CA out of a context, so that each time it is a new one. Files that are of no use for the moment
+    leave the one before them in place. Raises as tls_context.
+    """
+
+    def __new__(cls, files: TlsFiles) -> "RenewingContext":
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._stamps = _stamps(files)
+        self._made = tls_context(files)
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """As ssl's own."""
+        self._look()
+        return self._made.wrap_bio(*args, **options)
+
+    def _look(self) -> None:
+        now = _stamps(self._files)
+        if now == self._stamps:
+            return
+        try:
+            self._made = tls_context(self._files)
+        except UnreachableError:
+            return
+        self._stamps = now
+
+
+def _stamps(files: TlsFiles) -> Stamps:
+    return stamps(path for path in (files.ca, files.cert, files.key) if path)
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
@@ -15,12 +52,11 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     if not files.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    load_own(context, files)
+    _load_own(context, files)
     return context
 
 
-def load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
-    """The client's certificate into the context, again when its files were renewed. UnreachableError as tls_context."""
+def _load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
     if not files.cert and not files.key:
         return
     if not files.cert or not files.key:

@@ -9,6 +9,7 @@ import structlog
 
 from skep.model.errors import RefusedError
 from skep.server.tls_handshake import WatchedContext
+from skep.specs.renewed import Stamps, stamps
 from skep.specs.unreadable import unreadable
 
 log = structlog.get_logger()
@@ -25,6 +26,10 @@ class ServerFiles:
     key: str
     client_ca: str
 
+    def stamps(self) -> Stamps:
+        """As specs.renewed has them, of all files."""
+        return stamps((self.cert, self.key, self.client_ca))
+
 
 class Certificates:
     """The TLS context of a server. A renewed file counts for connections from then on; those that are open stay."""
@@ -33,7 +38,7 @@ class Certificates:
         """RefusedError names the file that is of no use, and why."""
         self.files = files
         self._look_every_s = look_every_s
-        self._stamps = _stamps(files)
+        self._stamps = files.stamps()
         self._context = server_context(files)
         self._looked_s = time.monotonic()
 
@@ -46,10 +51,10 @@ class Certificates:
     def look(self) -> None:
         """At the files, now."""
         self._looked_s = time.monotonic()
-        stamps = _stamps(self.files)
-        if stamps == self._stamps:
+        now = self.files.stamps()
+        if now == self._stamps:
             return
-        self._stamps = stamps
+        self._stamps = now
         try:
             self._context = server_context(self.files)
         except RefusedError as error:
@@ -102,16 +107,3 @@ def _text(path: str, what: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RefusedError(unreadable(what, path, error)) from error
-
-
-def _stamps(files: ServerFiles) -> tuple[tuple[int, ...], ...]:
-    """Differ when a file was written or replaced; empty for one that is not there."""
-    return tuple(_stamp(path) for path in (files.cert, files.key, files.client_ca))
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return ()
-    return status.st_mtime_ns, status.st_ino, status.st_size
