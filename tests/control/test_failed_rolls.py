@@ -4,26 +4,38 @@ from typing import Literal
 
 import pytest
 
+from skep.adapters.store_memory import MemoryStore
 from skep.control.documents import SpecDocument
 from skep.control.failed_rolls import FailedRolls
 from skep.control.records import Records
-from skep.model.errors import StaleTermError
-from skep.model.state import Desired, Limits, Record
+from skep.model.errors import StaleTermError, UnavailableError
+from skep.model.plan import ActionKind
+from skep.model.state import Desired, Failure, Ledger, Limits, Record
 from tests.control.desk import Desk
 from tests.control.test_intake import at_a_desk
 from tests.control.values import WEB
 from tests.sim.controller import workload
 from tests.sim.loop import SimClock
 
-SETTLED = Record(WEB, observed_generation=2, begun=2, settled=1)
+ENDED = Failure("1", ActionKind.START, 3, 300.0, "exit 1", "m1")
+SETTLED = Record(WEB, observed_generation=2, ledger=Ledger(failures=(ENDED,)), begun=2, settled=1)
 
 
-async def _answered(desk: Desk, term: int, action: Literal["pause", "rollback"]) -> SpecDocument:
-    """The document after the answer to a second generation that failed."""
+class Unwritable(MemoryStore):
+    """The store of records of a controller that dies before it writes one."""
+
+    async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
+        raise UnavailableError("it is gone")
+
+
+async def _answered(
+    desk: Desk, term: int, action: Literal["pause", "rollback"], store: MemoryStore | None = None
+) -> SpecDocument:
+    """The document after the answer to a second generation that failed; `store` is for the records."""
     await desk.apply(workload("web", 2, "web:1"))
     await desk.apply(workload("web", 2, "web:2"))
     clock = SimClock()
-    records = Records(desk.store, clock, term)
+    records = Records(store or desk.store, clock, term)
     await records.read(WEB)
     desired = Desired(WEB, 2, 2, "f", numbered=True, limits=Limits(failure_action=action))
     rolls = FailedRolls(desk.catalog, records, desk.journal, clock)
@@ -58,5 +70,16 @@ def test_f15_whose_term_is_over_neither_goes_back_nor_pauses(action: Literal["pa
             await _answered(desk, term, action)
         document = await desk.catalog.require(WEB)
         assert (document.generation, document.paused) == (2, None)
+
+    at_a_desk(body)
+
+
+def test_w38_what_stands_still_has_forgiven_what_the_failed_template_did_even_after_a_crash() -> None:
+    """Else slots that ended too often stay empty, and nothing but a new spec fills them."""
+
+    async def body(desk: Desk) -> None:
+        with pytest.raises(UnavailableError):
+            await _answered(desk, await desk.store.acquire("one"), "pause", Unwritable())
+        assert (await desk.catalog.require(WEB)).paused is None
 
     at_a_desk(body)

@@ -58,12 +58,13 @@ class FailedRolls:
 
     async def _stand_still(self, document: SpecDocument, record: Record, desired: Desired, why: str) -> None:
         pause = begin(document, record, WHO, self._clock.wall_s(), why, automatic=True)
-        await self._catalog.set_paused(document, pause, self._records.term)
-        self._say(document, "Paused", why)
         if desired.numbered and as_settled(replace(document, paused=pause)).spec != document.spec:
-            # What ended was of the template that failed; the one that is followed now has its first try at once.
+            # What ended was of the template that failed; the one that is followed then has its first try at once. This
+            # comes first, for nobody would do it after the pause; a crash in between lets the roll fail once more.
             forgiven = ledgers.forgive(record.ledger)
             await self._records.write(replace(record, ledger=replace(forgiven, streak=record.ledger.streak)))
+        await self._catalog.set_paused(document, pause, self._records.term)
+        self._say(document, "Paused", why)
 
     def _say(self, document: SpecDocument, reason: str, why: str) -> None:
         self._journal.say(document.key, reason, f"generation {document.generation} by {WHO}: {why}")
