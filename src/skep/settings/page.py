@@ -37,8 +37,8 @@ the same name in the environment, that one in the file; so do its TLS files. Pat
 | `context://NAME` | as the context of docker's client says, with its TLS files |
 
 TLS is 1.2 or newer, and an engine's certificate has to bear the name or address of its endpoint. ssh never asks: keys,
-known hosts and jumps are those of its own settings. TLS files that are renewed count for connections from then on, and a CA
-that was taken out of its file is trusted no more.
+known hosts and jumps are those of its own settings. TLS files that are renewed count for connections from then on, and
+a CA that was taken out of its file is trusted no more.
 
 ## Over TLS
 
