@@ -1,6 +1,6 @@
 """What a classic Swarm manager may not show yet (semantics.md 5.4, F9)."""
 
-from skep.control.hidden import Hidden
+from skep.control.hidden import REMEMBERED_MAX, Hidden
 
 
 class Time:
@@ -77,3 +77,18 @@ def test_only_so_many_are_remembered() -> None:
         hidden.made(f"id {number}", f"request {number}")
     assert not hidden.may_hide("id 0")
     assert hidden.may_hide("id 2999")
+
+
+def test_what_nobody_misses_any_more_does_not_count_against_what_is_missed_now() -> None:
+    """As what skep removed itself while it was missed."""
+    time = Time()
+    hidden = Hidden(75.0, time, unknown_before=False)
+    for number in range(REMEMBERED_MAX + 1):
+        hidden.misses(f"id {number}")
+    assert not hidden.misses("another")
+    time.now_s += 149
+    hidden.listed((), ())
+    assert not hidden.misses("another")
+    time.now_s += 2
+    hidden.listed((), ())
+    assert hidden.misses("another")

@@ -37,11 +37,11 @@ class Hidden:
             self._unanswered[request] = self._now_s() + self._age_s
 
     def listed(self, requests: Collection[str], containers: Collection[str]) -> None:
-        """These creations show, and these containers."""
-        for request in [r for r in self._unanswered if r in requests]:
-            del self._unanswered[request]
-        for container in [c for c in self._missed if c in containers]:
-            del self._missed[container]
+        """These creations show, and these containers. What has had its time is forgotten; of a container that is missed
+        not before nobody asks for it any more, for each listing does."""
+        now_s = self._now_s()
+        self._unanswered = {r: s for r, s in self._unanswered.items() if s > now_s and r not in requests}
+        self._missed = {c: s for c, s in self._missed.items() if s > now_s - self._age_s and c not in containers}
 
     def misses(self, container: str) -> bool:
         """Whether one that showed, and of which nobody told that it went, may be there all the same: a manager that was
