@@ -83,12 +83,30 @@ def test_what_many_keys_say_at_once_is_written_once() -> None:
     run(body)
 
 
-class Slow(MemoryStore):
-    """Takes a moment for each write, and counts them."""
+def test_an_event_and_the_end_of_the_oldest_are_asked_of_the_store_together() -> None:
+    async def body() -> None:
+        store = Slow()
+        journal = await loaded(store, kept=1)
+        for n in range(2):
+            journal.say(WEB, "Missing", f"event {n}")
+            await journal.flush()
+        assert store.ended_during_puts == 1
 
-    puts = 0
+    run(body)
+
+
+class Slow(MemoryStore):
+    """Takes a moment for each write, and counts them and the removals that were asked for meanwhile."""
+
+    puts = ended_during_puts = waiting = 0
 
     async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
         self.puts += 1
+        self.waiting += 1
         await asyncio.sleep(0.01)
+        self.waiting -= 1
         return await super().put(key, value, version=version, term=term)
+
+    async def delete(self, key: str, *, version: int | None = None, term: int | None = None) -> None:
+        self.ended_during_puts += bool(self.waiting)
+        await super().delete(key, version=version, term=term)

@@ -41,11 +41,11 @@ class Plugged:
 
 class Desk:
     def __init__(self, group: asyncio.TaskGroup) -> None:
-        self.lab, store = Lab("alpha"), MemoryStore()
+        self.lab, self.store = Lab("alpha"), (store := MemoryStore())
         clock, self.level = self.lab.clock, Plugged(self.lab)
         self.catalog, self.records = Catalog(store, 10), Records(store, clock, 1)
-        journal, actions = Journal(store, clock, 100), Actions(group, clock, lambda key: None)
-        self.reconciler = Reconciler(self.level, self.catalog, self.records, journal, actions, clock, Random(1))
+        self.journal, actions = Journal(store, clock, 100), Actions(group, clock, lambda key: None)
+        self.reconciler = Reconciler(self.level, self.catalog, self.records, self.journal, actions, clock, Random(1))
 
     async def turn(self) -> Turn:
         return await self.reconciler.reconcile(WEB.key)
@@ -82,5 +82,20 @@ def test_nothing_counts_as_done_after_a_look_that_failed_until_the_next_one() ->
             assert not (await desk.turn()).rested, "what is shown of it is to be made anew"
             assert (await desk.view()).converged
             assert (await desk.turn()).rested
+
+    run(main)
+
+
+def test_what_was_said_of_a_key_is_written_at_the_end_of_a_turn_that_fails_too() -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            desk = Desk(group)
+            await desk.settle()
+            before = len(await desk.store.list("event/"))
+            desk.level.away = True
+            desk.journal.say(WEB.key, "Configured", "generation 2")
+            with pytest.raises(UnavailableError):
+                await desk.turn()
+            assert len(await desk.store.list("event/")) == before + 1
 
     run(main)

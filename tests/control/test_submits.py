@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
+from skep.adapters.store_memory import MemoryStore
 from skep.control.core import Core
 from skep.specs.source import SourceFile
 from tests.sim.container_run import farm
@@ -55,3 +56,25 @@ def _looks(submit: Submit, submits: int) -> int:
 @pytest.mark.parametrize("submit", [_in_turn, _at_once], ids=["one after the other", "all at once"])
 def test_ten_thousand_submits_of_one_name_are_a_handful_of_looks(submit: Submit) -> None:
     assert _looks(submit, SUBMITS) <= _looks(submit, 1) + MORE_MAX
+
+
+class SlowAboutEvents(MemoryStore):
+    """Takes an hour for each of them."""
+
+    async def put(self, key: str, value: bytes, *, version: int | None = None, term: int | None = None) -> int:
+        if key.startswith("event/"):
+            await asyncio.sleep(3600)
+        return await super().put(key, value, version=version, term=term)
+
+
+def test_who_submits_waits_for_the_spec_alone_to_be_on_the_disk() -> None:
+    async def main() -> None:
+        sim = farm(1, 1)
+        sim.store = SlowAboutEvents()
+        async with sim.running() as core:
+            with capture_logs():
+                asked_s = sim.clock.monotonic_s()
+                await core.apply([_file(LAST)], "ann", False)
+                assert sim.clock.monotonic_s() - asked_s < 1
+
+    run(main)

@@ -227,9 +227,8 @@ class Core:
     async def apply(
         self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
     ) -> tuple[ChangeView, ...]:
-        changes = await self._intake.apply(files, who, adopt, kind, why)
-        await self._journal.flush()
-        return changes
+        """The events are written by the turns that this begins: who submits waits for the disk once, for the spec."""
+        return await self._intake.apply(files, who, adopt, kind, why)
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         preview = Preview(self._catalog, self._running)

@@ -15,7 +15,7 @@ BATCH = 100
 
 
 class Journal:
-    """The last `kept` events. They are written with `flush`, at the end of each turn."""
+    """The last `kept` events. They are written with `flush`, at the end of each turn: of one that fails, too."""
 
     def __init__(self, store: Store, clock: Clock, kept: int) -> None:
         self._store, self._clock, self._kept = store, clock, kept
@@ -58,9 +58,10 @@ class Journal:
             self._writing = False
 
     async def _write(self, event: Event) -> None:
-        await self._store.put(event_path(event.seq), encode(event))
-        if event.seq > self._kept:
-            await self._store.delete(event_path(event.seq - self._kept))
+        """Together with the end of the one that it drives out: the disk is waited for once."""
+        old = event.seq - self._kept
+        ended = [self._store.delete(event_path(old))] if old > 0 else []
+        await asyncio.gather(self._store.put(event_path(event.seq), encode(event)), *ended)
 
     def since(self, seq: int, key: str = "") -> tuple[Event, ...]:
         """Events after `seq`, oldest first; only those of `key` where one is named."""

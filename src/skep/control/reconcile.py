@@ -116,6 +116,7 @@ class Reconciler:
             turn = await self._turn(key)
         except SkepError as error:
             self._troubles[key] = str(error)
+            await self._journal.flush()
             raise
         was_in_trouble = self._troubles.pop(key, None) is not None
         return replace(turn, rested=turn.rested and not was_in_trouble)
