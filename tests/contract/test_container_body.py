@@ -15,7 +15,7 @@ from skep.adapters.node_image import build_example_image
 from skep.control.container_level import ContainerLevel
 from skep.control.endpoints import EngineBook
 from skep.model.cluster import StaticCluster
-from skep.model.errors import RejectedError, UnavailableError
+from skep.model.errors import NoImageError, RejectedError
 from skep.model.spec import Device, Gpus, HealthCheck, Mount, Port, Resources, WorkloadSpec
 from skep.model.state import Limits, Member, Phase, Record
 from skep.planning.container import render
@@ -171,6 +171,6 @@ async def test_a_port_that_is_taken_is_a_refusal_that_leaves_nothing(
 
 
 async def test_an_image_of_a_registry_that_is_away_is_told_in_its_words(create: Create, spec: WorkloadSpec) -> None:
-    """W32: it may be there later."""
-    with pytest.raises(UnavailableError, match=r"pull image 127\.0\.0\.1:9/nowhere:1.*connection refused"):
+    """W32: it may be there later, and is asked for with the back-off of pulls."""
+    with pytest.raises(NoImageError, match=r"pull image 127\.0\.0\.1:9/nowhere:1.*connection refused"):
         await create(replace(spec, image="127.0.0.1:9/nowhere:1"))
