@@ -121,6 +121,23 @@ async def test_writes_that_wait_are_committed_together_and_answered_one_by_one(s
     assert await store.get("taken") is None
 
 
+async def test_who_meets_a_commit_that_was_made_although_it_failed_reads_what_is_stored(store: SqliteStore) -> None:
+    version = await store.put("document", b"before", version=0)
+    answers = iter([apsw.SQLITE_IOERR])
+    store._connection.set_wal_hook(lambda connection, name, pages: next(answers, apsw.SQLITE_OK))
+    with _busy(store):
+        tasks = [
+            asyncio.ensure_future(store.put("document", b"after", version=version)),
+            asyncio.ensure_future(store.put("other", b"x", version=0)),
+        ]
+        await asyncio.sleep(0)
+    assert [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)] == [ConflictError] * 2
+    found = await store.get("document")
+    assert found is not None
+    assert found.value == b"after"
+    await store.put("document", b"last", version=found.version)
+
+
 async def test_one_write_that_the_disk_refuses_keeps_no_other_from_being_written(store: SqliteStore) -> None:
     with _files_no_larger_than(200_000):
         with _busy(store):

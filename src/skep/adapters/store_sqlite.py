@@ -168,15 +168,18 @@ class SqliteStore:
             self._remember(write)
 
     def _remember(self, write: _Write) -> None:
-        if write.key is None or write.error is not None:
+        if write.error is not None:
+            self._look_again(write)
+        elif write.key is None:
             return
-        if write.value is None:
+        elif write.value is None:
             self._mirror.delete(write.key)
         else:
             self._mirror.put(Versioned(write.key, bytes(write.value), write.result))
 
     def _look_again(self, write: _Write) -> None:
-        """A commit that failed may have been made all the same. One that can't even be asked for was not."""
+        """A commit that failed may have been made all the same. What can't be asked for now is asked for by the next
+        write that is refused: who is told of a conflict reads again, and must not read the same."""
         if write.key is None:
             return
         with suppress(apsw.Error, UnicodeError):
