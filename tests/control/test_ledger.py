@@ -1,13 +1,13 @@
 """What stays on the books, what leaves them, and what is done again: as tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from skep.control.ledger import LISTING_AGE_S, Outcome, Sight, advance, begin, forgive, settle
 from skep.model.errors import NotReadyError, RejectedError, UnavailableError
 from skep.model.plan import Action, ActionKind, Reason
-from skep.model.state import EVERYTHING, Entry, Life, Phase, Role
+from skep.model.state import EVERYTHING, Entry, Life, Member, Phase, Role
 from tests.control.values import act, creation, desired, failure, ledger, member, sight
 
 NOW_S = 100.5
@@ -179,6 +179,34 @@ def test_what_was_applied_in_place_is_remembered_from_its_success_on() -> None:
     entry = act(ActionKind.UPDATE)
     assert settle(ledger(entry), sight(member(), outcomes=(SILENCE,)), NOW_S, 0.5).ledger.applied == ""
     assert settle(ledger(entry), sight(member(), outcomes=(DONE,)), NOW_S, 0.5).ledger.applied == "f1"
+
+
+@pytest.mark.parametrize(
+    ("holds", "seen", "applied"),
+    [
+        ("it has it", member(), "f1"),
+        ("a job whose parts run or completed", member(wanted=3, completed=1), "f1"),
+        ("it has another", replace(member(), fingerprint="f0"), ""),
+        ("the cluster undid it", member(rolled_back=True), ""),
+        ("a part of it failed, and may be what is to be tried again", member(wanted=3, completed=2, failed=1), ""),
+        ("others made it", member(foreign=True), ""),
+    ],
+)
+def test_w54_what_a_cluster_has_was_given_to_it_also_where_a_crash_or_silence_took_the_answer(
+    holds: str, seen: Member, applied: str
+) -> None:
+    """Else a job of which a part fails later is run again as a whole, with all that has completed."""
+    for outcomes in ((), (SILENCE,)):
+        look = sight(seen, outcomes=outcomes, wanted=desired(1, in_place=True))
+        settled = settle(ledger(act(ActionKind.UPDATE)), look, NOW_S, 0.5).ledger
+        assert settled.applied == applied, holds
+
+
+def test_w54_a_retry_of_what_has_not_failed_lets_nothing_be_tried_again_when_it_fails() -> None:
+    wanted, books = desired(1, in_place=True), replace(ledger(), applied="f1")
+    for seen in (member(wanted=3, completed=2), member(wanted=3, completed=2, failed=1)):
+        books = settle(forgive(books) if not seen.failed else books, sight(seen, wanted=wanted), NOW_S, 0.5).ledger
+    assert books.applied == "f1"
 
 
 def test_a_creation_beside_one_that_is_leaving_is_still_wanted() -> None:

@@ -292,7 +292,7 @@ class Books:
     def closed(self, entries: tuple[Entry, ...]) -> Ledger:
         """The ledger with these entries left."""
         desired, observed = self._sight.desired, self._sight.observed
-        ledger = replace(self._ledger, entries=entries, applied=self._applied)
+        ledger = replace(self._ledger, entries=entries, applied=self._given())
         if not _is_blind(self._sight):
             ledger = jobs.recorded(desired, observed, replace(ledger, entries=self._ledger.entries))
             ledger, desired = replace(ledger, entries=entries), jobs.remaining(desired, observed, ledger)
@@ -304,6 +304,14 @@ class Books:
         if desired.numbered and not _is_blind(self._sight) and is_at_rest(desired, observed, ledger, self.now_s):
             return replace(ledger, streak=0, failures=tuple(f for f in failures if f.subject or is_count(f)))
         return ledger
+
+    def _given(self) -> str:
+        """What a cluster has, and neither undid nor failed in, it was given, whatever became of the answer: it needs no
+        other try, not even when something of it fails later."""
+        desired = self._sight.desired
+        given = [m for m in self._sight.observed.members if m.fingerprint == desired.fingerprint and not m.foreign]
+        is_given = desired.in_place and any(not m.rolled_back and not m.failed for m in given)
+        return desired.fingerprint if is_given else self._applied
 
     def _still_matters(self, failure: Failure) -> bool:
         desired, observed = self._sight.desired, self._sight.observed
