@@ -50,6 +50,15 @@ def test_a_roll_has_failed_by_ratio_or_deadline(holds: str, limits: object, book
     assert why(replace(FOUR, limits=limits), books) == told, holds  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("count", "percent", "allowed"), [(50, 58, 29), (100, 29, 29), (90, 70, 63), (200, 29, 58)])
+def test_w47_exactly_as_many_as_are_allowed_may_fail(count: int, percent: int, allowed: int) -> None:
+    """Also where a fraction is no exact number."""
+    desired = replace(FOUR, size=count, limits=replace(LIMITS, failure_ratio_max=percent / 100))
+    ended = [f"failed start {slot} 1 100 m{slot}" for slot in range(1, allowed + 2)]
+    assert not why(desired, ", ".join([BEGUN, *ended[:-1]]), to_replace=count)
+    assert why(desired, ", ".join([BEGUN, *ended]), to_replace=count).startswith(f"{allowed + 1} of {count} failed")
+
+
 @pytest.mark.parametrize(
     ("desired", "silent", "to_replace"),
     [

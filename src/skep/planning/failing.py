@@ -33,8 +33,10 @@ def _too_many(census: Census, progress: Progress) -> str:
     """Slots whose members ended, or were stopped as unhealthy, since this generation began: what was made for an older
     one is not counted, and an image that can't be had is no member that failed."""
     failed = [f for f in census.ledger.failures if is_count(f) and f.count]
-    allowed = census.desired.limits.failure_ratio_max * progress.to_replace
-    if not failed or not progress.to_replace or len(failed) <= allowed:
+    if not failed or not progress.to_replace:
+        return ""
+    # Divided, as Swarm does: 0.58 * 50 is less than 29.
+    if len(failed) / progress.to_replace <= census.desired.limits.failure_ratio_max:
         return ""
     worst = max(failed, key=lambda f: (f.count, f.subject))
     return f"{len(failed)} of {progress.to_replace} failed" + (f": {worst.message}" if worst.message else "")
