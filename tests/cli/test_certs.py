@@ -116,6 +116,10 @@ def test_what_is_there_stays(folder: Path) -> None:
         (["server", "a b"], "'a b' is no host's name: give the server's name or address with --address"),
         (["server", "a", "--address", "b:1"], "'b:1' is neither a host's name nor an IP address"),
         (["client", "../x"], "'../x' can't be a name"),
+        (["client", "a" * 65], "'" + "a" * 65 + "' can't be a name"),
+        (["server", "é" * 40, "--address", "b"], "'" + "é" * 40 + "' can't be a name"),
+        (["client", ""], "'' can't be a name"),
+        (["client", "\udcff"], "'\\udcff' can't be a name"),
     ],
 )
 def test_a_failure_is_a_sentence(folder: Path, words: list[str], told: str) -> None:

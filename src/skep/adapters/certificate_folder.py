@@ -36,6 +36,7 @@ from skep.adapters.certificates import (
     days_of,
     is_signed_by,
     make_ca,
+    name_fault,
     places_of,
     role_of,
     sign,
@@ -226,9 +227,7 @@ class CertificateFolder:
 def _check_name(name: str) -> None:
     """InvalidError: it can't be a folder's name and a certificate's common name."""
     if name in _TAKEN or len(name) > NAME_MAX or not _NAME.fullmatch(name):
-        raise InvalidError(
-            [Fault(f"{name!r} can't be a name: it has up to {NAME_MAX} letters, digits and, inside, - _ . @")]
-        )
+        raise InvalidError([name_fault(name)])
 
 
 def _of_pair(pair: Pair, authority: _Authority) -> Mapping[str, tuple[bytes, int]]:

@@ -82,9 +82,12 @@ class Pair:
 def wanted(name: str, uses: tuple[Use, ...], role: str = "", addresses: tuple[str, ...] = ()) -> Wanted:
     """Who a certificate is for, of words. A server's is also valid at its name, where that can be one of a host.
 
-    InvalidError: an address is none, or a server has none.
+    InvalidError: the name can't be a common name, an address is none, or a server has none.
     """
-    parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
+    try:
+        parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
+    except ValueError as error:
+        raise InvalidError([name_fault(name)]) from error
     if role:
         parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, ROLE + role))
     texts = dict.fromkeys([*([name] if Use.SERVER in uses and _place(name) else []), *addresses])
@@ -97,6 +100,11 @@ def wanted(name: str, uses: tuple[Use, ...], role: str = "", addresses: tuple[st
     if faults:
         raise InvalidError(faults)
     return Wanted(x509.Name(parts), uses, tuple(place for place in places.values() if place is not None))
+
+
+def name_fault(name: str) -> Fault:
+    """The fault of one that can't be a folder's name and a certificate's common name."""
+    return Fault(f"{name!r} can't be a name: it has up to {NAME_MAX} letters, digits and, inside, - _ . @")
 
 
 _LABEL = re.compile(r"(?!-)[a-zA-Z0-9_-]{1,63}(?<!-)")
