@@ -27,6 +27,18 @@ async def test_a_key_without_a_record_has_an_empty_one() -> None:
     assert await (await begun(MemoryStore())).read(WORKERS) == Record(WORKERS)
 
 
+async def test_of_a_question_about_a_key_nothing_is_kept() -> None:
+    """Only a turn reads what it is going to write; a name that people made up is forgotten."""
+    store = MemoryStore()
+    records = await begun(store)
+    assert await records.glance(WORKERS) == Record(WORKERS)
+    with pytest.raises(ConflictError, match="since it was read"):
+        await records.write(Record(WORKERS, 3))
+    await records.read(WORKERS)
+    await records.write(Record(WORKERS, 3))
+    assert await records.glance(WORKERS) == await (await begun(store)).glance(WORKERS) == Record(WORKERS, 3)
+
+
 async def test_a_record_that_did_not_change_is_not_written() -> None:
     store = MemoryStore()
     records = await begun(store)

@@ -348,7 +348,7 @@ class Core:
     async def _record(self, key: Key) -> Record:
         if self._records is None:
             raise UnavailableError("skep is starting; try again in a moment")
-        return await self._records.read(key)
+        return await self._records.glance(key)
 
     async def _refresh(self, *keys: Key) -> None:
         """Wait a little for looks that are not older than a second; old ones are better than none."""

@@ -273,7 +273,7 @@ class Reconciler:
 
         Holds are left out: they only say that something else comes first. What is refused is not.
         """
-        before = await self._records.read(document.key)
+        before = await self._records.glance(document.key)
         resolved = await self._level.resolve(document, before, world)
         wanted = replace(resolved.desired, hold=resolved.refusal, hold_removal="")
         is_new = before.observed_generation != document.generation

@@ -40,13 +40,20 @@ class Records:
     async def read(self, key: Key) -> Record:
         """An empty record where there is none yet."""
         if key not in self._cache:
-            stored = await self._store.get(record_path(key))
-            record = Record(key)
-            if stored is not None:
-                mono_s, wall_s = self._clock.monotonic_s(), self._clock.wall_s()
-                record = decode_record(stored.value, mono_s, wall_s, RESTART_CAP_S)
-            self._cache[key] = (record, stored.version if stored else 0)
+            self._cache[key] = await self._stored(key)
         return self._cache[key][0]
+
+    async def glance(self, key: Key) -> Record:
+        """The same for a question, of which nothing is kept: people may ask for names that never come to be."""
+        known = self._cache.get(key) or await self._stored(key)
+        return known[0]
+
+    async def _stored(self, key: Key) -> tuple[Record, int]:
+        stored = await self._store.get(record_path(key))
+        if stored is None:
+            return Record(key), 0
+        mono_s, wall_s = self._clock.monotonic_s(), self._clock.wall_s()
+        return decode_record(stored.value, mono_s, wall_s, RESTART_CAP_S), stored.version
 
     async def keys(self) -> tuple[Key, ...]:
         """Those that have a record, in byte order."""
