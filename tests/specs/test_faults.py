@@ -260,6 +260,7 @@ BAD_WORKLOADS = [
     (WORKLOAD % "GPUs: some", [f"a.yaml:4: GPUs: {GPUS}"]),
     (WORKLOAD % "GPUs: 'count=1,device=0'", [f"a.yaml:4: GPUs: {GPUS}"]),
     (WORKLOAD % "GPUs: 0", ["a.yaml:4: GPUs.Count: must be at least 1, or all"]),
+    (WORKLOAD % "GPUs: 1000000000000000000000", ["a.yaml:4: GPUs.Count: must be at most 1024, or all"]),
     (WORKLOAD % "GPUs: true", ["a.yaml:4: GPUs: must be an object, not true or false"]),
     (WORKLOAD % "GPUs: device=0,0", ["a.yaml:4: GPUs.DeviceIDs[1]: is the same as DeviceIDs[0]"]),
     (WORKLOAD % "GPUs: {Driver: nvidia}", ["a.yaml:4: GPUs: needs Count or DeviceIDs"]),

@@ -15,6 +15,9 @@ from skep.specs.fields import refusing, twice
 PERMISSIONS = "rwm"
 """Docker's default: reading, writing, and making device files of the kind."""
 
+GPUS_MAX = 1024
+"""Far more than a host has; an engine that is asked for what is no number to it would refuse each container anew."""
+
 ALL = -1
 """The Engine API's number for all GPUs."""
 
@@ -86,6 +89,8 @@ def _count(given: object) -> object:
         raise ValueError("must be a number of GPUs or all")
     if isinstance(given, int) and given < 1:
         raise ValueError("must be at least 1, or all")
+    if isinstance(given, int) and given > GPUS_MAX:
+        raise ValueError(f"must be at most {GPUS_MAX}, or all")
     return ALL if given == "all" else given
 
 
