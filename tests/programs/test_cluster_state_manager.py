@@ -181,8 +181,13 @@ def test_the_documents_bundle_is_taken(files: TlsFiles) -> None:
         (("--tlscacert=a", "--tlscert=b", "--tlskey=c"), ["can't read the certificate "]),
         (
             ("--tlscacert=a", "--tlscert=b", "--tlskey=c", "--swarm-manager=tcp://a:1,tcp://b:1"),
-            ["--swarm-manager: "],
+            ["--swarm-manager: names one endpoint; several stand in SKEP_CLUSTER"],
         ),
+        (
+            ("--tlscacert=a", "--tlscert=b", "--tlskey=c", "--addr=127.0.0.1:0"),
+            ["--addr: must be HOST:PORT with a port"],
+        ),
+        (("--tlscacert=a", "--tlscert=b", "--tlskey=c", "--addr="), ["--addr: must be HOST:PORT"]),
     ],
 )
 def test_what_it_can_not_start_with_is_told_in_a_line_each(
@@ -221,6 +226,18 @@ def test_tls_is_spoken_to_a_manager_on_tcp_with_the_same_certificate(
     assert settings.tls() == dict.fromkeys(spoken, files)
     assert [str(cluster) for cluster in settings.clusters] == [f"swarm={manager}"]
     assert (settings.tls_cert, settings.tls_key, settings.tls_client_ca) == ("/cert.pem", "/key.pem", "/ca.pem")
+
+
+def test_a_file_is_the_same_one_for_the_manager_and_for_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell leaves the ~ of `--tlscert=~/cert.pem` as it is."""
+    monkeypatch.setenv("HOME", "/home/ann")
+    files = TlsFiles("~/ca.pem", "~/cert.pem", "/key.pem")
+    settings = settings_of(Flags(":2476", "tcp://h:1", files), {"SKEP_STATE_DIR": str(tmp_path)})
+    shown = TlsFiles(settings.tls_client_ca, settings.tls_cert, settings.tls_key)
+    assert shown == TlsFiles("/home/ann/ca.pem", "/home/ann/cert.pem", "/key.pem")
+    assert settings.tls() == {"tcp://h:1": shown}
 
 
 def test_a_password_in_the_managers_url_is_not_shown() -> None:

@@ -19,6 +19,7 @@ from skep.model.cluster import TlsFiles
 from skep.model.errors import Fault, InvalidError, SkepError
 from skep.server.reference_log import STARTING, reference_words
 from skep.settings import ClusterTls, Settings, load
+from skep.settings.listening import address_fault
 from skep.specs.endpoints import endpoint_fault, listen_address, without_password
 
 log = structlog.get_logger()
@@ -42,11 +43,12 @@ def settings_of(flags: Flags, env: Mapping[str, str]) -> Settings:
     """The settings of the daemon. InvalidError names every fault with its flag."""
     if faults := _faults(flags):
         raise InvalidError(faults)
-    files, given = flags.tls, {"clusters": f"{CLUSTER}={flags.swarm_manager}", "tls_listen": flags.addr}
-    served = {"tls_cert": files.cert, "tls_key": files.key, "tls_client_ca": files.ca}
+    given = {"clusters": f"{CLUSTER}={flags.swarm_manager}", "tls_listen": flags.addr}
+    served = {"tls_cert": flags.tls.cert, "tls_key": flags.tls.key, "tls_client_ca": flags.tls.ca}
     settings = load(given | served, env)
     if not flags.swarm_manager.startswith(("tcp://", "https://")):
         return settings
+    files = TlsFiles(settings.tls_client_ca, settings.tls_cert, settings.tls_key, flags.tls.verify)
     others = tuple(one for one in settings.cluster_tls if one.cluster != CLUSTER)
     return replace(settings, cluster_tls=(*others, ClusterTls(CLUSTER, files, (flags.swarm_manager,))))
 
@@ -59,14 +61,12 @@ def _faults(flags: Flags) -> list[Fault]:
         Fault("is missing: clients are let in by their certificates alone; skep certs makes them", flag)
         for flag in missing
     ]
-    if message := endpoint_fault(flags.swarm_manager):
-        faults.append(Fault(f'"{without_password(flags.swarm_manager)}": {message}', "--swarm-manager"))
-    elif "," in flags.swarm_manager:
+    if "," in flags.swarm_manager:
         faults.append(Fault("names one endpoint; several stand in SKEP_CLUSTER of skep serve", "--swarm-manager"))
-    try:
-        listen_address(flags.addr)
-    except ValueError as error:
-        faults.append(Fault(str(error), "--addr"))
+    elif message := endpoint_fault(flags.swarm_manager):
+        faults.append(Fault(f'"{without_password(flags.swarm_manager)}": {message}', "--swarm-manager"))
+    if message := address_fault(flags.addr, listen_address):
+        faults.append(Fault(message, "--addr"))
     return faults
 
 

@@ -30,7 +30,7 @@ def listening_faults(given: Mapping[str, Given], values: Mapping[str, Value]) ->
         ("tls_listen", listen_address),
     )
     for name, address_of in ways:
-        if message := _address_fault(str(values[name]), address_of):
+        if values[name] and (message := address_fault(str(values[name]), address_of)):
             yield fault_at(given, name, message)
     missing = [name for name in TLS_FILES if not values[name]]
     if values["tls_listen"] and missing:
@@ -40,10 +40,10 @@ def listening_faults(given: Mapping[str, Given], values: Mapping[str, Value]) ->
             yield fault_at(given, name, "is of no use without tls_listen")
 
 
-def _address_fault(address: str, address_of: Callable[[str], tuple[str, int]]) -> str:
-    """Why nothing may listen there; empty when it may, or nowhere is asked for."""
+def address_fault(address: str, address_of: Callable[[str], tuple[str, int]]) -> str:
+    """Why nothing may listen there; empty when it may."""
     try:
-        port = address_of(address)[1] if address else 1
+        port = address_of(address)[1]
     except ValueError as error:
         return str(error)
     return "" if port else "must be HOST:PORT with a port from 1 on: nobody would know which was free"
