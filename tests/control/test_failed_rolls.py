@@ -7,6 +7,7 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.documents import SpecDocument
 from skep.control.failed_rolls import FailedRolls
+from skep.control.pauses import as_settled
 from skep.control.records import Records
 from skep.model.errors import StaleTermError, UnavailableError
 from skep.model.plan import ActionKind
@@ -29,10 +30,11 @@ class Unwritable(MemoryStore):
 
 
 async def _answered(
-    desk: Desk, term: int, action: Literal["pause", "rollback"], store: MemoryStore | None = None
+    desk: Desk, term: int, action: Literal["pause", "rollback"], store: MemoryStore | None = None, **first: object
 ) -> SpecDocument:
-    """The document after the answer to a second generation that failed; `store` is for the records."""
-    await desk.apply(workload("web", 2, "web:1"))
+    """The document after the answer to a second generation that failed; `store` is for the records, and `first` what
+    the first generation said besides."""
+    await desk.apply(workload("web", 2, "web:1") | first)
     await desk.apply(workload("web", 2, "web:2"))
     clock = SimClock()
     records = Records(store or desk.store, clock, term)
@@ -57,6 +59,16 @@ def test_w47_it_goes_back_as_a_new_generation_or_stands_still_as_the_same() -> N
 
     at_a_desk(body)
     at_a_desk(still)
+
+
+def test_w42_w54_what_serves_does_not_go_back_to_a_job_that_has_completed() -> None:
+    async def body(desk: Desk) -> None:
+        after = await _answered(desk, await desk.store.acquire("one"), "rollback", Restart="never")
+        assert after.generation == 2
+        assert after.paused
+        assert as_settled(after).spec == after.spec
+
+    at_a_desk(body)
 
 
 @pytest.mark.parametrize("action", ["pause", "rollback"])

@@ -43,10 +43,11 @@ def as_settled(document: SpecDocument) -> SpecDocument:
     pause = document.paused
     if pause is None:
         return document
-    return _with(document, pause.begun if _is_job(pause.begun) or _is_job(pause.settled) else pause.settled)
+    return _with(document, pause.begun if is_job(pause.begun) or is_job(pause.settled) else pause.settled)
 
 
-def _is_job(template: bytes) -> bool:
+def is_job(template: bytes) -> bool:
+    """Whether what this spec makes is to end by itself, once."""
     spec = spec_of(template)
     return isinstance(spec, WorkloadSpec) and spec.restart.once
 
