@@ -50,6 +50,14 @@ def test_a_workload_that_is_no_job_remembers_nothing() -> None:
     assert recorded(numbered(3), observed(""), DONE).completed == ()
 
 
+def test_what_has_completed_is_not_forgotten_while_an_engine_that_came_forbids_it_and_goes_again() -> None:
+    """What a refusal says is in the fingerprint, and the containers may be gone by then."""
+    refused = replace(JOB, fingerprint="refused", hold="Networks: Docker before 25 takes one network")
+    books = recorded(refused, observed(""), DONE)
+    assert left(observed(""), books).done == {"1", "2"}
+    assert left(observed(""), books, replace(refused, hold="")).done == set()
+
+
 def test_only_what_is_left_is_made_and_the_containers_that_completed_are_kept() -> None:
     seen = completed(observed("1=m1%@a 2=m2%@b"), "m1", "m2")
     desired = left(seen, DONE)

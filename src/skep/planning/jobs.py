@@ -12,9 +12,14 @@ from skep.planning.census import ENDED, is_current, number_of
 
 
 def recorded(desired: Desired, observed: Observed, ledger: Ledger) -> Ledger:
-    """The ledger with every new completion. What we stopped ourselves has not completed."""
+    """The ledger with every new completion. What we stopped ourselves has not completed.
+
+    Nothing is forgotten while nothing may be made: a refusal that comes and goes with an engine is in the fingerprint.
+    """
     if not desired.once:
         return replace(ledger, completed=(), completed_of="")
+    if desired.hold and ledger.completed_of not in ("", desired.fingerprint):
+        return ledger
     leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
     ended = {
         m.slot
