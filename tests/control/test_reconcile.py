@@ -16,7 +16,7 @@ from skep.control.moment import Now
 from skep.control.reconcile import Reconciler, Turn
 from skep.control.records import Records
 from skep.control.views import key_view
-from skep.model.errors import UnavailableError
+from skep.model.errors import SkepError, StaleTermError, UnavailableError
 from skep.model.state import ConditionType, Record
 from skep.model.view import KeyView
 from skep.specs.canonical import to_json
@@ -29,10 +29,11 @@ class Plugged:
 
     def __init__(self, lab: Lab) -> None:
         self._lab, self.away = lab, False
+        self.error: type[SkepError] = UnavailableError
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
         if self.away:
-            raise UnavailableError("plugin vagrant does not answer")
+            raise self.error("plugin vagrant does not answer")
         return await self._lab.level.resolve(document, record, await self._lab.book.sight("lab"))
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
@@ -86,16 +87,19 @@ def test_nothing_counts_as_done_after_a_look_that_failed_until_the_next_one() ->
     run(main)
 
 
-def test_what_was_said_of_a_key_is_written_at_the_end_of_a_turn_that_fails_too() -> None:
+@pytest.mark.parametrize(("error", "written"), [(UnavailableError, 1), (StaleTermError, 0)])
+def test_a_turn_that_fails_writes_what_was_said_unless_somebody_else_numbers_the_events(
+    error: type[SkepError], written: int
+) -> None:
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
             desk = Desk(group)
             await desk.settle()
             before = len(await desk.store.list("event/"))
-            desk.level.away = True
+            desk.level.away, desk.level.error = True, error
             desk.journal.say(WEB.key, "Configured", "generation 2")
-            with pytest.raises(UnavailableError):
+            with pytest.raises(error):
                 await desk.turn()
-            assert len(await desk.store.list("event/")) == before + 1
+            assert len(await desk.store.list("event/")) == before + written
 
     run(main)

@@ -20,7 +20,7 @@ from skep.control.ledger import Sight
 from skep.control.levels import Level, Resolved
 from skep.control.records import Records
 from skep.control.sickness import Sickness
-from skep.model.errors import BugError, SkepError
+from skep.model.errors import BugError, SkepError, StaleTermError
 from skep.model.plan import ActionKind, Plan
 from skep.model.spec import Key
 from skep.model.state import Desired, Entry, Ledger, Member, Observed, Phase, Record
@@ -116,7 +116,8 @@ class Reconciler:
             turn = await self._turn(key)
         except SkepError as error:
             self._troubles[key] = str(error)
-            await self._journal.flush()
+            if not isinstance(error, StaleTermError):  # then somebody else numbers the events
+                await self._journal.flush()
             raise
         was_in_trouble = self._troubles.pop(key, None) is not None
         return replace(turn, rested=turn.rested and not was_in_trouble)
