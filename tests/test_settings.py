@@ -35,6 +35,14 @@ def test_where_state_is_kept(flags: dict[str, str], env: dict[str, str], uid: in
     assert str(settings.config) == f"{expected}/skep.toml"
 
 
+def test_a_nul_in_the_file_is_told_before_anything_is_opened_or_bound(tmp_path: Path) -> None:
+    (tmp_path / "skep.toml").write_text('tls_listen = "\\u0000a:1"\ntls_cert = "\\u0000"\n')
+    told = faults({}, {"SKEP_STATE_DIR": str(tmp_path)})
+    assert [text.split(": ", 1)[1] for text in told] == [
+        f"{name}: has a NUL in it, which no path, host or name can have" for name in ("tls_listen", "tls_cert")
+    ]
+
+
 def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
     (tmp_path / "skep.toml").write_text('parallel = 3\nhistory = 3\npoll_s = 3\ncontroller = "other"\n')
     env = {"SKEP_STATE_DIR": str(tmp_path), "SKEP_PARALLEL": "4", "SKEP_HISTORY": "4", "SKEP_ENGINE": ""}

@@ -125,6 +125,8 @@ def _typed(row: Setting, given: Given) -> Value:
         accepted = (int, float) if row.type is float else (row.type,)
         if isinstance(given.value, bool) or not isinstance(given.value, accepted):
             raise ValueError(f"must be {words}")
+    if "\0" in str(given.value):
+        raise ValueError("has a NUL in it, which no path, host or name can have")
     try:
         return row.type(str(given.value))
     except ValueError as error:
