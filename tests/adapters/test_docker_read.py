@@ -194,7 +194,8 @@ def _templates(service: str, task: str) -> tuple[str, str]:
 
 def test_a_task_is_told_from_one_of_an_older_template() -> None:
     """Their order in the text is nothing, and placement alone makes no new tasks (semantics.md W39)."""
-    now = '{"ContainerSpec":{"Image":"web:2"},"Placement":{"Constraints":["node.role==worker"]},"ForceUpdate":0,"Runtime":"container"}'
+    placed = '"Placement":{"Constraints":["node.role==worker"]}'
+    now = f'{{"ContainerSpec":{{"Image":"web:2"}},{placed},"ForceUpdate":0,"Runtime":"container"}}'
     of_service, of_task = _templates(now, '{"ForceUpdate":0,"Placement":{},"ContainerSpec":{"Image":"web:2"}}')
     assert of_service == of_task != ""
     of_service, of_task = _templates(now, '{"ForceUpdate":0,"Placement":{},"ContainerSpec":{"Image":"web:1"}}')
