@@ -14,6 +14,7 @@ from tests.sim.controller import PlainSecrets
 from tests.sim.loop import SimClock
 from tests.sim.world import World as Simulated
 
+from skep.adapters.garbage import keep_pauses_short
 from skep.adapters.store_sqlite import SqliteStore
 from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options, World
@@ -82,4 +83,5 @@ async def _serve(folder: Path, clusters: int) -> None:
 
 
 if __name__ == "__main__":
+    keep_pauses_short()
     asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))

@@ -20,6 +20,7 @@ from skep.adapters.docker_contexts import docker_folder
 from skep.adapters.docker_host import check_for_machines, find_engine, host_tls
 from skep.adapters.docker_routes import Access
 from skep.adapters.fetch import UrlFetch
+from skep.adapters.garbage import keep_pauses_short
 from skep.adapters.node_image import NodeImages, build_example_image
 from skep.adapters.plugin_folder import PluginFolder
 from skep.adapters.secrets import FileSecrets
@@ -93,6 +94,7 @@ def serve(settings: Settings, wording: Sequence[structlog.typing.Processor] = ()
     `wording` is the log's.
     """
     configure(settings.log_level, settings.log_format, wording)
+    keep_pauses_short()
     asyncio.run(_serve(settings))
     # All is closed. Without this the interpreter searches everything for garbage on its way out: 0.4 s of CPU.
     gc.freeze()
