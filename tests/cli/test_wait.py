@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skep.cli.wait import Goal, judge
+from skep.model.spec import Key
 from skep.model.state import Condition, ConditionType
 from skep.model.view import KeyView
 from tests.cli.shell import Shell
@@ -106,6 +107,15 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
 def test_a_goal_is_judged(view: KeyView | None, gone: bool, word: str, done: bool, failed: bool) -> None:
     line = judge(Goal("workload/web", 4, gone), None if view is None else as_json(view))
     assert (line.word, line.done, line.failed) == (word, done, failed)
+
+
+def test_what_was_gone_back_to_is_as_wanted_and_says_what_was_not(shell: Shell, front: FrontDouble) -> None:
+    """W50 of the generation of today, for whoever did not wait for the one before it (W54)."""
+    line = judge(Goal("workload/web", 5), as_json(UNDONE))
+    assert (line.word, line.done, line.detail) == ("Ready", True, "went back: generation 4 failed: 1 of 3 failed")
+    front.shown = {Key.parse(UNDONE.key): UNDONE}
+    assert "Ready  went back: generation 4 failed: 1 of 3 failed" in shell.skep("status").out
+    assert shell.skep("wait", "web").code == 0
 
 
 @pytest.mark.parametrize(

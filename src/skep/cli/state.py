@@ -49,7 +49,7 @@ ADVICE = {
 
 
 class State:
-    """`word` is one of a closed list; `detail` says why, and is empty for what is as wanted."""
+    """`word` is one of a closed list; `detail` says why, and of what is as wanted only whether it was gone back to."""
 
     __slots__ = ("detail", "word")
 
@@ -68,7 +68,7 @@ def state_of(view: View) -> State:
             "Removing" if view["removed"] else "Pending", f"generation {view['generation']} is not looked at yet"
         )
     if view["converged"] and not view["removed"]:
-        return State("Ready")
+        return State("Ready", _went_back(view))
     found = {condition["type"]: condition for condition in view["conditions"]}
     for kind, status, word in TROUBLES:
         condition = found.get(kind)
@@ -80,6 +80,12 @@ def state_of(view: View) -> State:
             reason = "" if word in {*TOLD_BY_MESSAGE, condition["reason"]} else condition["reason"]
             return State(word, _words(reason, condition["message"]))
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
+
+
+def _went_back(view: View) -> str:
+    """What was asked for last and is not what runs, for skep went back from it (W47); empty where it is."""
+    told = (c["message"] for c in view["conditions"] if c["type"] == "RolledBack" and c["status"])
+    return plain(next((f"went back: {message}" for message in told), ""))
 
 
 def _activity(view: View, progressing: View | None) -> str:

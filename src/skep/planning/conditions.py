@@ -111,11 +111,16 @@ def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
         return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused))
     if is_converged(desired, census.observed, census.ledger) and not plan.actions:
         return Condition(ConditionType.PROGRESSING, True, "Complete")
-    if desired.undone:
+    if desired.undone and not _was_complete(desired, census.ledger):
         return Condition(ConditionType.PROGRESSING, False, ConditionType.ROLLED_BACK.value, desired.undone)
     reason = "Removing" if desired.removed else "Updating"
     sick = [m.detail for m in census.staying if not m.healthy and m.detail]
     return Condition(ConditionType.PROGRESSING, True, reason, sick[0] if sick else "")
+
+
+def _was_complete(desired: Desired, ledger: Ledger) -> bool:
+    """Whether all followed this generation once: what is missing since then is made again, as ever."""
+    return ledger.progress is not None and ledger.progress.complete and ledger.progress.generation == desired.generation
 
 
 def _failures(desired: Desired, ledger: Ledger) -> list[Condition]:
