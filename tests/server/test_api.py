@@ -214,6 +214,19 @@ def test_each_error_has_its_status_and_its_word(
     assert answer == (status, {"error": str(error), "reason": reason, "faults": [], "incident": ""})
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"files": [WEB], "why": "w" * 1001}, "why: must have at most 1000 characters"),
+        ({"files": []}, "files: must not be empty"),
+        ({"files": [WEB], "adopt": "yes"}, "adopt: must be true or false, not a string"),
+        ({}, "files: is required"),
+    ],
+)
+def test_what_is_wrong_in_a_request_is_told_as_in_a_spec(server: Running, body: dict[str, object], told: str) -> None:
+    assert server.request("POST", "/v1/apply", body)[1]["error"] == told
+
+
 def test_a_refusal_carries_its_words(server: Running, front: FrontDouble) -> None:
     (key,) = (key for key in front.shown if key.kind == "group")
     front.shown[key] = replace(front.shown[key], role="manager")
@@ -255,10 +268,10 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/apply", b"\xff\xfe", 422, ""),
     ("POST", "/v1/apply", b"", 422, "equired"),
     ("POST", "/v1/apply", [], 422, ""),
-    ("POST", "/v1/apply", {}, 422, "files: Field required"),
+    ("POST", "/v1/apply", {}, 422, "files: is required"),
     ("POST", "/v1/apply", {"files": "web"}, 422, "files"),
-    ("POST", "/v1/apply", {"files": []}, 422, "files: List should have at least 1 item"),
-    ("POST", "/v1/apply", {"files": [{"name": "a"}]}, 422, "files.0.text: Field required"),
+    ("POST", "/v1/apply", {"files": []}, 422, "files: must not be empty"),
+    ("POST", "/v1/apply", {"files": [{"name": "a"}]}, 422, "files.0.text: is required"),
     ("POST", "/v1/apply", {"files": [{"name": 1, "text": ""}]}, 422, "files.0.name"),
     ("POST", "/v1/apply", {"files": [WEB], "adopt": "yes"}, 422, "adopt"),
     ("POST", "/v1/apply", {"files": [WEB], "force": True}, 422, "force"),

@@ -55,8 +55,16 @@ def _ended(failure: Failure, now_s: float) -> News:
 
 
 def _failed(kind: Kind, failure: Failure, now_s: float) -> News:
-    subject = f" of {failure.subject[:12] if kind is Kind.WORKLOAD else failure.subject}" if failure.subject else ""
-    return News("Failed", f"{_DEEDS[failure.kind]}{subject}: {failure.message}; {_next(failure, now_s)}")
+    return News("Failed", f"{_DEEDS[failure.kind]}{_of(kind, failure)}: {failure.message}; {_next(failure, now_s)}")
+
+
+def _of(kind: Kind, failure: Failure) -> str:
+    """A container by its short ID; where one was to be made (`ledger.subject`) the engine, by its whole name."""
+    if not failure.subject:
+        return ""
+    if kind is Kind.WORKLOAD and failure.kind is ActionKind.CREATE:
+        return f" on {failure.subject}"
+    return f" of {failure.subject[:12] if kind is Kind.WORKLOAD else failure.subject}"
 
 
 def _next(failure: Failure, now_s: float) -> str:
