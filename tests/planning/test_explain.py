@@ -68,6 +68,12 @@ def test_a_note_names_its_subject_and_the_reason(note: Note, sentence: str) -> N
     assert explain_note(note) == sentence
 
 
+def test_an_image_that_could_not_be_had_is_told_with_its_engine_once() -> None:
+    socket = "unix:///tmp/e1.sock"
+    note = Note(NoteKind.IMAGE_PULL_FAILED, socket, f"could not pull image web:9 on {socket}: manifest unknown")
+    assert explain_note(note) == f"{socket}: could not pull image web:9: manifest unknown"
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_every_phase_of_an_entry_has_words(phase: Phase) -> None:
     text = explain_entry(Kind.GROUP, Entry("r", A.DRAIN, R.SURPLUS, 1, None, "m1", phase=phase))

@@ -45,6 +45,12 @@ def ended(count: int, retry_s: float) -> Failure:
         ),
         (
             (),
+            Failure("e1", ActionKind.CREATE, 2, NOW_S + 20, "could not pull image nope:1 on e1: no", pull=True),
+            True,
+            News("Failed", "pull on e1: could not pull image nope:1: no; again in 20 s"),
+        ),
+        (
+            (),
             Failure("unix:///tmp/e1/docker.sock", ActionKind.CREATE, 1, NOW_S + 1, "no space left"),
             True,
             News("Failed", "creation on unix:///tmp/e1/docker.sock: no space left; again in 1 s"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skep.cli.output import plain
+from skep.cli.output import localised, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ def _activity(view: View, progressing: View | None) -> str:
 
 
 def _words(reason: str, message: str) -> str:
-    return ": ".join(text for text in (reason, plain(message)) if text)
+    return ": ".join(text for text in (reason, localised(plain(message))) if text)

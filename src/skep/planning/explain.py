@@ -94,7 +94,19 @@ def _why(kind: Kind, action: Action) -> str:
 
 def explain_note(note: Note) -> str:
     """`waiting: cluster managers has no manager yet`."""
+    if note.kind is NoteKind.IMAGE_PULL_FAILED and note.detail.startswith("could not"):
+        return of_source(note.subject, note.detail)
     return ": ".join(part for part in (note.subject, _NOTES[note.kind], note.detail) if part)
+
+
+def of_source(source: str, message: str) -> str:
+    """`edge-1: could not pull image web:9: …`: an error with the engine that it is of, which it may name itself."""
+    return f"{source}: {unplaced(source, message)}"
+
+
+def unplaced(source: str, message: str) -> str:
+    """An error without the engine that it is of, for where that is told anyhow."""
+    return message.replace(f" on {source}:", ":", 1)
 
 
 def explain_retry(note: Note, ahead_s: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from skep.model.plan import ActionKind, NoteKind
 from skep.model.spec import Kind
 from skep.model.state import ConditionType, Failure, Record
+from skep.planning.explain import unplaced
 
 _DEEDS = {
     ActionKind.CREATE: "creation",
@@ -43,7 +44,8 @@ def _failures(before: Record, after: Record, numbered: bool, now_s: float) -> It
 
 def _told(kind: Kind, failure: Failure, numbered: bool, now_s: float) -> News:
     if failure.pull:
-        return News("Failed", f"pull on {failure.subject}: {failure.message}; {_next(failure, now_s)}")
+        told = unplaced(failure.subject, failure.message)
+        return News("Failed", f"pull on {failure.subject}: {told}; {_next(failure, now_s)}")
     return _ended(failure, now_s) if numbered and failure.counted else _failed(kind, failure, now_s)
 
 

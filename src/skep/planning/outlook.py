@@ -11,6 +11,7 @@ from itertools import islice
 from skep.model.plan import ActionKind, NoteKind, Plan
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
 from skep.planning.census import ENDED, Census, is_count, is_current, is_newer, proven_s, take
+from skep.planning.explain import of_source
 from skep.planning.loss import SILENCE_MIN_S
 from skep.planning.placement import Places
 from skep.planning.remedy import is_sick, patience_left_s
@@ -193,7 +194,9 @@ class Outlook:
             return Next("made next", error=why)
         if pulls:
             due = min(pulls.values(), key=lambda f: (f.retry_s, f.subject))
-            asked = Next(f"its image asked for again on {due.subject}", due.retry_s, f"{due.subject}: {due.message}")
+            asked = Next(
+                f"its image asked for again on {due.subject}", due.retry_s, of_source(due.subject, due.message)
+            )
             return asked if due.retry_s > self.now_s else Next("made next", error=asked.error)
         if places.will_have_room():
             return Next("made when another one has left", error=why)
