@@ -57,6 +57,7 @@ UNDONE = replace(
 JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
     ("converged", DONE, False, "Ready", True, False),
     ("not converged yet", BUSY, False, "Progressing", False, False),
+    ("converged a moment ago (W54)", replace(DONE, unproven_s=1.5), False, "Ready", False, False),
     ("converged for an older generation", STALE, False, "Pending", False, False),
     ("an older spec still shown", replace(DONE, generation=3, observed_generation=3), False, "Ready", False, False),
     (
@@ -107,6 +108,19 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
 def test_a_goal_is_judged(view: KeyView | None, gone: bool, word: str, done: bool, failed: bool) -> None:
     line = judge(Goal("workload/web", 4, gone), None if view is None else as_json(view))
     assert (line.word, line.done, line.failed) == (word, done, failed)
+
+
+def test_it_stays_until_all_was_as_wanted_for_long_enough_and_says_so(
+    shell: Shell, front: FrontDouble, web: str
+) -> None:
+    """W54: what ends again and again is as wanted between two ends."""
+    brief = replace(DONE, unproven_s=1.5)
+    front.script.extend([(GROUP, brief), (GROUP, LOOPING), (GROUP, brief), (GROUP, DONE)])
+    result = shell.skep("apply", "-f", web, "--wait")
+    assert (result.code, result.err.count("Ready: for too short a time to be sure of it")) == (0, 2)
+    front.script.extend([(GROUP, brief)])
+    looped = shell.skep("wait", "web", "--timeout", "1s")
+    assert (looped.code, "not done after 1s: 3/3 Ready: for too short a time" in looped.err) == (1, True)
 
 
 def test_what_was_gone_back_to_is_as_wanted_and_says_what_was_not(shell: Shell, front: FrontDouble) -> None:

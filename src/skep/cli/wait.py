@@ -23,6 +23,10 @@ OUTAGE_S_MAX = 10.0
 """A server that restarts is back by then; after that, waiting on tells nobody anything."""
 
 
+BRIEF = "for too short a time to be sure of it"
+"""As wanted, but what can't run at all is that, too, between its start and its end (W54)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What `key` shall become: converged at `generation` or later, or gone."""
@@ -67,6 +71,8 @@ def judge(goal: Goal, view: View | None) -> Line:
         return Line(goal.key, f"{view['ready']}/{view['desired']}", "RolledBack", undone, failed=True)
     done = state.word == "Ready" and view["generation"] >= goal.generation and not goal.gone
     ready = f"{view['ready']}/{view['desired']}"
+    if done and view.get("unprovenSeconds", 0.0) > 0:  # an older server does not tell
+        return Line(goal.key, ready, state.word, BRIEF)
     return Line(goal.key, ready, state.word, state.detail, done=done, failed=state.final and not goal.gone)
 
 

@@ -17,6 +17,7 @@ from skep.model.json import Json, JsonObject
 from skep.model.spec import WorkloadSpec
 from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, Member, Observed, Phase, Record, Role
 from skep.planning import service as services
+from skep.planning.census import lasting_s
 from skep.planning.devices import swarm_refusal
 from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, UID_LABEL, WORKLOAD_LABEL, Names
 from skep.ports import Actuator, Advance, Clock, Engine, Secrets
@@ -115,6 +116,7 @@ class SwarmWorkloads:
             fingerprint=self._fingerprint(rendered, refusal),
             in_place=True,
             once=spec.restart.once,
+            lasting_s=0.0 if spec.restart.once else lasting_s(spec.updating.min_ready_s),
             removed=document.removed,
             hold="" if document.removed else hold,
             limits=replace(

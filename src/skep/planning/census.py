@@ -144,8 +144,12 @@ def is_current(desired: Desired, member: Member | Entry) -> bool:
 
 def proven_s(desired: Desired) -> float:
     """For how long a numbered member has to be well before an old one may leave for it."""
-    ready_s = desired.limits.min_ready_s
-    return PROVEN_S if ready_s is None else ready_s
+    return lasting_s(desired.limits.min_ready_s)
+
+
+def lasting_s(min_ready_s: float | None) -> float:
+    """For how long a workload has to be as wanted until somebody who waits is told so (W54): as long as in a roll."""
+    return PROVEN_S if min_ready_s is None else min_ready_s
 
 
 def follows_newest(desired: Desired, member: Member) -> bool:

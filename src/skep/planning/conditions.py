@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Plan
-from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Observed
+from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Member, Observed
 from skep.planning.census import Census, is_count, take
 from skep.planning.explain import explain_note, explain_retry
 
@@ -20,6 +20,12 @@ _NOTED = {
     NoteKind.IMAGE_PULL_FAILED: ConditionType.IMAGE_PULL_FAILED,
     NoteKind.PARTITION_SUSPECTED: ConditionType.PARTITION_SUSPECTED,
 }
+
+LASTING_MAX_S = 30.0
+"""However often others ended, what lives for so long without a word of its spec is told to serve."""
+
+ENDS_MAX = 10
+"""Of more, the doubling says no more."""
 
 _FAILED = {
     ActionKind.CREATE: "FailedCreate",
@@ -62,6 +68,25 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
         and not any(m.drift for m in census.staying)
         and len(census.ready) == len(census.staying) == desired.size
     )
+
+
+def unproven_s(desired: Desired, observed: Observed, ledger: Ledger) -> float:
+    """For how much longer what is converged has to be so until who waits for it is told (W54); 0 once it was for long
+    enough.
+
+    One that follows others that ended in a row (W30) has to outlive them: it is asked for twice the time for each.
+    """
+    census = take(desired, observed, ledger)
+    waits = [_lasting_s(census, m) - m.well_s for m in census.staying] if desired.lasting_s else []
+    return max(0.0, *waits) if waits else 0.0
+
+
+def _lasting_s(census: Census, member: Member) -> float:
+    """Of a service's tasks those count that the Swarm remembers."""
+    asked_s = census.desired.lasting_s
+    count = census.failure(member.slot or "", ActionKind.START)
+    ends = bool(member.detail) if census.desired.in_place else count.count if count else 0
+    return max(asked_s, min(LASTING_MAX_S, asked_s * 2.0 ** min(ends, ENDS_MAX)))
 
 
 def conditions(
