@@ -40,8 +40,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last look at a key, kept in memory for people; `at_s` is monotonic. `rested_s`: for how long before it all was
-    as it is here, whose members are as old as when that began."""
+    """The last look at a key, kept in memory for people; `at_s` is monotonic. `rested_s`: for how long before that all
+    was as here; the members are as old as when that began."""
 
     desired: Desired
     observed: Observed
