@@ -112,6 +112,7 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
+    _check_shown(settings)
     certificates = _certificates(settings)
     if certificates:
         loop.add_signal_handler(signal.SIGHUP, certificates.look)
@@ -124,6 +125,16 @@ async def _serve(settings: Settings) -> None:
             await _answer(settings, daemon, certificates, stop)
             core.cancel()
     log.info("stopped")
+
+
+def _check_shown(settings: Settings) -> None:
+    """RefusedError where engines would be shown a certificate that is not for clients."""
+    shown = [one for one in settings.cluster_tls if one.endpoints and one.files.cert]
+    if shown:
+        from skep.adapters.client_certificates import check_for_clients  # noqa: PLC0415 - only for those who need it
+
+        for one in shown:
+            check_for_clients(one.cluster, one.files.cert)
 
 
 def _certificates(settings: Settings) -> Certificates | None:

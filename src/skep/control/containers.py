@@ -77,6 +77,7 @@ class ContainerActuator:
             unlisted=listing.unlisted,
             lost=listing.lost,
             partitioned=listing.partitioned,
+            why="; ".join(e.error for e in self.sight().engines if e.source in listing.silent and e.error),
         )
 
     def _is_ours(self, container: Container) -> bool:

@@ -86,7 +86,8 @@ def tell(draft: Draft) -> None:
         silent = ", ".join(sorted(census.observed.silent))
         draft.note(NoteKind.PARTITION_SUSPECTED, detail=f"none of {silent} is replaced")
     if census.observed.silent:
-        draft.note_silent(census.observed.silent, _unheard(census))
+        words = (census.observed.why, _unheard(census))
+        draft.note_silent(census.observed.silent, "; ".join(text for text in words if text))
 
 
 def _tell_of_pulls(draft: Draft) -> None:
