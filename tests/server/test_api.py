@@ -52,8 +52,8 @@ def test_apply_stores_all_files_and_says_what_changed(server: Running, front: Fr
     assert (status, body) == (
         200,
         [
-            {"key": "workload/web", "change": "configured", "generation": 4},
-            {"key": "workload/new", "change": "created", "generation": 1},
+            {"key": "workload/web", "change": "configured", "generation": 4, "changed": []},
+            {"key": "workload/new", "change": "created", "generation": 1, "changed": []},
         ],
     )
     assert front.adopted
@@ -99,7 +99,7 @@ def test_plan_tells_actions_and_changes_nothing(server: Running) -> None:
 
 def test_delete_removes_what_the_files_name(server: Running, front: FrontDouble) -> None:
     status, body = server.request("POST", "/v1/delete", {"files": [WEB], "cascade": True})
-    assert (status, body) == (200, [{"key": "workload/web", "change": "removed", "generation": 4}])
+    assert (status, body) == (200, [{"key": "workload/web", "change": "removed", "generation": 4, "changed": []}])
     assert front.cascaded
 
 

@@ -113,13 +113,14 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class ChangeView:
-    """What an apply or delete did to one key's spec."""
+    """What an apply or delete did to one key's spec. `changed`: what became other, as in RevisionView."""
 
     key: str
     change: str
     generation: int
 
 
+    changed: tuple[str, ...] = ()
 @dataclass(frozen=True, slots=True)
 class EngineView:
     """One endpoint of a cluster. `state` is answering, silent, lost or unknown; `error` says why it does not answer."""
