@@ -87,13 +87,15 @@ class Daemon(Core):
         return await self._own.images.ensure(self._settings.node_image)
 
 
-def serve(settings: Settings, wording: Sequence[structlog.typing.Processor] = ()) -> None:
+def serve(
+    settings: Settings, wording: Sequence[structlog.typing.Processor] = (), state_dir_with: str = "--state-dir"
+) -> None:
     """Run until SIGTERM or SIGINT. SkepError, or a group of them, says in words why it could not.
 
-    `wording` is the log's.
+    `wording` is the log's; `state_dir_with`: how this program is told another state directory.
     """
     configure(settings.log_level, settings.log_format, wording)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, state_dir_with))
     # All is closed. Without this the interpreter searches everything for garbage on its way out: 0.4 s of CPU.
     gc.freeze()
 
@@ -107,7 +109,7 @@ def tear_down(settings: Settings) -> tuple[str, ...]:
     return asyncio.run(_tear_down(settings))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, state_dir_with: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -117,7 +119,7 @@ async def _serve(settings: Settings) -> None:
     if certificates:
         loop.add_signal_handler(signal.SIGHUP, certificates.look)
     async with AsyncExitStack() as stack:
-        daemon = await _build(settings, stack)
+        daemon = await _build(settings, stack, state_dir_with)
         log.info("serving", version=__version__, controller=settings.controller, socket=str(settings.socket))
         async with asyncio.TaskGroup() as group:
             core = group.create_task(daemon.run(f"{settings.controller} {os.getpid()}"), name="core")
@@ -155,9 +157,9 @@ async def _answer(settings: Settings, daemon: Daemon, certificates: Certificates
             group.create_task(TlsServer(settings.tls_listen, api, certificates).serve(stop), name="tls")
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
+async def _build(settings: Settings, stack: AsyncExitStack, state_dir_with: str) -> Daemon:
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = SqliteStore(settings.state_dir / "skep.db")
+    store = SqliteStore(settings.state_dir / "skep.db", state_dir_with)
     stack.push_async_callback(store.close)
     engines, hub, clock = _engines(settings), Hub(), SystemClock()
     stack.push_async_callback(engines.close)

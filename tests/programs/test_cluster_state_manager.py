@@ -226,6 +226,20 @@ def test_a_certificate_for_servers_alone_is_told_at_the_start_where_an_engine_wo
     assert f"cluster swarm: the certificate {made}/cert.pem is for servers alone" in end.stderr
 
 
+def test_a_second_one_is_told_the_variable_for_another_state_directory(files: TlsFiles) -> None:
+    """It has no flag for it."""
+    flags = (
+        f"--tlscacert={files.ca}",
+        f"--tlscert={files.cert}",
+        f"--tlskey={files.key}",
+        f"--swarm-manager={NOWHERE}",
+    )
+    with managing(files, NOWHERE) as manager:
+        second = ended(manager.home, f"--addr={free_address()}", *flags)
+    assert second.returncode == 1
+    assert "choose another state directory with SKEP_STATE_DIR" in second.stderr
+
+
 @pytest.mark.parametrize("word", ["-h", "-help", "--help"])
 def test_help_has_the_documents_defaults(tmp_path: Path, word: str) -> None:
     told = " ".join(ended(tmp_path, word).stdout.split())
