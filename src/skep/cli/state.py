@@ -47,6 +47,9 @@ ADVICE = {
 }
 """What a user may do about it, by the word of a state."""
 
+AFTER_FAILURE = "apply another spec, or go back with rollback; resume and retry try the same once more"
+"""Of a pause that skep made of a roll that failed."""
+
 
 class State:
     """`word` is one of a closed list; `detail` says why, and of what is as wanted only whether it was gone back to."""
@@ -80,6 +83,12 @@ def state_of(view: View) -> State:
             reason = "" if word in {*TOLD_BY_MESSAGE, condition["reason"]} else condition["reason"]
             return State(word, _words(reason, condition["message"]))
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
+
+
+def advice(view: View) -> str:
+    """What a user may do about the state of a key; empty where there is nothing to be done."""
+    word = state_of(view).word
+    return AFTER_FAILURE if word == "Paused" and view["givenUp"] else ADVICE.get(word, "")
 
 
 def _went_back(view: View) -> str:

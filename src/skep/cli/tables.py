@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skep.cli.output import Table, age, localised, moment, plain, soon
-from skep.cli.state import ADVICE, state_of
+from skep.cli.state import advice, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def facts(view: View) -> list[str]:
         ("Endpoints", ", ".join(view["endpoints"])),
         ("State", state.word + (f": {state.detail}" if state.detail else "")),
         ("Paused", view["paused"]),
-        ("To do", ADVICE.get(state.word, "")),
+        ("To do", advice(view)),
         *(("Doing", one) for one in view["doing"]),
         *(("Waiting", one.removeprefix("waiting: ")) for one in view["waiting"] if not _is_told(one, view)),
     )

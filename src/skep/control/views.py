@@ -44,6 +44,7 @@ def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now
         conditions=record.conditions,
         doing=doing,
         paused=paused_by(document),
+        given_up=document.paused is not None and document.paused.automatic,
     )
     if seen is not None:
         view = _with_sight(view, document, record, seen, now)

@@ -39,8 +39,9 @@ class KeyView:
     """A group or workload. `desired`, `current` and `ready` count machines or containers.
 
     `role` is manager, worker or empty; `image` is empty for groups. `converged` is semantics.md W50.
-    `unproven_s`: converged, but for so short a time that nobody who waits is told so for this much longer (W54).
-    `paused` says who stopped its roll-outs and why, and is empty while they go on.
+    `unproven_s`: converged, or as far as a pause lets it be, but for so short a time that nobody who waits is told so
+    for this much longer (W54).
+    `paused` says who stopped its roll-outs and why, and is empty while they go on; `given_up`: skep did, for one failed.
     `doing` are the actions in flight and `waiting` what was left undone and why, in words.
     `completed` are a job's containers that ended as they should; they count as ready, whether or not they are left.
     `observed_age_s` tells how old the observation is; negative when there was none yet.
@@ -69,6 +70,7 @@ class KeyView:
     completed: int = 0
     paused: str = ""
     unproven_s: float = 0.0
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
