@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skep.control.clusters import ClusterBook
+from skep.control.clusters import ClusterBook, unplaced
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.pauses import as_begun, fixed_again, standing_still
@@ -104,7 +104,10 @@ class SwarmWorkloads:
             spec, cluster, document.uid, frozenset(document.lives), engine, rendered, document.adopt, gone, formed
         )
         refusal = "" if document.removed else swarm_refusal(spec)
-        hold = refusal or hold or missing
+        # Where its services are is known; until there are any, a cluster that is not there has to be made or named.
+        is_known = document.removed or bool(record.made_in) or (engine is not None and bool(cluster))
+        nowhere = "" if is_known else unplaced(cluster, self._topology.names(world))
+        hold = refusal or nowhere or hold or missing
         if not hold and self._is_fresh(document):
             hold = self._image_to_come(cluster, spec.image, world)
             hold = hold or await self._nodes_to_come(document, record, engine, cluster, world)
@@ -128,7 +131,7 @@ class SwarmWorkloads:
         )
         desired = standing_still(desired, asked, document)
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
-        return Resolved(desired, record, actuator, cluster, refusal=refusal)
+        return Resolved(desired, record, actuator, cluster, refusal=refusal or nowhere)
 
     def _fingerprint(self, rendered: JsonObject, refusal: str) -> str:
         """What can't be done is in it, so that no service passes for what was asked for."""
