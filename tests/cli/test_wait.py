@@ -110,6 +110,36 @@ def test_a_goal_is_judged(view: KeyView | None, gone: bool, word: str, done: boo
     assert (line.word, line.done, line.failed) == (word, done, failed)
 
 
+WAITING = Condition(ConditionType.PROGRESSING, False, "Paused", "the roll-out is paused: by ann")
+COUNTED = replace(DONE, converged=False, paused="by ann", outdated=3, doing=(), conditions=(WAITING,))
+
+
+@pytest.mark.parametrize(
+    ("view", "done"),
+    [
+        (COUNTED, True),
+        (replace(COUNTED, ready=2), False),
+        (replace(COUNTED, current=4), False),
+        (replace(COUNTED, doing=("remove container 4",)), False),
+        (replace(COUNTED, unproven_s=1.0), False),
+        (replace(COUNTED, generation=3, observed_generation=3), False),
+    ],
+)
+def test_a_count_is_reached_also_while_a_roll_waits(view: KeyView, done: bool) -> None:
+    """W49, W54: scaling goes on, so that the pause is in the way of nothing that was asked for; who asked for all of a
+    spec is told at once."""
+    line = judge(Goal("workload/web", 4, count=True), as_json(view))
+    assert (line.done, line.failed) == (done, False)
+    assert judge(Goal("workload/web", 3), as_json(view)).failed
+
+
+def test_a_scale_that_waits_ends_with_the_count_and_says_what_is_paused(shell: Shell, front: FrontDouble) -> None:
+    front.shown = {Key.parse(COUNTED.key): replace(COUNTED, generation=3)}
+    front.script.extend([(replace(COUNTED, ready=1),), (COUNTED,)])
+    result = shell.skep("workload", "scale", "web", "3", "--wait")
+    assert (result.code, "3/3 Paused: the roll-out is paused: by ann" in result.err) == (0, True)
+
+
 def test_it_stays_until_all_was_as_wanted_for_long_enough_and_says_so(
     shell: Shell, front: FrontDouble, web: str
 ) -> None:

@@ -2,10 +2,13 @@
 
 import pytest
 
+from skep.cli.wait import Goal, judge
 from skep.model.spec import Key
 from skep.model.view import KeyView
+from tests.server.bodies import as_json
 from tests.sim.container_farm import HOUR_S, Farm, farmed
 from tests.sim.container_hosts import Behaviour
+from tests.sim.container_watch import wrong_in_containers
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
 from tests.sim.test_containers_rolls import hold
@@ -86,3 +89,25 @@ def test_w54_a_service_whose_tasks_end_at_once_never_passes_for_one_that_serves(
             assert all(view.unproven_s for view in await watched(sim, 120.0))
 
     run(main, HOUR_S)
+
+
+@pytest.mark.parametrize("count", [6, 2])
+def test_w49_a_count_that_is_waited_for_is_reached_while_a_roll_waits(count: int) -> None:
+    async def body(farm: Farm) -> None:
+        await farm.up(4)
+        core = farm.sim.core
+        assert core is not None
+        await core.pause(WEB, "ann")
+        await farm.apply(4, "web:2")
+        change = await core.scale(WEB, count, "ann")
+        farm.watch.asked("web", count, None)
+        goal, began_s = Goal(str(WEB), change.generation, count=True), farm.now_s
+        while not (line := judge(goal, as_json(await shown(farm.sim)))).done:
+            assert not line.failed
+            assert farm.now_s < began_s + 30.0, line
+            await farm.clock.sleep(POLL_S)
+        assert (line.word, line.ready) == ("Paused", f"{count}/{count}")
+        farm.wanted["web"] = count, "web:1"
+        assert not wrong_in_containers(farm.world, farm.wanted)
+
+    farmed(body, engines=2)

@@ -34,13 +34,15 @@ def report_changes(
     nothing: str = "Nothing was changed: the files hold no spec.",
     *,
     is_told: bool = False,
+    count: bool = False,
 ) -> None:
-    """Print what was stored at once; then wait for it, if asked to. `is_told`: also what became other of each."""
+    """Print what was stored at once; then wait for it, if asked to. `is_told`: also what became other of each.
+    `count`: of nothing but how many there are."""
     emit(changes, form, lambda: [*show(tables.changes(changes), nothing), *_details(changes, is_told)])
     if wait:
         from skep.cli.wait import goals, wait_for  # noqa: PLC0415 - most don't wait
 
-        wait_for(client, goals(changes), timeout_s)
+        wait_for(client, goals(changes, count), timeout_s)
 
 
 def _details(changes: Sequence[Mapping[str, Any]], is_told: bool) -> list[str]:

@@ -66,14 +66,14 @@ def inspected(client: Client, kind: str, name: str, form: str) -> None:
 def scaled(client: Client, kind: str, name: str, count: int, why: str, wait: bool, timeout_s: float, form: str) -> None:
     """Change how many members a {kind} has.
 
-    And nothing else of it.
+    And nothing else of it: also while its roll-outs are paused.
 
     \b
     Example:
       skep {kind} {command} {name} 3 --wait
     """
     change = client.post(path_of(kind, name) + "/scale", reasoned({"count": count}, why))
-    report_changes(client, [change], wait, timeout_s, form)
+    report_changes(client, [change], wait, timeout_s, form, count=True)
 
 
 def retried(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:

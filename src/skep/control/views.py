@@ -68,7 +68,7 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
     fresh = record.observed_generation >= document.generation == desired.generation
     converged = fresh and not document.removed and is_converged(desired, seen.observed, record.ledger)
     converged = converged and not seen.plan.actions
-    owed_s = unproven_s(desired, seen.observed, record.ledger) if converged else 0.0
+    owed_s = unproven_s(desired, seen.observed, record.ledger) if converged or desired.paused else 0.0
     entries = {e.member: e for e in record.ledger.entries if e.member}
     view = replace(
         view,

@@ -41,7 +41,8 @@ class KeyView:
     `role` is manager, worker or empty; `image` is empty for groups. `converged` is semantics.md W50.
     `unproven_s`: converged, or as far as a pause lets it be, but for so short a time that nobody who waits is told so
     for this much longer (W54).
-    `paused` says who stopped its roll-outs and why, and is empty while they go on; `given_up`: skep did, for one failed.
+    `paused` says who stopped its roll-outs and why, and is empty while they go on.
+    `given_up`: it was skep that stopped them, since one had failed.
     `doing` are the actions in flight and `waiting` what was left undone and why, in words.
     `completed` are a job's containers that ended as they should; they count as ready, whether or not they are left.
     `observed_age_s` tells how old the observation is; negative when there was none yet.
