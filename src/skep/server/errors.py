@@ -154,4 +154,4 @@ def problem_answer(status: int, problem: Problem, headers: Mapping[str, str] | N
 
 def problem_json(problem: Problem) -> bytes:
     """A problem as it is sent."""
-    return answer(Problem).model_validate(problem).model_dump_json(by_alias=True).encode()
+    return answer(Problem).model_validate(problem).model_dump_json(by_alias=True).encode() + b"\n"
