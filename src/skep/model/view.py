@@ -121,9 +121,9 @@ class ChangeView:
     key: str
     change: str
     generation: int
-
-
     changed: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class EngineView:
     """One endpoint of a cluster. `state` is answering, silent, lost or unknown; `error` says why it does not answer."""
