@@ -265,7 +265,8 @@ class Intake:
         """By whom and why: as its newest revision says where nobody else is named."""
         by = author or document.history[0]
         self._journal.say(key, change.capitalize(), f"generation {document.generation} {told(by.who, by.why)}")
-        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=by.who, why=by.why)
+        why = {"why": by.why} if by.why else {}
+        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=by.who, **why)
         self._wake(key)
 
 
