@@ -225,7 +225,8 @@ def _own_engine_or_why(settings: Settings, engines: DockerEngines) -> OwnEngine 
     except NotFoundError as error:
         if not settings.clusters:
             raise
-        log.warning("no machines can be made on this host", reason=str(error))
+        # Nobody has asked for machines yet; whoever does, is told the same.
+        log.debug("no machines can be made on this host", reason=str(error))
         return error
 
 
