@@ -4,10 +4,14 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from skep.cli.client import Client
+from skep.cli.failures import NoServer
 from skep.cli.wait import Goal, judge
+from skep.cli.waiting import wait
 from skep.model.spec import Key
 from skep.model.state import Condition, ConditionType
 from skep.model.view import KeyView
@@ -246,6 +250,29 @@ def test_a_server_that_restarts_is_waited_for(front: FrontDouble, web: str, tmp_
         waiting.join(20)
     (result,) = results
     assert (result.code, result.err.splitlines()[-1].split("s ", 1)[1]) == (0, "workload/web 3/3 Ready")
+
+
+class _Starting(Client):
+    """A client whose server does not listen yet when it is asked for the first two times."""
+
+    absent = 2
+
+    def get(self, path: str, timeout_s: float = 0.0) -> Any:
+        if self.absent:
+            self.absent -= 1
+            raise NoServer("no server answers")
+        return {"groups": [], "workloads": [as_json(DONE)]}
+
+
+def test_a_server_that_starts_is_waited_for_from_the_first_on(capsys: pytest.CaptureFixture[str]) -> None:
+    wait(_Starting("s.sock"), ("web",), gone=False, timeout_s=20.0)
+    told = [line.strip().split("s ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["no server answers at s.sock: waiting for it", "workload/web 3/3 Ready"]
+
+
+def test_without_time_a_server_that_is_away_is_not_waited_for() -> None:
+    with pytest.raises(NoServer):
+        wait(_Starting("s.sock"), ("web",), gone=False, timeout_s=0.0)
 
 
 def _wait_until_polled(server: Running, front: FrontDouble) -> None:

@@ -106,6 +106,15 @@ def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, Vi
             time.sleep(POLL_S)
 
 
+def first_views(client: Client, timeout_s: float) -> dict[str, View]:
+    """All keys, to begin with: a server that starts or restarts just now is waited for as later."""
+    try:
+        return views_of(client)
+    except NoServer:
+        with open_progress() as progress:
+            return _read(client, time.monotonic() + timeout_s, progress)
+
+
 def views_of(client: Client) -> dict[str, View]:
     """All keys, as they are now."""
     status = client.get("/v1/status?fresh=true")
