@@ -181,8 +181,8 @@ def _state_of(sight: ClusterSight) -> ClusterState:
 
 
 def unplaced(name: str, names: Sequence[str]) -> str:
-    """Why nothing can be on the cluster of this name, of the only one where it is empty, when these are all; empty where
-    it can."""
+    """Why nothing can be on the cluster of this name, of the only one where it is empty, when these are all; empty
+    where it can."""
     if name:
         return "" if name in names else f"there is no cluster {name}; {_in_words(names)}"
     if not names:
