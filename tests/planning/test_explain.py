@@ -43,7 +43,7 @@ R, A = Reason, ActionKind
         (
             Kind.WORKLOAD,
             Action(A.DESTROY, R.DEAD, "3", "c0ffee" * 10, source="box"),
-            "remove container 3 (c0ffeec0ffee) on box: it has ended, and a later one is kept",
+            "remove container 3 (c0ffeec0ffee) on box: it has ended, and its number has a later one or none",
         ),
         (
             Kind.WORKLOAD,

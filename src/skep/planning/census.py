@@ -152,6 +152,11 @@ def lasting_s(min_ready_s: float | None) -> float:
     return PROVEN_S if min_ready_s is None else min_ready_s
 
 
+def is_evidence(desired: Desired, member: Member) -> bool:
+    """Whether a dead one may tell why a roll failed: what was rolled out then is not what is followed now (W47)."""
+    return bool(desired.undone or desired.given_up) and not is_current(desired, member)
+
+
 def follows_newest(desired: Desired, member: Member) -> bool:
     """Whether it follows the newest template of all, which may be withheld: those that don't follow the one from before
     then follow what was being rolled out."""

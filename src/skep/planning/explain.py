@@ -21,7 +21,7 @@ _WHY = {
     Reason.DRIFTED: "it was changed from outside",
 }
 
-_ENDED = "it has ended, and a later one is kept"
+_ENDED = "it has ended, and its number has a later one or none"
 """Of a container (Reason.DEAD): its engine still has it."""
 
 _ADOPTED = "it is there already, made by others"

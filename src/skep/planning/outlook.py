@@ -10,7 +10,7 @@ from itertools import islice
 
 from skep.model.plan import ActionKind, NoteKind, Plan
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
-from skep.planning.census import ENDED, Census, is_count, is_current, is_newer, proven_s, take
+from skep.planning.census import ENDED, Census, is_count, is_current, is_evidence, is_newer, proven_s, take
 from skep.planning.explain import of_source
 from skep.planning.loss import SILENCE_MIN_S
 from skep.planning.placement import Places
@@ -236,7 +236,8 @@ class Outlook:
         successor = self._successors.get(member.slot or "")
         if successor is not None:
             return successor
-        return Next(KEPT) if member.slot in self._borne else Next("removed")
+        kept = member.slot in self._borne or is_evidence(self.desired, member)
+        return Next(KEPT) if kept else Next("removed")
 
     @cached_property
     def _last_dead(self) -> Mapping[str | None, Member]:
