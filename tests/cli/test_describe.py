@@ -11,6 +11,7 @@ import pytest
 from skep.cli.keys import description
 from skep.cli.output import Table
 from skep.cli.state import state_of
+from skep.cli.tables import replicas
 from skep.control.documents import Pause, SpecDocument
 from skep.control.moment import Now
 from skep.control.pauses import begin
@@ -189,6 +190,15 @@ def test_a_description_says_why_it_is_not_as_wanted(name: str) -> None:
         assert state_of(view).word != "Ready"
         lines = description(view, lambda table: table.folded(COLUMNS))
         check_golden(f"describe-{name}", "\n".join(lines) + "\n")
+
+    run(main)
+
+
+def test_what_completed_has_no_error() -> None:
+    async def main() -> None:
+        view = await _view(Scene(begun=_three))
+        done = replace(view.members[0], life="completed", detail="exited with code 0")
+        assert replicas(as_json(replace(view, members=(done,)))).rows[0][-1] == ""
 
     run(main)
 

@@ -54,6 +54,13 @@ def test_a_slot_that_was_given_up_is_no_progress() -> None:
     assert (progress.status, progress.reason) == (False, "RetriesExhausted")
 
 
+def test_a_job_that_failed_is_told_to_have_with_the_name_of_its_container() -> None:
+    found = stated(numbered(1, once=True), "1=m1%@a", "failed start 1 5 90 m1")
+    complete, progressing = found[ConditionType.COMPLETE], found[ConditionType.PROGRESSING]
+    assert (complete.status, complete.reason) == (False, "Failed")
+    assert progressing.message.startswith("k.1: it failed and is not tried again until the spec changes, or retry")
+
+
 def test_a_refusal_is_told_once_with_the_engines_words() -> None:
     """F5."""
     found = stated(numbered(2, "ab"), "1=m1@a", "failed create any 1 101, failed create b 3 130")

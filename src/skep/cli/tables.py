@@ -76,11 +76,16 @@ def replicas(view: View) -> Table:
             str(member["restarts"]),
             age(member["ageSeconds"] if member["id"] else -1),
             _next(member, view),
-            member["lastError"] or ("" if member["detail"] == LEADER else member["detail"]),
+            member["lastError"] or _trouble(member),
         )
         for member in view["members"]
     )
     return Table(columns, rows)
+
+
+def _trouble(member: View) -> str:
+    """Its detail, unless that tells of something good."""
+    return "" if member["detail"] == LEADER or member["life"] == "completed" else str(member["detail"])
 
 
 def _condition(member: View, kind: str) -> str:

@@ -79,7 +79,7 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
         converged=converged,
         unproven_s=max(0.0, owed_s - seen.rested_s),
         members=tuple(_member_view(document.key.kind, seen, m, entries.get(m.id), now) for m in members),
-        waiting=tuple(explain_note(n) for n in seen.plan.notes),
+        waiting=tuple(explain_note(n, document.key.name) for n in seen.plan.notes),
         observed_age_s=now.monotonic_s - seen.at_s,
     )
     if document.key.kind is not Kind.WORKLOAD:

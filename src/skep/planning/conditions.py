@@ -103,7 +103,7 @@ def conditions(
     `now_s` is the same moment as `wall_s`, on the planner's clock.
     """
     census = take(desired, observed, ledger)
-    stated = [_available(census), _progressing(desired, census, plan), *_failures(desired, ledger)]
+    stated = [_available(census, plan), _progressing(desired, census, plan), *_failures(desired, ledger)]
     stated += _from_notes(plan, wall_s - now_s)
     if desired.undone:
         stated.append(Condition(ConditionType.ROLLED_BACK, True, "RollFailed", desired.undone))
@@ -115,13 +115,14 @@ def _since(condition: Condition, before: tuple[bool, float] | None, wall_s: floa
     return before[1] if before is not None and before[0] == condition.status else wall_s
 
 
-def _available(census: Census) -> Condition:
+def _available(census: Census, plan: Plan) -> Condition:
     if census.desired.once:
         done, left = len(census.desired.done), census.desired.size
         if census.desired.in_place:
             done = sum(m.completed for m in census.staying)
             left = sum(m.wanted - m.completed for m in census.staying)
-        reason = "Running" if left else "Completed"
+        failed = any(n.kind is NoteKind.JOB_FAILED for n in plan.notes)
+        reason = ("Failed" if failed else "Running") if left else "Completed"
         return Condition(ConditionType.COMPLETE, not left, reason, f"{done} of {done + left} have completed")
     ready = sum(m.running for m in census.staying) if census.desired.in_place else census.available
     wanted = sum(m.wanted for m in census.staying) if census.desired.in_place else census.desired.size
@@ -133,7 +134,7 @@ def _available(census: Census) -> Condition:
 def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
     refused = next((n for n in plan.notes if n.kind in _FINAL), None)
     if refused is not None:
-        return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused))
+        return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused, desired.key.name))
     if is_converged(desired, census.observed, census.ledger) and not plan.actions:
         return Condition(ConditionType.PROGRESSING, True, "Complete")
     if desired.undone and not _was_complete(desired, census.ledger):
@@ -178,6 +179,7 @@ def _from_notes(plan: Plan, ahead_s: float) -> list[Condition]:
     for note in plan.notes:
         kind = _NOTED.get(note.kind)
         if kind is not None and kind not in found:
-            message = note.detail if note.kind is NoteKind.HELD and not note.subject else explain_retry(note, ahead_s)
+            is_whole = note.kind is NoteKind.HELD and not note.subject
+            message = note.detail if is_whole else explain_retry(note, ahead_s, plan.key.name)
             found[kind] = Condition(kind, True, note.kind.value, message)
     return list(found.values())
