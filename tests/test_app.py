@@ -125,6 +125,9 @@ def test_without_an_engine_it_serves_the_clusters_of_the_settings(tmp_path: Path
         code, said = server.run("cluster", "ls", "-o", "json")
         [cluster] = json.loads(said)
         assert (cluster["name"], cluster["kind"], cluster["engines"][0]["state"]) == ("lab", "unknown", "silent")
+    assert server.process.stdout
+    log = server.process.stdout.read()
+    assert ("lab" in log, "no machines can be made" in log) == (True, False)
 
 
 @pytest.mark.parametrize("plugin", ["instance-file", "instance-simulator"])

@@ -245,6 +245,80 @@ def test_up_refuses_words_that_it_does_not_know() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (1, "", "up: Usage: scripts/up [--binaries]\n")
 
 
+_SKEP = """skep() { echo "$*" >>$SKEP_STATE_DIR/asked; case "$1 ${*: -1}" in
+  "plan "*) echo '[{"key": "group/workers"}, {"key": "workload/web"}]'; return $PLANNED ;;
+  "wait 0") [[ $READY == now ]] ;;
+  wait*) [[ $READY == soon ]] || { echo 'skep: web failed: 3/5' >&2; return 1; } ;;
+esac; }; skep=skep; example=web.yaml; source scripts/example.sh"""
+"""A skep that writes down what it is asked, in place of the real one."""
+
+
+@pytest.mark.parametrize(
+    ("ready", "code", "out", "err", "waits"),
+    [
+        ("now", 0, ["Everything is as web.yaml says: nothing to do."], "", 1),
+        (
+            "soon",
+            0,
+            [
+                "Skep has all that web.yaml says, and is bringing back what is missing:",
+                "Everything is as web.yaml says again.",
+            ],
+            "",
+            2,
+        ),
+        (
+            "never",
+            1,
+            ["Skep has all that web.yaml says, and is bringing back what is missing:"],
+            "skep: web failed: 3/5\nup: Not all is as web.yaml says; the reason is above.\n",
+            2,
+        ),
+    ],
+)
+def test_up_once_more_waits_until_all_is_as_wanted(
+    tmp_path: Path, ready: str, code: int, out: list[str], err: str, waits: int
+) -> None:
+    run = bash(f"{_SKEP}\napply_example", SKEP_STATE_DIR=str(tmp_path), READY=ready, PLANNED="0")
+    assert (run.returncode, run.stdout.splitlines(), run.stderr) == (code, out, err)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    waited = ["wait group/workers workload/web --timeout 0", "wait group/workers workload/web"]
+    assert asked == ["plan -f web.yaml -o json", *waited[:waits]]
+
+
+def test_up_applies_what_differs(tmp_path: Path) -> None:
+    code = f"{_SKEP}\npython() {{ echo skep/web:1; }}; python=python; apply_example"
+    run = bash(code, SKEP_STATE_DIR=str(tmp_path), PLANNED="1")
+    assert (run.returncode, run.stdout) == (0, "The example's image: skep/web:1\n")
+    assert (tmp_path / "asked").read_text().splitlines()[-1] == "apply -f web.yaml --wait"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([], "Nothing of skep's is left but the installed packages and the folder .venv."),
+        (
+            ["certs/ca.pem"],
+            "Nothing of skep's is left but the installed packages, the certificates in STATE/certs (remove them "
+            "yourself once nobody shows them) and the folder .venv.",
+        ),
+        (["mine"], "STATE holds files that skep did not make: they stay.\nNothing of skep's is left but the installed"),
+    ],
+)
+def test_down_tells_truthfully_what_stays(tmp_path: Path, files: list[str], told: str) -> None:
+    state = tmp_path / "s"
+    for file in ["secret.key", "skep.sock", *files]:
+        (state / file).parent.mkdir(parents=True, exist_ok=True)
+        (state / file).touch()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "SKEP_"))}
+    environ |= {"SKEP_STATE_DIR": str(state), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    run = subprocess.run([SCRIPTS / "down"], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert told.replace("STATE", str(state)) in run.stdout
+    assert ("did not make" in run.stdout) == ("mine" in files)
+    assert sorted(str(one.relative_to(state)) for one in state.rglob("*") if one.is_file()) == files
+
+
 def test_the_examples_that_documents_name_are_infrakits_own() -> None:
     for name in ("swarm-vagrant-manager.json", "swarm-vagrant-workers.json"):
         example = ROOT / "example" / "flavor" / "swarm" / name

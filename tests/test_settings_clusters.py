@@ -103,7 +103,7 @@ def test_every_fault_of_flags_and_environment_is_told_at_once(file: Path, tmp_pa
         "SKEP_CLUSTER: g: 'ssh://u:…@h': a password can't stand in it: use a key",
         "SKEP_CLUSTER: h: 'tcp://h:99999': Port out of range 0-65535",
         "SKEP_CLUSTER: i: 'ssh://-oProxyCommand=x': ssh would take its host or user for an option",
-        "--cluster: the name '-x' has only letters, digits and, inside, - _ .",
+        "--cluster: the name '-x' must have only letters, digits and, inside, - _ .",
         "--cluster: d: tcp://a is there twice",
         '--cluster-tls: must be NAME=FOLDER, not "nonsense"',
         "--cluster-tls: …/none holds no ca.pem, cert.pem and key.pem that can be seen",

@@ -88,14 +88,16 @@ class Daemon(Core):
         return await self._own.images.ensure(self._settings.node_image)
 
 
-def serve(settings: Settings, wording: Sequence[structlog.typing.Processor] = ()) -> None:
+def serve(
+    settings: Settings, wording: Sequence[structlog.typing.Processor] = (), state_dir_with: str = "--state-dir"
+) -> None:
     """Run until SIGTERM or SIGINT. SkepError, or a group of them, says in words why it could not.
 
-    `wording` is the log's.
+    `wording` is the log's; `state_dir_with`: how this program is told another state directory.
     """
     configure(settings.log_level, settings.log_format, wording)
     keep_pauses_short()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, state_dir_with))
     # All is closed. Without this the interpreter searches everything for garbage on its way out: 0.4 s of CPU.
     gc.freeze()
 
@@ -109,16 +111,17 @@ def tear_down(settings: Settings) -> tuple[str, ...]:
     return asyncio.run(_tear_down(settings))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, state_dir_with: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
+    _check_shown(settings)
     certificates = _certificates(settings)
     if certificates:
         loop.add_signal_handler(signal.SIGHUP, certificates.look)
     async with AsyncExitStack() as stack:
-        daemon = await _build(settings, stack)
+        daemon = await _build(settings, stack, state_dir_with)
         log.info("serving", version=__version__, controller=settings.controller, socket=str(settings.socket))
         async with asyncio.TaskGroup() as group:
             core = group.create_task(daemon.run(f"{settings.controller} {os.getpid()}"), name="core")
@@ -126,6 +129,16 @@ async def _serve(settings: Settings) -> None:
             await _answer(settings, daemon, certificates, stop)
             core.cancel()
     log.info("stopped")
+
+
+def _check_shown(settings: Settings) -> None:
+    """RefusedError where engines would be shown a certificate that is not for clients."""
+    shown = [one for one in settings.cluster_tls if one.endpoints and one.files.cert]
+    if shown:
+        from skep.adapters.client_certificates import check_for_clients  # noqa: PLC0415 - only for those who need it
+
+        for one in shown:
+            check_for_clients(one.cluster, one.files.cert)
 
 
 def _certificates(settings: Settings) -> Certificates | None:
@@ -146,9 +159,9 @@ async def _answer(settings: Settings, daemon: Daemon, certificates: Certificates
             group.create_task(TlsServer(settings.tls_listen, api, certificates).serve(stop), name="tls")
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Daemon:
+async def _build(settings: Settings, stack: AsyncExitStack, state_dir_with: str) -> Daemon:
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = SqliteStore(settings.state_dir / "skep.db")
+    store = SqliteStore(settings.state_dir / "skep.db", state_dir_with)
     stack.push_async_callback(store.close)
     engines, hub, clock = _engines(settings), Hub(), SystemClock()
     stack.push_async_callback(engines.close)
@@ -214,7 +227,8 @@ def _own_engine_or_why(settings: Settings, engines: DockerEngines) -> OwnEngine 
     except NotFoundError as error:
         if not settings.clusters:
             raise
-        log.warning("no machines can be made on this host", reason=str(error))
+        # Nobody has asked for machines yet; whoever does, is told the same.
+        log.debug("no machines can be made on this host", reason=str(error))
         return error
 
 

@@ -164,6 +164,13 @@ def test_why_reaches_the_server_with_every_change(shell: Shell, front: FrontDoub
     assert front.rolled_to == [3, None]
 
 
+def test_what_a_rollback_changes_is_told_below_its_answer(shell: Shell, front: FrontDouble) -> None:
+    _show(front, WORKLOAD)
+    lines = shell.skep("workload", "rollback", "web").out.splitlines()
+    assert lines[1].split()[:2] == ["workload/web", "configured"]
+    assert lines[2:] == ["  Image web:2 -> web:1", "  Env MODE"]
+
+
 def test_who_paused_it_and_what_to_do_is_told(shell: Shell, front: FrontDouble) -> None:
     waiting = Condition(ConditionType.PROGRESSING, False, "Paused", "the roll-out is paused: by ann: to look", 1.0)
     _show(front, replace(WORKLOAD, paused="by ann: to look", conditions=(waiting,)))

@@ -11,6 +11,8 @@ import pytest
 from skep.cli.keys import description
 from skep.cli.output import Table
 from skep.cli.state import state_of
+from skep.cli.tables import replicas
+from skep.control.documents import Pause, SpecDocument
 from skep.control.moment import Now
 from skep.control.pauses import begin
 from skep.control.reconcile import Seen
@@ -41,6 +43,7 @@ class Scene:
     hold: str = ""
     trouble: str = ""
     paused: str = ""
+    paused_by: str = "ann"
     begun: Callable[[Lab], Awaitable[None]] | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -56,7 +59,7 @@ async def _view(scene: Scene) -> KeyView:
     record = Record(scene.spec.key, 1, ledger=books, image=scene.spec.image, image_spec=scene.spec.image)
     if scene.paused:
         older = document_of(replace(scene.spec, env=(("A", "1"),)))
-        document = replace(document, paused=replace(begin(older, record, "ann", 0.0, scene.paused), settled=older.spec))
+        document = replace(document, paused=_pause(scene, older, record))
     resolved = await lab.level.resolve(document, record, await lab.book.sight("lab"), scene.hold)
     observed = await resolved.actuator.observe(resolved.desired)
     observed = replace(observed, members=tuple(replace(m, well_s=60.0 * m.healthy) for m in observed.members))
@@ -65,6 +68,12 @@ async def _view(scene: Scene) -> KeyView:
     seen = Seen(resolved.desired, observed, made, resolved.actuator, "lab", now_s)
     record, now = replace(record, conditions=stated), Now(now_s, WALL_S)
     return await described(key_view(document, record, seen, now, scene.trouble), seen, record, now)
+
+
+def _pause(scene: Scene, older: SpecDocument, record: Record) -> Pause:
+    """Skep itself pauses what failed."""
+    by = scene.paused_by
+    return replace(begin(older, record, by, 0.0, scene.paused, automatic=by == "skep"), settled=older.spec)
 
 
 def _ledger(scene: Scene, now_s: float) -> Ledger:
@@ -159,6 +168,9 @@ SCENES = {
     "lost": Scene(engines=("alpha", "beta", "gamma"), begun=_one_lost),
     "partition": Scene(engines=("alpha", "beta", "gamma"), begun=_most_silent),
     "paused": Scene(begun=_older, paused="the release is stopped"),
+    "paused-after-failure": Scene(
+        begun=_older, paused_by="skep", paused="generation 2 failed: 1 of 3 failed: exited with code 3"
+    ),
     "late": Scene(
         begun=_older,
         books="progress 0 3 3 0, failed pull alpha 5 40, failed pull beta 5 90",
@@ -178,6 +190,15 @@ def test_a_description_says_why_it_is_not_as_wanted(name: str) -> None:
         assert state_of(view).word != "Ready"
         lines = description(view, lambda table: table.folded(COLUMNS))
         check_golden(f"describe-{name}", "\n".join(lines) + "\n")
+
+    run(main)
+
+
+def test_what_completed_has_no_error() -> None:
+    async def main() -> None:
+        view = await _view(Scene(begun=_three))
+        done = replace(view.members[0], life="completed", detail="exited with code 0")
+        assert replicas(as_json(replace(view, members=(done,)))).rows[0][-1] == ""
 
     run(main)
 

@@ -1,12 +1,13 @@
 """The small pure parts: durations, ages, tables, places."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from skep.cli.duration import seconds
 from skep.cli.failures import Failure
-from skep.cli.output import Table, age
+from skep.cli.output import Table, age, localised
 from skep.cli.place import socket_path, state_dir
 from skep.cli.spoken import spoken
 from skep.cli.state import ADVICE, TROUBLES
@@ -33,6 +34,25 @@ from skep.settings import load
 )
 def test_durations(text: str, wanted: float | None) -> None:
     assert seconds(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("no room; next try at 2026-11-22T06:30:18Z", "no room; next try at 12:00:18"),
+        ("next try at 2026-11-22T06:30:18Z, it says", "next try at 12:00:18, it says"),
+        ("the next try at this", "the next try at this"),
+        ("next try at some moment of the day", "next try at some moment of the day"),
+    ],
+)
+def test_a_moment_in_a_reason_is_told_in_the_time_zone_of_who_reads(
+    given: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "UTC-5:30")
+        time.tzset()
+        assert localised(given) == wanted
+    time.tzset()
 
 
 @pytest.mark.parametrize(

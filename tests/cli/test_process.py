@@ -79,8 +79,10 @@ def test_a_command_that_does_not_wait_imports_only_its_own(
 def test_it_reads_standard_input(shell: Shell) -> None:
     result = shell.process("apply", "-f", "-", given=b'{"Name": "web", "Count": 3}')
     assert (result.code, result.out.splitlines()[1].split()) == (0, ["workload/web", "configured", "4"])
+    result = shell.process("apply", "-f", "-", given=b'{"Count": 3}')
+    assert (result.code, result.err) == (1, "skep: standard input:1: Name: is missing\n")
     result = shell.process("apply", "-f", "-", given=b"\xff")
-    assert (result.code, result.err) == (1, "skep: - is not UTF-8 text: invalid start byte at byte 0\n")
+    assert (result.code, result.err) == (1, "skep: standard input is not UTF-8 text: invalid start byte at byte 0\n")
 
 
 def test_it_finds_the_server_in_the_state_directory(server: Running, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from skep.cli.submit import typed
+from skep.model.errors import Fault, InvalidError
 from skep.model.spec import Key, Kind
 from skep.model.view import ChangeView
 from tests.cli.shell import Shell
@@ -57,6 +59,27 @@ def test_what_is_too_large_is_refused_in_the_servers_words(shell: Shell, tmp_pat
 def test_a_spec_may_come_from_standard_input(shell: Shell, command: tuple[str, ...]) -> None:
     result = shell.process(*command, "-", given=b'{"Name": "web", "Count": 3}')
     assert (result.code, result.out.splitlines()[1].split()) == (0, ["workload/web", "configured", "4"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("Name: must not be empty", "NAME: must not be empty"),
+        ("Image: is no image reference", "--image: is no image reference"),
+        ("Ports[0].Target: must be at most 65535", "--publish: Ports[0].Target: must be at most 65535"),
+        ("Env[1]: must look like NAME=value", "--env: Env[1]: must look like NAME=value"),
+        ("Restart: is odd", "the command line: Restart: is odd"),
+    ],
+)
+def test_a_fault_of_what_was_typed_is_told_by_its_option(fault: str, told: str) -> None:
+    before = "2 faults, nothing was changed:"
+    assert typed(f"{before}\nthe command line:1: {fault}") == f"{before}\n{told}"
+
+
+def test_a_refused_workload_of_the_command_line_has_no_line(shell: Shell, front: FrontDouble) -> None:
+    front.error = InvalidError([Fault("must be at most 65535", "Ports[0].Target", "the command line", 1)])
+    result = shell.skep("workload", "submit", "web", "--image", "nginx", "--publish", "70000")
+    assert (result.code, result.err) == (1, "skep: --publish: Ports[0].Target: must be at most 65535\n")
 
 
 def test_a_workload_of_the_command_line_is_the_spec_that_people_would_write(

@@ -41,6 +41,12 @@ def test_what_the_environment_says_now_is_not_in_the_unit(tmp_path: Path) -> Non
     assert "of-this-shell" not in command
 
 
+def test_what_the_unit_lacks_of_the_environment_is_told(tmp_path: Path) -> None:
+    environ = {"SKEP_STATE_DIR": str(tmp_path), "SKEP_CONTROLLER": "c", "SKEP_PARALLEL": "", "SKEP_SOCKET": ""}
+    done = Shell(Path("nobody")).process("systemd-unit", "--controller", "c", environ=environ)
+    assert (done.code, done.err) == (0, "skep: SKEP_STATE_DIR is set here and not in the unit; --state-dir would be\n")
+
+
 def test_a_server_of_root_starts_at_boot_and_any_other_with_its_user(tmp_path: Path) -> None:
     assert unit("--state-dir", "/var/lib/skep")["Install"]["WantedBy"] == "multi-user.target"
     assert unit("--state-dir", str(tmp_path))["Install"]["WantedBy"] == "default.target"

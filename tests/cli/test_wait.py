@@ -4,10 +4,15 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from skep.cli.client import Client
+from skep.cli.failures import NoServer
 from skep.cli.wait import Goal, judge
+from skep.cli.waiting import wait
+from skep.model.spec import Key
 from skep.model.state import Condition, ConditionType
 from skep.model.view import KeyView
 from tests.cli.shell import Shell
@@ -56,6 +61,7 @@ UNDONE = replace(
 JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
     ("converged", DONE, False, "Ready", True, False),
     ("not converged yet", BUSY, False, "Progressing", False, False),
+    ("converged a moment ago (W54)", replace(DONE, unproven_s=1.5), False, "Ready", False, False),
     ("converged for an older generation", STALE, False, "Pending", False, False),
     ("an older spec still shown", replace(DONE, generation=3, observed_generation=3), False, "Ready", False, False),
     (
@@ -106,6 +112,58 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
 def test_a_goal_is_judged(view: KeyView | None, gone: bool, word: str, done: bool, failed: bool) -> None:
     line = judge(Goal("workload/web", 4, gone), None if view is None else as_json(view))
     assert (line.word, line.done, line.failed) == (word, done, failed)
+
+
+WAITING = Condition(ConditionType.PROGRESSING, False, "Paused", "the roll-out is paused: by ann")
+COUNTED = replace(DONE, converged=False, paused="by ann", outdated=3, doing=(), conditions=(WAITING,))
+
+
+@pytest.mark.parametrize(
+    ("view", "done"),
+    [
+        (COUNTED, True),
+        (replace(COUNTED, ready=2), False),
+        (replace(COUNTED, current=4), False),
+        (replace(COUNTED, doing=("remove container 4",)), False),
+        (replace(COUNTED, unproven_s=1.0), False),
+        (replace(COUNTED, generation=3, observed_generation=3), False),
+    ],
+)
+def test_a_count_is_reached_also_while_a_roll_waits(view: KeyView, done: bool) -> None:
+    """W49, W54: scaling goes on, so that the pause is in the way of nothing that was asked for; who asked for all of a
+    spec is told at once."""
+    line = judge(Goal("workload/web", 4, count=True), as_json(view))
+    assert (line.done, line.failed) == (done, False)
+    assert judge(Goal("workload/web", 3), as_json(view)).failed
+
+
+def test_a_scale_that_waits_ends_with_the_count_and_says_what_is_paused(shell: Shell, front: FrontDouble) -> None:
+    front.shown = {Key.parse(COUNTED.key): replace(COUNTED, generation=3)}
+    front.script.extend([(replace(COUNTED, ready=1),), (COUNTED,)])
+    result = shell.skep("workload", "scale", "web", "3", "--wait")
+    assert (result.code, "3/3 Paused: the roll-out is paused: by ann" in result.err) == (0, True)
+
+
+def test_it_stays_until_all_was_as_wanted_for_long_enough_and_says_so(
+    shell: Shell, front: FrontDouble, web: str
+) -> None:
+    """W54: what ends again and again is as wanted between two ends."""
+    brief = replace(DONE, unproven_s=1.5)
+    front.script.extend([(GROUP, brief), (GROUP, LOOPING), (GROUP, brief), (GROUP, DONE)])
+    result = shell.skep("apply", "-f", web, "--wait")
+    assert (result.code, result.err.count("Ready: for too short a time to be sure of it")) == (0, 2)
+    front.script.extend([(GROUP, brief)])
+    looped = shell.skep("wait", "web", "--timeout", "1s")
+    assert (looped.code, "not done after 1s: 3/3 Ready: for too short a time" in looped.err) == (1, True)
+
+
+def test_what_was_gone_back_to_is_as_wanted_and_says_what_was_not(shell: Shell, front: FrontDouble) -> None:
+    """W50 of the generation of today, for whoever did not wait for the one before it (W54)."""
+    line = judge(Goal("workload/web", 5), as_json(UNDONE))
+    assert (line.word, line.done, line.detail) == ("Ready", True, "went back: generation 4 failed: 1 of 3 failed")
+    front.shown = {Key.parse(UNDONE.key): UNDONE}
+    assert "Ready  went back: generation 4 failed: 1 of 3 failed" in shell.skep("status").out
+    assert shell.skep("wait", "web").code == 0
 
 
 @pytest.mark.parametrize(
@@ -192,6 +250,29 @@ def test_a_server_that_restarts_is_waited_for(front: FrontDouble, web: str, tmp_
         waiting.join(20)
     (result,) = results
     assert (result.code, result.err.splitlines()[-1].split("s ", 1)[1]) == (0, "workload/web 3/3 Ready")
+
+
+class _Starting(Client):
+    """A client whose server does not listen yet when it is asked for the first two times."""
+
+    absent = 2
+
+    def get(self, path: str, timeout_s: float = 0.0) -> Any:
+        if self.absent:
+            self.absent -= 1
+            raise NoServer("no server answers")
+        return {"groups": [], "workloads": [as_json(DONE)]}
+
+
+def test_a_server_that_starts_is_waited_for_from_the_first_on(capsys: pytest.CaptureFixture[str]) -> None:
+    wait(_Starting("s.sock"), ("web",), gone=False, timeout_s=20.0)
+    told = [line.strip().split("s ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["no server answers at s.sock: waiting for it", "workload/web 3/3 Ready"]
+
+
+def test_without_time_a_server_that_is_away_is_not_waited_for() -> None:
+    with pytest.raises(NoServer):
+        wait(_Starting("s.sock"), ("web",), gone=False, timeout_s=0.0)
 
 
 def _wait_until_polled(server: Running, front: FrontDouble) -> None:

@@ -21,7 +21,7 @@ from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Ch
 from tests.contract.workload_descriptions import DESCRIPTION_CHECKS
 from tests.contract.workload_jobs import JOB_CHECKS
 from tests.contract.workload_lives import lives
-from tests.contract.workload_owners import OWNER_CHECKS
+from tests.contract.workload_owners import OWNER_CHECKS, SERVICE_OWNER_CHECKS
 from tests.contract.workloads import CHECKS, ENGINE_CHECKS
 from tests.engines.host import HostEngine
 from tests.engines.machines import open_machines
@@ -42,6 +42,7 @@ IMAGES = (IMAGE, OTHER_IMAGE)
 COMMON = [*CHECKS, *JOB_CHECKS, *DESCRIPTION_CHECKS]
 EVERY = [*COMMON, *ENGINE_CHECKS]
 WITH_OWNERS = [*EVERY, *OWNER_CHECKS]
+ON_SWARM = [*COMMON, *SERVICE_OWNER_CHECKS]
 
 
 def named(check: Check) -> str:
@@ -86,7 +87,7 @@ def test_on_simulated_engines(check: Check, count: int) -> None:
     simulated(check, make)
 
 
-@pytest.mark.parametrize("check", COMMON, ids=named)
+@pytest.mark.parametrize("check", ON_SWARM, ids=named)
 def test_on_a_simulated_swarm(check: Check) -> None:
     async def make() -> Bed:
         sim = simulation(1)
@@ -285,6 +286,6 @@ def test_behind_a_classic_swarm_manager(check: Check, on_classic: OnReal) -> Non
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("check", COMMON, ids=named)
+@pytest.mark.parametrize("check", ON_SWARM, ids=named)
 def test_on_a_swarm(check: Check, on_swarm: OnReal) -> None:
     on_swarm(check)

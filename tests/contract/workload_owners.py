@@ -1,9 +1,10 @@
-"""Whose a container is (semantics.md 3.5), whatever kind of engines it is on."""
+"""Whose a container is (semantics.md 3.5), whatever kind of engines it is on, and whose a service."""
 
 from collections import Counter
 
 from skep.control.hidden import CLASSIC_AGE_S
 from skep.model.cluster import ClusterKind
+from skep.model.engine import Service
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from skep.model.view import KeyView
@@ -114,6 +115,60 @@ async def of_two_with_one_number_one_stays(bed: Bed) -> None:
     await bed.delete(web)
 
 
+async def _service(bed: Bed, web: str) -> Service:
+    return next(s for s in await bed.engines[0].services({"name": [web]}) if s.name == web)
+
+
+async def _is_told_of_a_conflict(bed: Bed, web: str) -> bool:
+    view = await bed.view(web)
+    told = [c.message for c in view.conditions if c.type is ConditionType.NAME_CONFLICT] if view else []
+    return any(f"a service {web} of another skep" in message for message in told)
+
+
+async def a_service_of_another_life_is_told_and_kept_until_it_is_adopted(bed: Bed) -> None:
+    """W22, W25: another skep of this controller's name has made it, or this one before it lost its state."""
+    web, model = name(), name()
+    await bed.apply(model, 1)
+    made = await _service(bed, model)
+    labels = {**made.labels, "skep.workload": web, "skep.uid": "f" * 16}
+    await bed.engines[0].create_service({**made.spec, "Name": web, "Labels": labels})
+    theirs = await _service(bed, web)
+    await bed.ask(web, 2)
+    await bed.until(lambda: _is_told_of_a_conflict(bed, web), True)
+    await bed.delete(web)
+    assert (await _service(bed, web)).version == theirs.version
+    document = f'{{"Name": "{web}", "Image": "{IMAGE}", "Count": 2, "Cluster": "{bed.cluster}"}}'
+    await bed.life.core.apply([SourceFile("contract", document)], "contract", True)
+    await bed.converged(web)
+    assert (await _service(bed, web)).id == theirs.id
+    await bed.runs(web, 2)
+    await bed.delete(web)
+    await bed.delete(model)
+
+
+async def a_service_that_another_skep_took_over_is_not_fought_for(bed: Bed) -> None:
+    """W21: it is theirs from then on, whatever becomes of the workload here."""
+    web = name()
+    await bed.apply(web, 1)
+    ours = await _service(bed, web)
+    labels = {**ours.labels, "skep.uid": "f" * 16}
+    await bed.engines[0].update_service(ours.id, ours.version, {**ours.spec, "Labels": labels})
+    theirs = await _service(bed, web)
+    await bed.ask(web, 3)
+    await bed.until(lambda: _is_told_of_a_conflict(bed, web), True)
+    await bed.delete(web)
+    assert (await _service(bed, web)).version == theirs.version
+    await bed.engines[0].remove_service(theirs.id)
+
+
+SERVICE_OWNER_CHECKS: list[Check] = [
+    what_was_freed_stays_and_is_its_own_again_when_it_comes_back,
+    what_was_freed_is_still_its_own_after_a_crash,
+    a_service_of_another_life_is_told_and_kept_until_it_is_adopted,
+    a_service_that_another_skep_took_over_is_not_fought_for,
+]
+"""Of Swarm mode, where whose a container is the service tells."""
+
 OWNER_CHECKS: list[Check] = [
     what_was_freed_stays_and_is_its_own_again_when_it_comes_back,
     what_was_freed_is_still_its_own_after_a_crash,
@@ -121,4 +176,4 @@ OWNER_CHECKS: list[Check] = [
     a_name_under_which_somebody_left_containers_is_told_and_they_are_kept,
     of_two_with_one_number_one_stays,
 ]
-"""Of plain engines; on Swarm mode containers are SwarmKit's own."""
+"""Of plain engines."""

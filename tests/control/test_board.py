@@ -1,6 +1,7 @@
 """What is shown of many keys: made anew where something has changed, and nowhere else."""
 
 import asyncio
+from dataclasses import replace
 
 from skep.adapters.store_memory import MemoryStore
 from skep.control.board import MADE_AT_ONCE, Board
@@ -21,6 +22,7 @@ class Shown:
         self.catalog, self.board = Catalog(MemoryStore(), 10), Board(self._make)
         self.made: list[str] = []
         self.at_s: float | None = 5.0
+        self.unproven_s = 0.0
 
     async def _make(self, document: SpecDocument) -> tuple[KeyView, float | None]:
         key = document.key
@@ -28,7 +30,7 @@ class Shown:
         view = KeyView(
             str(key), key.kind, key.name, "", "", "", 0, 0, 0, 0, document.generation, 0, True, document.removed
         )
-        return view, self.at_s
+        return replace(view, unproven_s=self.unproven_s), self.at_s
 
     async def write(self, *keys: Key, spec: bytes = b"1") -> None:
         for key in keys:
@@ -47,6 +49,18 @@ async def test_a_view_is_made_once_and_grows_older() -> None:
     shown.board.looked(WEB, 11.5)
     assert await shown.listed(12.0) == [("workload/db", 1, 7.0), ("workload/web", 1, 0.5)]
     assert shown.made == ["workload/db", "workload/web"]
+
+
+async def test_it_is_made_anew_with_each_look_until_it_was_as_wanted_for_long_enough() -> None:
+    """W54."""
+    shown = Shown()
+    await shown.write(WEB)
+    for left_s in (1.0, 0.0, 0.0):
+        shown.unproven_s = left_s
+        await shown.listed()
+        await shown.listed()
+        shown.board.looked(WEB, 10.0)
+    assert shown.made == ["workload/web", "workload/web"]
 
 
 async def test_it_is_made_anew_for_a_new_spec_and_when_told_so() -> None:

@@ -109,7 +109,7 @@ def test_what_skep_can_not_keep_is_told_with_its_place() -> None:
     async def body(site: Site) -> None:
         with pytest.raises(InvalidError, match=r"^Properties.Allocation.LogicalIDs\[1\]: is the same"):
             await site.commit(["a", "a"])
-        with pytest.raises(InvalidError, match=r"^ID: has only letters"):
+        with pytest.raises(InvalidError, match=r"^ID: must have only letters"):
             await site.groups.commit(CommittedGroup("a b", group(1).properties), pretend=False)
 
     simulated(body)

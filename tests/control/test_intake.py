@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from skep.model.errors import InvalidError, NotFoundError, RefusedError
 from skep.model.spec import Key
@@ -34,6 +35,17 @@ def test_changes_are_stored_told_and_wake_their_keys_and_the_same_again_does_not
             ("group/managers", "unchanged", 1),
         ]
         assert desk.woken == [WORKERS, MANAGERS, WORKERS]
+
+    at_a_desk(body)
+
+
+def test_the_log_tells_a_reason_only_where_one_was_given() -> None:
+    async def body(desk: Desk) -> None:
+        with capture_logs() as lines:
+            await desk.apply(workers(2))
+            await desk.intake.scale(WORKERS, 3, "ann", "more room")
+        told = [line.get("why", "none") for line in lines if line["event"] == "spec accepted"]
+        assert told == ["none", "more room"]
 
     at_a_desk(body)
 

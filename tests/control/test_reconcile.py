@@ -103,3 +103,21 @@ def test_a_turn_that_fails_writes_what_was_said_unless_somebody_else_numbers_the
             assert len(await desk.store.list("event/")) == before + written
 
     run(main)
+
+
+def test_what_stays_as_it_was_is_as_wanted_for_longer_with_each_look() -> None:
+    """W54: who waits is told as soon as it was for long enough, also where no look brings anything new."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            desk = Desk(group)
+            await desk.settle()
+            left_s = [(await desk.view()).unproven_s]
+            while left_s[-1]:
+                await desk.lab.clock.sleep(0.5)
+                assert (await desk.turn()).rested
+                left_s.append((await desk.view()).unproven_s)
+            assert 0.0 < left_s[0] <= 2.0
+            assert len(left_s) == 1 + -(-left_s[0] // 0.5)
+
+    run(main)

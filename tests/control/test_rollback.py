@@ -2,6 +2,7 @@
 
 import pytest
 
+from skep.control.catalog import Author
 from skep.control.documents import spec_of
 from skep.control.rollback import sized_like
 from skep.model.errors import NotFoundError, RefusedError
@@ -66,6 +67,40 @@ def test_without_a_number_it_is_the_last_that_differs_in_more_than_the_count() -
         assert await _now(desk) == (5, "web:1", 2, "2 loses orders")
         await desk.intake.rollback(WEB, None, "bob")
         assert (await _now(desk))[:3] == (6, "web:2", 2)
+
+    at_a_desk(body)
+
+
+async def _undo(desk: Desk) -> None:
+    """As skep does when a roll has failed."""
+    document = await desk.catalog.require(WEB)
+    author = Author("skep", 0.0, f"generation {document.generation} failed: 1 of 3 failed")
+    spec = next(r.spec for r in document.history if b"web:2" in r.spec)
+    await desk.catalog.undo(document, spec, author, await desk.store.acquire("one"))
+
+
+def test_w47_what_failed_and_was_undone_is_gone_back_to_only_by_its_number() -> None:
+    """Also where it was scaled before it failed."""
+
+    async def body(desk: Desk) -> None:
+        for image, count in (("web:1", 3), ("web:2", 3), ("web:bad", 3), ("web:bad", 4)):
+            await desk.apply(workload("web", count, image))
+        await _undo(desk)
+        change = await desk.intake.rollback(WEB, None, "bob")
+        assert (await _now(desk))[:2] == (6, "web:1")
+        assert change.changed == ("Image web:2 -> web:1",)
+        assert (await desk.intake.rollback(WEB, 4, "bob")).changed == ("Image web:1 -> web:bad",)
+
+    at_a_desk(body)
+
+
+def test_where_all_that_differs_was_undone_there_is_nothing_to_go_back_to() -> None:
+    async def body(desk: Desk) -> None:
+        for image in ("web:2", "web:bad"):
+            await desk.apply(workload("web", 3, image))
+        await _undo(desk)
+        with pytest.raises(RefusedError, match="differs in more than the count and was not undone"):
+            await desk.intake.rollback(WEB, None, "bob")
 
     at_a_desk(body)
 

@@ -51,7 +51,7 @@ def member(service: Service, shown: Sequence[Task], spec: WorkloadSpec = WEB) ->
         static = EngineBook([], engines, lab.clock, told.append)
         book = ClusterBook(MemoryStore(), engines, lab.clock, told.append, static)
         engine = cast("Engine", OneService(service, shown))
-        workload = Workload(spec, "lab", engine, {}, adopt=False, gone=False, formed=True)
+        workload = Workload(spec, "lab", "u1", frozenset(), engine, {}, adopt=False, gone=False, formed=True)
         actuator = ServiceActuator(workload, book, lab.clock, Random(1), "skep")
         observed = await actuator.observe(Desired(Key(Kind.WORKLOAD, "web"), 1, 1, "f2", slots=(SLOT,)))
         (found,) = observed.members

@@ -37,7 +37,7 @@ def rows(*tasks: Task, spec: WorkloadSpec = WEB, removed: bool = False) -> list[
         book = ClusterBook(
             MemoryStore(), engines, lab.clock, told.append, EngineBook([], engines, lab.clock, told.append)
         )
-        workload = Workload(spec, "lab", None, {}, adopt=False, gone=False, formed=True)
+        workload = Workload(spec, "lab", "u1", frozenset(), None, {}, adopt=False, gone=False, formed=True)
         actuator = ServiceActuator(workload, book, lab.clock, Random(1), "skep")
         actuator.tasks = tasks
         view = await with_tasks(replace(WORKLOAD, removed=removed), actuator, Now(5.0, NOW_S))

@@ -170,6 +170,21 @@ ENDS = [
     Row("the dead of a slot lie until it is filled", numbered(2), "1=m1%@a 1=m2%@a 2=m3@a", "create 1 Missing @a"),
     Row("and while it is being filled", numbered(1), "1=m1%@a 1=m2%@a", "", under_way="create 1 @a #r"),
     Row("the dead of slots that nobody wants go", numbered(1), "1=m1@a 2=m2%@a", "destroy m2 Dead"),
+    Row(
+        "but those of a roll that was undone stay (W47)",
+        numbered(1, undone="generation 2 failed"),
+        "1=m1@a 2=m2~%@a 2=m3~%@a",
+        "destroy m2 Dead",
+    ),
+    Row(
+        "and those of one that stands still",
+        numbered(1, paused="by skep", given_up=True),
+        "1=m1@a 2=m2~%@a",
+        "",
+        (N.PAUSED,),
+    ),
+    Row("they take no number", numbered(2, undone="it failed"), "1=m1@a 5=m5~%@a", "create 2 Missing @a"),
+    Row("and go with the next spec", numbered(1), "1=m1@a 2=m2~%@a", "destroy m2 Dead"),
     Row("a dead one that waits to be followed stays", numbered(2), "1=m1@a 2=m2%@a", "create 2 Missing @a"),
     Row("a dead one stays where its follower is being made", numbered(1), "1=m1%@a", "", under_way="create 1 @a #r"),
     Row(

@@ -1,12 +1,14 @@
 """What a workload's status says of its containers (semantics.md W50, W52, F7)."""
 
+from dataclasses import replace
+
 import pytest
 
 from skep.model.plan import NoteKind
-from skep.model.state import Condition, ConditionType, Desired
-from skep.planning.conditions import conditions, is_converged
+from skep.model.state import Condition, ConditionType, Desired, Observed
+from skep.planning.conditions import conditions, is_converged, unproven_s
 from skep.planning.planner import plan
-from tests.planning.notation import ledger, numbered, observed
+from tests.planning.notation import ledger, member, numbered, observed, service
 from tests.planning.row import NOW_S
 
 
@@ -50,6 +52,13 @@ def test_a_slot_that_was_given_up_is_no_progress() -> None:
     assert found[ConditionType.CRASH_LOOPING].reason == "RetriesExhausted"
     progress = found[ConditionType.PROGRESSING]
     assert (progress.status, progress.reason) == (False, "RetriesExhausted")
+
+
+def test_a_job_that_failed_is_told_to_have_with_the_name_of_its_container() -> None:
+    found = stated(numbered(1, once=True), "1=m1%@a", "failed start 1 5 90 m1")
+    complete, progressing = found[ConditionType.COMPLETE], found[ConditionType.PROGRESSING]
+    assert (complete.status, complete.reason) == (False, "Failed")
+    assert progressing.message.startswith("k.1: it failed and is not tried again until the spec changes, or retry")
 
 
 def test_a_refusal_is_told_once_with_the_engines_words() -> None:
@@ -117,6 +126,16 @@ def test_a_source_is_named_as_soon_as_it_is_silent(members: str, silent: str, me
 
 
 @pytest.mark.parametrize(
+    ("silent", "words"),
+    [("b", "refused"), ("unlisted:b", "refused; what is missed may live on b, which never answered yet")],
+)
+def test_why_a_source_is_silent_is_told_with_it(silent: str, words: str) -> None:
+    seen = replace(observed("1=m1@a", silent), why="refused")
+    made = plan(numbered(2, "ab"), seen, ledger(""), NOW_S)
+    assert [n.detail for n in made.notes if n.kind is NoteKind.SOURCE_SILENT] == [f"b does not answer: {words}"]
+
+
+@pytest.mark.parametrize(
     ("members", "under_way", "silent"),
     [
         ("1=m1?@a 2=m2?@b", "failed start 1 1 90 m9, streak 15", "a b"),
@@ -158,3 +177,33 @@ def test_a_removal_without_a_silent_source_is_complete() -> None:
 def test_a_new_try_is_no_failure_any_more() -> None:
     """W38: after a new generation the slot counts from nothing."""
     assert ConditionType.CRASH_LOOPING not in stated(numbered(1), "1=m1%@a", "failed start 1 0 0 m1")
+
+
+@pytest.mark.parametrize(
+    ("why", "asked_s", "well_s", "under_way", "left_s"),
+    [
+        ("a moment is not long enough", 2.0, [0.5], "", 1.5),
+        ("the youngest decides", 2.0, [60.0, 1.0], "", 1.0),
+        ("it was for long enough", 2.0, [2.0], "", 0.0),
+        ("what its spec asks for", 20.0, [5.0], "", 15.0),
+        ("one before it has ended", 2.0, [2.0], "failed start 1 1 90 m0", 2.0),
+        ("so have many", 2.0, [2.0], "failed start 1 900 90 m0", 28.0),
+        ("its spec asks for no time", 0.0, [0.0], "failed start 1 9 90 m0", 0.0),
+        ("nothing is wanted", 2.0, [], "", 0.0),
+    ],
+)
+def test_what_is_as_wanted_has_to_stay_so_before_anybody_is_told(
+    why: str, asked_s: float, well_s: list[float], under_way: str, left_s: float
+) -> None:
+    """W54: what ends at once runs for a moment, too."""
+    there = [replace(member(f"{n}=m{n}@a"), well_s=lived_s) for n, lived_s in enumerate(well_s, 1)]
+    desired = numbered(len(there), lasting_s=asked_s)
+    assert unproven_s(desired, Observed(tuple(there)), ledger(under_way)) == left_s
+
+
+def test_a_service_has_to_stay_as_wanted_too_and_for_longer_after_tasks_that_ended() -> None:
+    """W54. A job or a group is not held up."""
+    one = replace(member("s=s1"), well_s=1.5)
+    for detail, asked_s, left_s in (("", 2.0, 0.5), ("task: non-zero exit (3)", 2.0, 2.5), ("", 0.0, 0.0)):
+        seen = Observed((replace(one, detail=detail),))
+        assert unproven_s(replace(service(), lasting_s=asked_s), seen, ledger("")) == left_s

@@ -43,7 +43,7 @@ R, A = Reason, ActionKind
         (
             Kind.WORKLOAD,
             Action(A.DESTROY, R.DEAD, "3", "c0ffee" * 10, source="box"),
-            "remove container 3 (c0ffeec0ffee) on box: it has ended, and a later one is kept",
+            "remove container 3 (c0ffeec0ffee) on box: it has ended, and its number has a later one or none",
         ),
         (
             Kind.WORKLOAD,
@@ -66,6 +66,19 @@ def test_an_action_is_one_sentence(kind: Kind, action: Action, sentence: str) ->
 )
 def test_a_note_names_its_subject_and_the_reason(note: Note, sentence: str) -> None:
     assert explain_note(note) == sentence
+
+
+def test_a_container_is_told_by_its_whole_name_and_what_helps() -> None:
+    note = Note(NoteKind.JOB_FAILED, "1", "exited with code 3")
+    told = "it failed and is not tried again until the spec changes, or retry: exited with code 3"
+    assert explain_note(note, "batch") == f"batch.1: {told}"
+    assert explain_note(Note(NoteKind.JOB_FAILED, "", "exited with code 3"), "batch") == told
+
+
+def test_an_image_that_could_not_be_had_is_told_with_its_engine_once() -> None:
+    socket = "unix:///tmp/e1.sock"
+    note = Note(NoteKind.IMAGE_PULL_FAILED, socket, f"could not pull image web:9 on {socket}: manifest unknown")
+    assert explain_note(note) == f"{socket}: could not pull image web:9: manifest unknown"
 
 
 @pytest.mark.parametrize("phase", Phase)

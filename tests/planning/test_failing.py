@@ -131,6 +131,26 @@ def test_what_went_back_says_so_as_long_as_it_is_the_newest_and_fails_a_wait_unt
         assert stated[ConditionType.ROLLED_BACK].message == desired.undone
 
 
+@pytest.mark.parametrize(
+    ("progress", "progressing"),
+    [
+        ("progress 4 0 4 90 complete", (True, "Updating")),
+        ("progress 3 0 4 90", (False, "RolledBack")),
+    ],
+)
+def test_what_went_back_and_was_there_once_heals_like_anything_else(
+    progress: str, progressing: tuple[bool, str]
+) -> None:
+    """W50, W54: a container that ends later is no failed roll; nobody has to apply another spec."""
+    desired = replace(FOUR, undone="generation 2 failed: 1 of 4 failed")
+    seen, books = observed("1=m1@a 2=m2@a 3=m3@a 4=m4%@a"), ledger(progress)
+    made = plan(desired, seen, books, NOW_S)
+    stated = {c.type: c for c in conditions(desired, seen, books, made, (), 10.0)}
+    found = stated[ConditionType.PROGRESSING]
+    assert (found.status, found.reason) == progressing
+    assert stated[ConditionType.ROLLED_BACK].message == desired.undone
+
+
 def test_what_skep_paused_is_told_as_long_as_it_lasts_and_is_not_there() -> None:
     """Also where nothing is outdated any more."""
     desired = replace(FOUR, paused="by skep: generation 3 failed", given_up=True)

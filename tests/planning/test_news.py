@@ -45,6 +45,24 @@ def ended(count: int, retry_s: float) -> Failure:
         ),
         (
             (),
+            Failure("e1", ActionKind.CREATE, 2, NOW_S + 20, "could not pull image nope:1 on e1: no", pull=True),
+            True,
+            News("Failed", "pull on e1: could not pull image nope:1: no; again in 20 s"),
+        ),
+        (
+            (),
+            Failure("unix:///tmp/e1/docker.sock", ActionKind.CREATE, 1, NOW_S + 1, "no space left"),
+            True,
+            News("Failed", "creation on unix:///tmp/e1/docker.sock: no space left; again in 1 s"),
+        ),
+        (
+            (),
+            Failure("4f2c9d1ab03e77aa", ActionKind.STOP, 1, NOW_S + 1, "it hangs"),
+            True,
+            News("Failed", "stop of 4f2c9d1ab03e: it hangs; again in 1 s"),
+        ),
+        (
+            (),
             Failure("10.20.0.10", ActionKind.CREATE, 2, NOW_S + 2, "no space left"),
             False,
             News("Failed", "creation of 10.20.0.10: no space left; again in 2 s"),

@@ -57,6 +57,14 @@ NUMBERED: list[tuple[str, Desired, str, str, str, Told]] = [
         "",
         {"m1": (LEFT_ALONE, 0, "refused")},
     ),
+    (
+        "what tells why a roll failed is kept",
+        numbered(1, undone="it failed"),
+        "1=m1@a 2=m2~%@a",
+        "",
+        "",
+        {"m2": ("kept for its logs", 0, "")},
+    ),
     ("what ended before is kept", numbered(1), "1=m1%@a 1=m2@a", "", "", {"m1": ("kept for its logs", 0, "")}),
     (
         "of two dead the older one goes",

@@ -53,7 +53,7 @@ def rendered(spec: WorkloadSpec = SMALL, image: str = "web:1@sha256:1", names: N
 
 def live(spec: dict[str, Any]) -> dict[str, Any]:
     """As an engine keeps it: pruned, and with its own defaults."""
-    return with_defaults(labelled(spec, "f"))
+    return with_defaults(labelled(spec, "u1", "f"))
 
 
 def plain(value: str) -> str:
@@ -61,13 +61,14 @@ def plain(value: str) -> str:
 
 
 def test_a_small_workload_as_it_is_sent() -> None:
-    assert labelled(rendered(), "f1") == {
+    assert labelled(rendered(), "u1", "f1") == {
         "Name": "web",
         "Labels": {
             "swarm.cluster.state": "web",
             "skep.controller": "skep",
             "skep.workload": "web",
             "skep.labels": "",
+            "skep.uid": "u1",
             "skep.fingerprint": "f1",
         },
         "TaskTemplate": {
@@ -80,7 +81,7 @@ def test_a_small_workload_as_it_is_sent() -> None:
 
 
 def test_every_field_has_its_place_in_the_engine_api() -> None:
-    sent = labelled(rendered(FULL, names=NAMES), "f1")
+    sent = labelled(rendered(FULL, names=NAMES), "u1", "f1")
     assert sent["Labels"]["team"] == "a"  # type: ignore[index,call-overload]
     assert sent["EndpointSpec"] == {
         "Ports": [{"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "host"}]
@@ -128,7 +129,7 @@ def test_every_field_has_its_place_in_the_engine_api() -> None:
 
 def test_restarts_are_swarms_own_affair_unless_the_spec_limits_them() -> None:
     limited = pruned(rendered(replace(SMALL, restart=Restart(3, 120.0))))
-    assert "RestartPolicy" not in str(labelled(rendered(), "f1"))
+    assert "RestartPolicy" not in str(labelled(rendered(), "u1", "f1"))
     assert limited["TaskTemplate"]["RestartPolicy"] == {  # type: ignore[index,call-overload]
         "Condition": "any",
         "MaxAttempts": 3,
@@ -281,7 +282,7 @@ def test_labels_of_other_tools_are_no_drift_and_stay() -> None:
     spec = live(rendered())
     spec["Labels"]["com.docker.stack.namespace"] = "x"
     assert drift(rendered(), spec) == ()
-    merged = merged_labels(spec["Labels"], labelled(rendered(), "f2")["Labels"])
+    merged = merged_labels(spec["Labels"], labelled(rendered(), "u1", "f2")["Labels"])
     assert (merged["com.docker.stack.namespace"], merged[FINGERPRINT_LABEL]) == ("x", "f2")
 
 
@@ -289,8 +290,8 @@ def test_a_label_that_the_spec_dropped_goes_from_the_service() -> None:
     before = live(rendered(replace(SMALL, labels=(("team", "a"), ("tier", "front")))))
     before["Labels"]["other"] = "kept"
     after = rendered(replace(SMALL, labels=(("tier", "front"),)))
-    merged = merged_labels(before["Labels"], labelled(after, "f")["Labels"])
-    assert set(merged) - set(labelled(after, "f")["Labels"]) == {"other"}  # type: ignore[arg-type]
+    merged = merged_labels(before["Labels"], labelled(after, "u1", "f")["Labels"])
+    assert set(merged) - set(labelled(after, "u1", "f")["Labels"]) == {"other"}  # type: ignore[arg-type]
     assert (merged["tier"], merged[LABELS_LABEL]) == ("front", "tier")
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from skep.model.cluster import TlsFiles
 from skep.model.errors import InvalidError
 from skep.programs.cluster_state_manager import Flags, settings_of
 from skep.server.reference_log import reference_words
+from tests.adapters.certified import server, with_ca
 from tests.e2e.waiting import eventually
 from tests.engines.certificates import Authority
 from tests.engines.host import HostEngine, host_engine
@@ -200,6 +201,43 @@ def test_what_it_can_not_start_with_is_told_in_a_line_each(
     assert [line.removeprefix("swarm-cluster-state-manager: ").startswith(start) for line, start in pairs] == [
         True
     ] * len(told)
+
+
+SERVE = (sys.executable, "-c", "from skep.cli.main import main; main()", "serve")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*PROGRAM, "--tlscacert={0}/ca.pem", "--tlscert={0}/cert.pem", "--tlskey={0}/key.pem", "--swarm-manager={1}"),
+        (*SERVE, "--cluster=swarm={1}", "--cluster-tls=swarm={0}"),
+    ],
+)
+def test_a_certificate_for_servers_alone_is_told_at_the_start_where_an_engine_would_be_shown_it(
+    tmp_path: Path, words: Sequence[str]
+) -> None:
+    """The likeliest slip, and an engine would say nothing of it."""
+    made = server(with_ca(tmp_path / "certs")).path
+    command = [word.format(made, "tcp://127.0.0.1:1") for word in words]
+    end = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=WITHIN_S, check=False
+    )
+    assert end.returncode == 1
+    assert f"cluster swarm: the certificate {made}/cert.pem is for servers alone" in end.stderr
+
+
+def test_a_second_one_is_told_the_variable_for_another_state_directory(files: TlsFiles) -> None:
+    """It has no flag for it."""
+    flags = (
+        f"--tlscacert={files.ca}",
+        f"--tlscert={files.cert}",
+        f"--tlskey={files.key}",
+        f"--swarm-manager={NOWHERE}",
+    )
+    with managing(files, NOWHERE) as manager:
+        second = ended(manager.home, f"--addr={free_address()}", *flags)
+    assert second.returncode == 1
+    assert "choose another state directory with SKEP_STATE_DIR" in second.stderr
 
 
 @pytest.mark.parametrize("word", ["-h", "-help", "--help"])

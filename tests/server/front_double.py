@@ -150,7 +150,7 @@ class FrontDouble:
         view = await self.view(key)
         self.rolled_to.append(to)
         self.shown[key] = replace(view, generation=view.generation + 1)
-        return ChangeView(str(key), "configured", view.generation + 1)
+        return ChangeView(str(key), "configured", view.generation + 1, ("Image web:2 -> web:1", "Env MODE"))
 
     async def views(self, kind: Kind | None, fresh: bool = False) -> tuple[KeyView, ...]:
         self._ask()

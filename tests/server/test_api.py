@@ -52,8 +52,8 @@ def test_apply_stores_all_files_and_says_what_changed(server: Running, front: Fr
     assert (status, body) == (
         200,
         [
-            {"key": "workload/web", "change": "configured", "generation": 4},
-            {"key": "workload/new", "change": "created", "generation": 1},
+            {"key": "workload/web", "change": "configured", "generation": 4, "changed": []},
+            {"key": "workload/new", "change": "created", "generation": 1, "changed": []},
         ],
     )
     assert front.adopted
@@ -99,7 +99,7 @@ def test_plan_tells_actions_and_changes_nothing(server: Running) -> None:
 
 def test_delete_removes_what_the_files_name(server: Running, front: FrontDouble) -> None:
     status, body = server.request("POST", "/v1/delete", {"files": [WEB], "cascade": True})
-    assert (status, body) == (200, [{"key": "workload/web", "change": "removed", "generation": 4}])
+    assert (status, body) == (200, [{"key": "workload/web", "change": "removed", "generation": 4, "changed": []}])
     assert front.cascaded
 
 
@@ -214,6 +214,19 @@ def test_each_error_has_its_status_and_its_word(
     assert answer == (status, {"error": str(error), "reason": reason, "faults": [], "incident": ""})
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"files": [WEB], "why": "w" * 1001}, "why: must have at most 1000 characters"),
+        ({"files": []}, "files: must not be empty"),
+        ({"files": [WEB], "adopt": "yes"}, "adopt: must be true or false, not a string"),
+        ({}, "files: is required"),
+    ],
+)
+def test_what_is_wrong_in_a_request_is_told_as_in_a_spec(server: Running, body: dict[str, object], told: str) -> None:
+    assert server.request("POST", "/v1/apply", body)[1]["error"] == told
+
+
 def test_a_refusal_carries_its_words(server: Running, front: FrontDouble) -> None:
     (key,) = (key for key in front.shown if key.kind == "group")
     front.shown[key] = replace(front.shown[key], role="manager")
@@ -255,10 +268,10 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/apply", b"\xff\xfe", 422, ""),
     ("POST", "/v1/apply", b"", 422, "equired"),
     ("POST", "/v1/apply", [], 422, ""),
-    ("POST", "/v1/apply", {}, 422, "files: Field required"),
+    ("POST", "/v1/apply", {}, 422, "files: is required"),
     ("POST", "/v1/apply", {"files": "web"}, 422, "files"),
-    ("POST", "/v1/apply", {"files": []}, 422, "files: List should have at least 1 item"),
-    ("POST", "/v1/apply", {"files": [{"name": "a"}]}, 422, "files.0.text: Field required"),
+    ("POST", "/v1/apply", {"files": []}, 422, "files: must not be empty"),
+    ("POST", "/v1/apply", {"files": [{"name": "a"}]}, 422, "files.0.text: is required"),
     ("POST", "/v1/apply", {"files": [{"name": 1, "text": ""}]}, 422, "files.0.name"),
     ("POST", "/v1/apply", {"files": [WEB], "adopt": "yes"}, 422, "adopt"),
     ("POST", "/v1/apply", {"files": [WEB], "force": True}, 422, "force"),

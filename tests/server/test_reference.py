@@ -19,7 +19,10 @@ def test_a_cluster_state_object_is_taken_whatever_its_content_type(
     server: Running, front: FrontDouble, headers: dict[str, str]
 ) -> None:
     first = server.ask("POST", "/submit", NGINX, headers)
-    assert (first.status, first.json()) == (201, {"key": "workload/nginx", "change": "created", "generation": 1})
+    assert (first.status, first.json()) == (
+        201,
+        {"key": "workload/nginx", "change": "created", "generation": 1, "changed": []},
+    )
     assert front.kind is Kind.WORKLOAD
     again = server.ask("POST", "/submit", NGINX, headers)
     assert (again.status, again.json()["change"]) == (200, "unchanged")

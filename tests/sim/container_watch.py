@@ -124,8 +124,8 @@ def spread(world: World, workload: str) -> list[int]:
 def wrong_in_containers(world: World, wanted: dict[str, tuple[int, str]]) -> str:
     """What is not as people want it, told from the engines alone; `wanted` is name to count and image. Empty: nothing.
 
-    A slot may keep its last container that ended, for its logs. Two may bear one number only if an engine that was lost
-    came back: neither is removed while both are needed (W24).
+    A slot may keep its last container that ended, for its logs; one that is not used any more, what failed there. Two
+    may bear one number only if an engine that was lost came back: neither is removed while both are needed (W24).
     """
     shown = [c for host in world.alone.values() for c in (f.shown for f in host.containers.values())]
     ours = [c for c in shown if c.labels.get("skep.workload")]
@@ -142,9 +142,16 @@ def wrong_in_containers(world: World, wanted: dict[str, tuple[int, str]]) -> str
         if len({c.labels["skep.slot"] for c in alive}) != count and not _was_any_lost(world):
             return f"{name} runs slots {sorted(c.labels['skep.slot'] for c in alive)}"
         kept = Counter(c.labels["skep.slot"] for c in mine if c.state == "exited")
-        if any(number > 1 for number in kept.values()) or set(kept) - {c.labels["skep.slot"] for c in alive}:
+        used = {c.labels["skep.slot"] for c in (*alive, *(c for c in mine if _is_evidence(world, c, image)))}
+        if any(number > 1 for number in kept.values()) or set(kept) - used:
             return f"{name} keeps {dict(kept)} that have ended"
     return ""
+
+
+def _is_evidence(world: World, container: Container, image: str) -> bool:
+    """Whether it ended as its image does, and another one is wanted: it tells why a roll failed (W47)."""
+    name = container.image.partition("@")[0]
+    return container.state == "exited" and name != image and name in world.behaviours
 
 
 def _was_any_lost(world: World) -> bool:

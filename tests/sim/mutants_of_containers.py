@@ -48,8 +48,8 @@ OF_CONTAINERS = (
     _numbered(
         "the fullest source is filled",
         "placement",
-        "self._load[source], self._order[source])",
-        "-self._load[source], self._order[source])",
+        "self._last[source], self._load[source]",
+        "-self._last[source], -self._load[source]",
     ),
     _numbered(
         "one that refused is asked first", "placement", "doubt is not None and doubt.retry_s > self._now_s", "False"
@@ -57,8 +57,8 @@ OF_CONTAINERS = (
     _numbered(
         "what is drafted on a source is forgotten",
         "placement",
-        "        self._load[source] += 1\n",
-        "        self._load[source] += 0\n",
+        "        self._last[source] += 1\n",
+        "        self._last[source] += 0\n",
     ),
     _numbered(
         "a source that was never heard is taken for empty",

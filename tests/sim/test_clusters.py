@@ -8,8 +8,9 @@ from skep.model.cluster import StaticCluster
 from skep.model.errors import RefusedError
 from skep.model.machine import InstanceSpec
 from skep.model.spec import Key
+from skep.specs.source import SourceFile
 from tests.fakes.instances import Machine
-from tests.sim.controller import Simulation, managers, simulation, workers, workload
+from tests.sim.controller import Simulation, managers, simulation, texts, workers, workload
 from tests.sim.loop import run
 
 INIT = "docker swarm init --advertise-addr {address}\n"
@@ -108,6 +109,27 @@ def test_who_names_a_cluster_that_is_not_there_is_told_which_there_are() -> None
         assert "there is no cluster pord; there is prod" in " ".join(view.waiting)
         await sim.apply(workload() | {"Cluster": "prod"})
         await sim.converged(60)
+
+    on_prod(body)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "actions", "told"),
+    [
+        ("pord", 0, "there is no cluster pord; there are managers, prod"),
+        ("", 0, "there are several clusters (managers, prod): say which with Cluster"),
+        ("managers", 1, ""),
+    ],
+)
+def test_a_plan_says_which_cluster_has_to_be_named_as_apply_would(cluster: str, actions: int, told: str) -> None:
+    """Also of a cluster that is still to be formed by a group of the same files."""
+
+    async def body(sim: Simulation, made: list[Machine]) -> None:
+        asked = [managers(1), workload() | ({"Cluster": cluster} if cluster else {})]
+        plans = await sim.core.plan([SourceFile("sim", texts(asked))])
+        [web] = [one for one in plans if one.key == "workload/web"]
+        assert len(web.actions) == actions
+        assert told in " ".join(web.notes)
 
     on_prod(body)
 

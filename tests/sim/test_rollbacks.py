@@ -62,6 +62,12 @@ async def paused_by_skep(farm: Farm, within_s: float) -> None:
     await farm.sim.until(is_paused, within_s)
 
 
+def _kept(farm: Farm, image: str) -> set[str]:
+    """Slots whose containers of an image have ended and are there."""
+    shown = [c for host in farm.hosts for c in host.of("web")]
+    return {c.labels["skep.slot"] for c in shown if c.state == "exited" and c.image.partition("@")[0] == image}
+
+
 Body = Callable[[Farm], Awaitable[None]]
 
 
@@ -97,7 +103,9 @@ def test_w47_a_roll_of_which_one_fails_goes_back_to_what_served_as_a_new_revisio
         acts = farm.world.acts.copy()
         await farm.clock.sleep(600)
         assert farm.world.acts == acts
+        assert _kept(farm, image), "for its logs"
         await farm.up(4, "web:2", Updating=BACK)
+        assert _kept(farm, image) <= {c.shown.labels["skep.slot"] for _, c in farm.containers()}
         assert await told(farm, ConditionType.ROLLED_BACK) is None
 
     badly(image, body)

@@ -77,7 +77,7 @@ BAD_GROUPS = [
     (
         "ID: -g\nProperties:\n  Allocation:\n    Size: 1\n    size: 2\n  Instance: {}\n  Flavour: {Plugin: f}\n",
         [
-            "a.yaml:1: ID: has only letters, digits and, inside, - _ .",
+            "a.yaml:1: ID: must have only letters, digits and, inside, - _ .",
             "a.yaml:2: Properties.Flavor: is required",
             "a.yaml:5: Properties.Allocation.Size: is written twice (first on line 4, as Size)",
             "a.yaml:6: Properties.Instance.Plugin: is required",
@@ -102,7 +102,7 @@ BAD_WORKLOADS = [
     (
         "Name: a/b\nImage: 'a b'\nCount: 1.5\nCluster: ''\n",
         [
-            "a.yaml:1: Name: has only letters, digits and, inside, - _ .",
+            "a.yaml:1: Name: must have only letters, digits and, inside, - _ .",
             "a.yaml:2: Image: is no image reference such as nginx, nginx:1.27 or registry.example.com:5000/team/web:1",
             "a.yaml:3: Count: must be a whole number, not a number with a fraction or exponent",
             "a.yaml:4: Cluster: must not be empty",

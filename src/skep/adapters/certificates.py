@@ -291,6 +291,12 @@ def ca_fault(cert: x509.Certificate) -> str:
     return "may not sign certificates: its key usage lacks it" if usage and not usage.key_cert_sign else ""
 
 
+def is_for(cert: x509.Certificate, use: Use) -> bool:
+    """Whether it may be shown for this; one that names no purpose may be for any."""
+    purposes = _extension(cert, x509.ExtendedKeyUsage)
+    return purposes is None or _PURPOSES[use] in purposes or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes
+
+
 def is_signed_by(cert: x509.Certificate, ca: x509.Certificate) -> bool:
     """Whether the CA's key made it; nothing is said about time."""
     try:

@@ -13,8 +13,9 @@ from skep.model.errors import RefusedError
 class StateLock:
     """An flock on `FOLDER/lock`, which tells who holds it. The kernel lets go of it however the process ends."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take it; RefusedError says which process has it, and since when."""
+    def __init__(self, folder: Path, chosen_with: str = "--state-dir") -> None:
+        """Take it; RefusedError says which process has it, and since when. `chosen_with`: the flag or variable of this
+        program that names another."""
         self._fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -22,7 +23,7 @@ class StateLock:
             holder = _describe(os.pread(self._fd, 4096, 0))
             os.close(self._fd)
             raise RefusedError(
-                f"{folder} is in use by {holder}: stop it, or choose another state directory with --state-dir"
+                f"{folder} is in use by {holder}: stop it, or choose another state directory with {chosen_with}"
             ) from error
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0)

@@ -67,8 +67,9 @@ class SqliteStore:
     so that what is read comes from memory, as it was committed last.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file (0600; its folder is made 0700), and hold the folder until closed.
+    def __init__(self, path: Path, chosen_with: str = "--state-dir") -> None:
+        """Open or create the file (0600; its folder is made 0700), and hold the folder until closed. `chosen_with` is
+        StateLock's.
 
         RefusedError: another process holds it, or a newer skep wrote it. UnavailableError: the disk says no.
         """
@@ -76,7 +77,7 @@ class SqliteStore:
         self._path = path
         with _disk_errors(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = StateLock(path.parent)
+            self._lock = StateLock(path.parent, chosen_with)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._waiting: deque[_Write] = deque()
         self._closed = False

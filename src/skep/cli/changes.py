@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skep.cli import tables
 from skep.cli.exchange import quoted
-from skep.cli.output import emit, show
+from skep.cli.output import INDENT, emit, plain, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +32,18 @@ def report_changes(
     timeout_s: float,
     form: str,
     nothing: str = "Nothing was changed: the files hold no spec.",
+    *,
+    is_told: bool = False,
+    count: bool = False,
 ) -> None:
-    """Print what was stored at once; then wait for it, if asked to."""
-    emit(changes, form, lambda: show(tables.changes(changes), nothing))
+    """Print what was stored at once; then wait for it, if asked to. `is_told`: also what became other of each.
+    `count`: of nothing but how many there are."""
+    emit(changes, form, lambda: [*show(tables.changes(changes), nothing), *_details(changes, is_told)])
     if wait:
         from skep.cli.wait import goals, wait_for  # noqa: PLC0415 - most don't wait
 
-        wait_for(client, goals(changes), timeout_s)
+        wait_for(client, goals(changes, count), timeout_s)
+
+
+def _details(changes: Sequence[Mapping[str, Any]], is_told: bool) -> list[str]:
+    return [f"{INDENT}{plain(text)}" for one in changes for text in one["changed"]] if is_told else []

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = "standard input"
+"""What `-` is called where something is wrong in it."""
 
 
 def read_files(names: Sequence[str]) -> list[dict[str, str]]:
@@ -38,12 +40,13 @@ def _expand(name: str) -> Iterator[str]:
 
 
 def _read(name: str) -> dict[str, str]:
+    called = STDIN if name == "-" else name
     try:
-        return {"name": name, "text": _bytes(name).decode()}
+        return {"name": called, "text": _bytes(name).decode()}
     except OSError as error:
-        raise Failure(f"can't read {name}: {error.strerror}") from error
+        raise Failure(f"can't read {called}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Failure(f"{name} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise Failure(f"{called} is not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def _bytes(name: str) -> bytes:

@@ -66,14 +66,14 @@ def inspected(client: Client, kind: str, name: str, form: str) -> None:
 def scaled(client: Client, kind: str, name: str, count: int, why: str, wait: bool, timeout_s: float, form: str) -> None:
     """Change how many members a {kind} has.
 
-    And nothing else of it.
+    And nothing else of it: also while its roll-outs are paused.
 
     \b
     Example:
       skep {kind} {command} {name} 3 --wait
     """
     change = client.post(path_of(kind, name) + "/scale", reasoned({"count": count}, why))
-    report_changes(client, [change], wait, timeout_s, form)
+    report_changes(client, [change], wait, timeout_s, form, count=True)
 
 
 def retried(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:
@@ -127,7 +127,8 @@ def rolled_back(
 ) -> None:
     """Make a {kind} as it was in an older revision.
 
-    All of it but the count, which stays as it is now. It is a new revision; history tells of the older ones.
+    All of it but the count, which stays as it is now; without --to, as before the last change that was not undone by
+    itself. What changes is told. It is a new revision; history tells of the older ones.
 
     \b
     Examples:
@@ -135,7 +136,7 @@ def rolled_back(
       skep {kind} {command} {name} --to 3 --why "4 loses orders"
     """
     change = client.post(path_of(kind, name) + "/rollback", reasoned({} if to is None else {"to": to}, why))
-    report_changes(client, [change], wait, timeout_s, form)
+    report_changes(client, [change], wait, timeout_s, form, is_told=True)
 
 
 def freed(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:

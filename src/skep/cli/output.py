@@ -41,6 +41,8 @@ FREE = frozenset({"DETAIL", "MESSAGE", "NEXT", "ERROR"})
 SOON_S = 120.0
 """Up to here seconds are what people count in."""
 
+ISO_CHARACTERS = len("2026-11-22T06:30:18Z")
+
 FREE_CELLS_MIN = 8
 """Less of a text says nothing; the line is broken by the terminal then."""
 
@@ -205,6 +207,23 @@ def soon(seconds: float, at_s: float) -> str:
     if seconds < SOON_S:
         return f"in {max(1, round(seconds))} s ({clock})"
     return f"in {round(seconds / 60)} min ({clock})"
+
+
+RETRY = "next try at "
+
+
+def localised(text: str) -> str:
+    """`next try at 12:03:10`, in this user's time zone, where the server wrote the whole moment in UTC."""
+    before, mark, after = text.partition(RETRY)
+    if not mark or len(after) < ISO_CHARACTERS:
+        return text
+    from datetime import datetime  # noqa: PLC0415 - few texts need it
+
+    try:
+        at_s = datetime.fromisoformat(after[:ISO_CHARACTERS]).timestamp()
+    except ValueError:
+        return text
+    return f"{before}{mark}{time.strftime('%H:%M:%S', time.localtime(at_s))}{after[ISO_CHARACTERS:]}"
 
 
 def moment(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skep.cli.output import plain
+from skep.cli.output import localised, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +47,12 @@ ADVICE = {
 }
 """What a user may do about it, by the word of a state."""
 
+AFTER_FAILURE = "apply another spec, or go back with rollback; resume and retry try the same once more"
+"""Of a pause that skep made of a roll that failed."""
+
 
 class State:
-    """`word` is one of a closed list; `detail` says why, and is empty for what is as wanted."""
+    """`word` is one of a closed list; `detail` says why, and of what is as wanted only whether it was gone back to."""
 
     __slots__ = ("detail", "word")
 
@@ -68,7 +71,7 @@ def state_of(view: View) -> State:
             "Removing" if view["removed"] else "Pending", f"generation {view['generation']} is not looked at yet"
         )
     if view["converged"] and not view["removed"]:
-        return State("Ready")
+        return State("Ready", _went_back(view))
     found = {condition["type"]: condition for condition in view["conditions"]}
     for kind, status, word in TROUBLES:
         condition = found.get(kind)
@@ -82,6 +85,18 @@ def state_of(view: View) -> State:
     return State("Removing" if view["removed"] else "Progressing", _activity(view, found.get("Progressing")))
 
 
+def advice(view: View) -> str:
+    """What a user may do about the state of a key; empty where there is nothing to be done."""
+    word = state_of(view).word
+    return AFTER_FAILURE if word == "Paused" and view["givenUp"] else ADVICE.get(word, "")
+
+
+def _went_back(view: View) -> str:
+    """What was asked for last and is not what runs, for skep went back from it (W47); empty where it is."""
+    told = (c["message"] for c in view["conditions"] if c["type"] == "RolledBack" and c["status"])
+    return plain(next((f"went back: {message}" for message in told), ""))
+
+
 def _activity(view: View, progressing: View | None) -> str:
     doing = view["doing"] or view["waiting"]
     if doing:
@@ -90,4 +105,4 @@ def _activity(view: View, progressing: View | None) -> str:
 
 
 def _words(reason: str, message: str) -> str:
-    return ": ".join(text for text in (reason, plain(message)) if text)
+    return ": ".join(text for text in (reason, localised(plain(message))) if text)

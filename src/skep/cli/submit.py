@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skep.cli.failures import Failure
+from skep.cli.failures import Failure, Refusal
 from skep.cli.files import read_files
 from skep.cli.json_text import write_json
 from skep.cli.specs import store
@@ -10,6 +10,21 @@ from skep.cli.specs import store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from skep.cli.client import Client
+
+
+TYPED = "the command line"
+"""What the file is called that nobody wrote."""
+
+_OPTIONS = (
+    ("Name: ", "NAME: "),
+    ("Image: ", "--image: "),
+    ("Count: ", "--count: "),
+    ("Cluster: ", "--cluster: "),
+    ("Env", "--env: Env"),
+    ("Ports", "--publish: Ports"),
+    ("", f"{TYPED}: "),
+)
+"""How a part of the spec is named to who typed it as an option."""
 
 
 def submit(
@@ -44,8 +59,18 @@ def submit(
             raise Failure(f"{', '.join(alone)} need --image: a file says for itself how it is run")
         files = _files(source)
     else:
-        files = [{"name": "the command line", "text": _spec(source, image, count, cluster, environment, ports)}]
-    store(client, {"files": files, "kind": "workload"}, pretend, adopt, why, wait, timeout_s, form)
+        files = [{"name": TYPED, "text": _spec(source, image, count, cluster, environment, ports)}]
+    try:
+        store(client, {"files": files, "kind": "workload"}, pretend, adopt, why, wait, timeout_s, form)
+    except Refusal as error:
+        raise Failure(typed(str(error))) from error
+
+
+def typed(faults: str) -> str:
+    """Faults of what was typed, by the options and without a line, for there is but one."""
+    for part, option in _OPTIONS:
+        faults = faults.replace(f"{TYPED}:1: {part}", option)
+    return faults
 
 
 def _files(source: str) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def systemd_unit(**flags: Flag) -> None:
     """Print a systemd unit that runs `skep serve` with these flags from boot on.
 
     The flags are checked as `serve` does it, and those that were given are in the unit. The environment is not: what it
-    says now counts for the check alone.
+    says now counts for the check alone, and what it sets is told on standard error.
 
     \b
     Examples:
@@ -52,6 +53,8 @@ def systemd_unit(**flags: Flag) -> None:
         value = values.get(setting.name, ())
         for one in value if isinstance(value, tuple) else (value,):
             words += [setting.flag, _from_anywhere(one, setting.unit)]
+    for left in (one for one in SETTINGS if os.environ.get(one.env) and one.name not in values):
+        sys.stderr.write(f"skep: {left.env} is set here and not in the unit; {left.flag} would be\n")
     target = "multi-user.target" if settings.state_dir == Path("/var/lib/skep") else "default.target"
     sys.stdout.write(UNIT.format(command=" ".join(map(quoted, words)), target=target))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skep.cli.output import Table, age, moment, plain, soon
-from skep.cli.state import ADVICE, state_of
+from skep.cli.output import Table, age, localised, moment, plain, soon
+from skep.cli.state import advice, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,12 +75,17 @@ def replicas(view: View) -> Table:
             _condition(member, view["kind"]),
             str(member["restarts"]),
             age(member["ageSeconds"] if member["id"] else -1),
-            _next(member),
-            member["lastError"] or ("" if member["detail"] == LEADER else member["detail"]),
+            _next(member, view),
+            member["lastError"] or _trouble(member),
         )
         for member in view["members"]
     )
     return Table(columns, rows)
+
+
+def _trouble(member: View) -> str:
+    """Its detail, unless that tells of something good."""
+    return "" if member["detail"] == LEADER or member["life"] == "completed" else str(member["detail"])
 
 
 def _condition(member: View, kind: str) -> str:
@@ -96,9 +101,17 @@ def _condition(member: View, kind: str) -> str:
     return f"{word} ({', '.join(more)})" if more else word
 
 
-def _next(member: View) -> str:
-    """What is done with it now, and what comes next."""
+def _is_told(text: str, view: View) -> bool:
+    """Whether a condition says the same, but for when it is tried again."""
+    bare = text.removeprefix("waiting: ").removeprefix("waits: ")
+    return any(bare in one["message"] for one in view["conditions"])
+
+
+def _next(member: View, view: View) -> str:
+    """What is done with it now, and what comes next. What all of them wait for stands in a condition above them."""
     coming = member["next"]
+    if coming.startswith("waits: ") and _is_told(coming, view):
+        coming = "waits, as told above"
     if coming and member["nextInSeconds"] >= 0:
         coming += f" {soon(member['nextInSeconds'], member['nextAtSeconds'])}"
     return "; ".join(text for text in (member["doing"], coming) if text)
@@ -107,7 +120,7 @@ def _next(member: View) -> str:
 def conditions(view: View) -> Table:
     """A line for each statement about a key."""
     rows = tuple(
-        (one["type"], str(one["status"]), one["reason"], moment(one["sinceSeconds"]), one["message"])
+        (one["type"], str(one["status"]), one["reason"], moment(one["sinceSeconds"]), localised(one["message"]))
         for one in view["conditions"]
     )
     return Table(("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"), rows)
@@ -127,9 +140,9 @@ def facts(view: View) -> list[str]:
         ("Endpoints", ", ".join(view["endpoints"])),
         ("State", state.word + (f": {state.detail}" if state.detail else "")),
         ("Paused", view["paused"]),
-        ("To do", ADVICE.get(state.word, "")),
+        ("To do", advice(view)),
         *(("Doing", one) for one in view["doing"]),
-        *(("Waiting", one.removeprefix("waiting: ")) for one in view["waiting"]),
+        *(("Waiting", one.removeprefix("waiting: ")) for one in view["waiting"] if not _is_told(one, view)),
     )
     return [f"{name + ':':<12}{plain(value)}" for name, value in pairs if value]
 

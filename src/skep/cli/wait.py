@@ -23,22 +23,28 @@ OUTAGE_S_MAX = 10.0
 """A server that restarts is back by then; after that, waiting on tells nobody anything."""
 
 
+BRIEF = "for too short a time to be sure of it"
+"""As wanted, but what can't run at all is that, too, between its start and its end (W54)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What `key` shall become: converged at `generation` or later, or gone."""
+    """What `key` shall become: converged at `generation` or later, or gone. `count`: nothing but how many there are was
+    changed, which a pause is not in the way of (W49)."""
 
     key: str
     generation: int
     gone: bool = False
+    count: bool = False
 
 
 GOING = frozenset({"removed", "freed"})
 """Changes after which a key is there no more."""
 
 
-def goals(changes: Sequence[Mapping[str, Any]]) -> tuple[Goal, ...]:
-    """A goal for each change that the server reported."""
-    return tuple(Goal(one["key"], one["generation"], one["change"] in GOING) for one in changes)
+def goals(changes: Sequence[Mapping[str, Any]], count: bool = False) -> tuple[Goal, ...]:
+    """A goal for each change that the server reported. `count`: nothing else was asked for."""
+    return tuple(Goal(one["key"], one["generation"], one["change"] in GOING, count) for one in changes)
 
 
 def wait_for(client: Client, wanted: Sequence[Goal], timeout_s: float) -> None:
@@ -65,9 +71,18 @@ def judge(goal: Goal, view: View | None) -> Line:
     state, undone = state_of(view), _undone(goal, view)
     if undone and not goal.gone:
         return Line(goal.key, f"{view['ready']}/{view['desired']}", "RolledBack", undone, failed=True)
-    done = state.word == "Ready" and view["generation"] >= goal.generation and not goal.gone
-    ready = f"{view['ready']}/{view['desired']}"
-    return Line(goal.key, ready, state.word, state.detail, done=done, failed=state.final and not goal.gone)
+    as_paused = state.word == "Paused" and goal.count
+    done = (state.word == "Ready" or (as_paused and _is_counted(view))) and view["generation"] >= goal.generation
+    done, ready = done and not goal.gone, f"{view['ready']}/{view['desired']}"
+    if done and view["unprovenSeconds"]:
+        return Line(goal.key, ready, state.word, BRIEF)
+    failed = state.final and not (goal.gone or as_paused)
+    return Line(goal.key, ready, state.word, state.detail, done=done, failed=failed)
+
+
+def _is_counted(view: View) -> bool:
+    """Whether as many serve as were asked for, whatever template they follow, and nothing is under way."""
+    return bool(view["ready"] == view["desired"] >= view["current"]) and not view["doing"]
 
 
 def _undone(goal: Goal, view: View) -> str:
@@ -89,6 +104,15 @@ def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, Vi
                 raise
             progress.say(f"no server answers at {client.path}: waiting for it")
             time.sleep(POLL_S)
+
+
+def first_views(client: Client, timeout_s: float) -> dict[str, View]:
+    """All keys, to begin with: a server that starts or restarts just now is waited for as later."""
+    try:
+        return views_of(client)
+    except NoServer:
+        with open_progress() as progress:
+            return _read(client, time.monotonic() + timeout_s, progress)
 
 
 def views_of(client: Client) -> dict[str, View]:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from skep.cli.failures import Failure
 from skep.cli.keys import key_named, whole_key
-from skep.cli.wait import Goal, views_of, wait_for
+from skep.cli.wait import Goal, first_views, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from skep.cli.client import Client
+    from skep.cli.state import View
 
 
 def wait(client: Client, keys: tuple[str, ...], gone: bool, timeout_s: float) -> None:
@@ -25,11 +28,10 @@ def wait(client: Client, keys: tuple[str, ...], gone: bool, timeout_s: float) ->
       skep wait managers workers web --timeout 5m
       skep wait workload/old --gone
     """
-    wait_for(client, _goals(client, keys, gone), timeout_s)
+    wait_for(client, _goals(first_views(client, timeout_s), keys, gone), timeout_s)
 
 
-def _goals(client: Client, keys: tuple[str, ...], gone: bool) -> list[Goal]:
-    views = views_of(client)
+def _goals(views: Mapping[str, View], keys: tuple[str, ...], gone: bool) -> list[Goal]:
     named = list(dict.fromkeys(whole_key(key) if "/" in key else key_named(views.values(), key) or key for key in keys))
     if gone:
         return [Goal(key, 0, gone=True) for key in named]

@@ -41,9 +41,10 @@ class Board:
             entry.made = False
 
     def looked(self, key: Key, now_s: float) -> None:
-        """It was looked at, and all was as before."""
+        """It was looked at, and all was as before; but it was so for longer, which some wait for."""
         if entry := self._entries.get(key):
             entry.at_s = now_s
+            entry.made = entry.made and not (entry.view and entry.view.unproven_s)
 
     def gone(self, key: Key) -> None:
         """There is nothing to be shown of it any more."""

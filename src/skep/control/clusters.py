@@ -75,16 +75,12 @@ class ClusterBook:
         if stored is not None:
             return decode(ClusterState, stored.value)
         names = await self.names()
-        if name in names:
-            raise NotReadyError(f"cluster {name} has no managers yet")
-        raise NotReadyError(f"there is no cluster {name}; {_in_words(names)}")
+        raise NotReadyError(unplaced(name, names) or f"cluster {name} has no managers yet")
 
     async def _only(self) -> str:
         names = await self.names()
-        if not names:
-            raise NotReadyError(f"there is no cluster yet: {_in_words(names)}")
-        if len(names) > 1:
-            raise NotReadyError(f"there are several clusters ({', '.join(names)}): say which with Cluster")
+        if why := unplaced("", names):
+            raise NotReadyError(why)
         return names[0]
 
     async def manager(self, name: str) -> Engine:
@@ -182,6 +178,16 @@ def _state_of(sight: ClusterSight) -> ClusterState:
     managers = [e for e in sight.engines if e.kind is ClusterKind.SWARM and e.answers]
     cluster_id = next((e.cluster_id for e in sight.engines if e.cluster_id), "")
     return ClusterState(sight.name, cluster_id, managers=tuple(ClusterManager(e.source, e.endpoint) for e in managers))
+
+
+def unplaced(name: str, names: Sequence[str]) -> str:
+    """Why nothing can be on the cluster of this name, of the only one where it is empty, when these are all; empty
+    where it can."""
+    if name:
+        return "" if name in names else f"there is no cluster {name}; {_in_words(names)}"
+    if not names:
+        return f"there is no cluster yet: {_in_words(names)}"
+    return f"there are several clusters ({', '.join(names)}): say which with Cluster" if len(names) > 1 else ""
 
 
 def _in_words(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from skep.model.spec import Key, WorkloadSpec
 from skep.model.state import Desired, Limits, Record
 from skep.planning import container as containers
 from skep.planning import service as services
-from skep.planning.census import PROVEN_S
+from skep.planning.census import PROVEN_S, lasting_s
 from skep.ports import Engine, Secrets
 
 T = TypeVar("T")
@@ -137,6 +137,7 @@ class ContainerLevel:
             ),
             numbered=True,
             once=spec.restart.once,
+            lasting_s=0.0 if spec.restart.once else lasting_s(spec.updating.min_ready_s),
             sources=workload.sources,
             # A classic Swarm is one source, and its manager knows which of its engines has a port to give.
             per_source_max=int(one_each and sight.kind is not ClusterKind.CLASSIC),

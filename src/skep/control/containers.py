@@ -77,11 +77,12 @@ class ContainerActuator:
             unlisted=listing.unlisted,
             lost=listing.lost,
             partitioned=listing.partitioned,
+            why="; ".join(e.error for e in self.sight().engines if e.source in listing.silent and e.error),
         )
 
     def _is_ours(self, container: Container) -> bool:
         """W21, W22: what another life of the name has left is taken over only if that was asked for."""
-        uid = container.labels.get(containers.UID_LABEL, "")
+        uid = container.labels.get(services.UID_LABEL, "")
         return self._workload.adopt or uid in (self._workload.uid, *self._workload.lives)
 
     def _member(self, found: Found) -> Member:
@@ -91,7 +92,7 @@ class ContainerActuator:
         """
         container, workload = found.container, self._workload
         labels = container.labels
-        fits = labels.get(containers.UID_LABEL) == workload.uid and found.source in workload.sources
+        fits = labels.get(services.UID_LABEL) == workload.uid and found.source in workload.sources
         life = containers.life_of(container)
         if found.stale and life is not Life.DEAD:
             life = Life.UNKNOWN

@@ -37,10 +37,14 @@ BEFALLEN_MAX = 1000
 """So many containers that events told of are remembered for each engine: more than skep keeps on one."""
 
 
+REASONS_MAX = 10
+"""Of one silence the log tells each reason once, and so many of them: some have a text that is never the same."""
+
+
 @dataclass(slots=True)
 class _Endpoint:
-    """`due_s`: when it may be asked again. `silent_since_s` and `failed_probes` are those of this silence. `heard_s`:
-    when a call that was no question got through last."""
+    """`due_s`: when it may be asked again. `silent_since_s`, `failed_probes` and `reasons` are those of this silence.
+    `heard_s`: when a call that was no question got through last."""
 
     state: EngineState
     due_s: float = float("-inf")
@@ -48,6 +52,7 @@ class _Endpoint:
     heard_s: float = float("-inf")
     silent_since_s: float | None = None
     failed_probes: int = 0
+    reasons: set[str] = field(default_factory=set)
     probe: asyncio.Task[None] | None = None
     befallen: dict[str, None] = field(default_factory=dict)
     destroyed: dict[str, None] = field(default_factory=dict)
@@ -195,15 +200,17 @@ class EngineBook:
         if endpoint.silent_since_s is None:
             self._fall_silent(endpoint, error, max(endpoint.asked_s, endpoint.heard_s))
         endpoint.failed_probes += 1
-        endpoint.state = replace(endpoint.state, error=error)
+        _give_reason(endpoint, error)
         endpoint.due_s = endpoint.asked_s + PROBE_S
 
     def _fall_silent(self, endpoint: _Endpoint, error: str, since_s: float) -> None:
         endpoint.silent_since_s = since_s
-        endpoint.state = replace(endpoint.state, answers=False, error=error)
+        endpoint.state = replace(endpoint.state, answers=False)
+        _give_reason(endpoint, error)
 
     def _end_silence(self, endpoint: _Endpoint) -> None:
         endpoint.silent_since_s, endpoint.failed_probes = None, 0
+        endpoint.reasons.clear()
         endpoint.state = replace(endpoint.state, answers=True, lost=False, error="")
 
     def _judge(self, cluster: _Cluster) -> None:
@@ -229,6 +236,14 @@ class EngineBook:
         cluster.shown = shown
         log.info("engines changed", cluster=cluster.name, kind=seen.kind, engines=[_in_words(e) for e in seen.engines])
         self._changed(cluster.name)
+
+
+def _give_reason(endpoint: _Endpoint, error: str) -> None:
+    """The log has it when it is a new one: an engine that restarts first hangs up, and then says what is wrong."""
+    endpoint.state = replace(endpoint.state, error=error)
+    if error not in endpoint.reasons and len(endpoint.reasons) < REASONS_MAX:
+        endpoint.reasons.add(error)
+        log.warning("an engine does not answer", engine=endpoint.state.source, reason=error)
 
 
 def _remember(known: dict[str, None], container: str) -> None:

@@ -9,6 +9,7 @@ from skep.control.catalog import Author, Catalog
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.journal import Journal
 from skep.control.pauses import begin
+from skep.control.revisions import changes
 from skep.control.rollback import revision_to, sized_like
 from skep.control.topology import Place, Topology
 from skep.control.validate import Validator
@@ -99,7 +100,8 @@ class Intake:
             change = change_of(before, after)
             if change != "unchanged":
                 self._say(spec.key, change, after)
-            return ChangeView(str(spec.key), change, after.generation)
+            changed = changes(before.spec, after.spec) if before is not None and change == "configured" else ()
+            return ChangeView(str(spec.key), change, after.generation, changed)
         raise _changed_too_often(spec.key)
 
     async def refuse_harm(self, specs: Sequence[Spec]) -> None:
@@ -208,7 +210,8 @@ class Intake:
         return await self._accept(spec, self._author(who, why), document.adopt)
 
     async def rollback(self, key: Key, to: int | None, who: str, why: str = "") -> ChangeView:
-        """All but the count as the revision `to` said, as a new generation (W48); None: as before the last change.
+        """All but the count as the revision `to` said, as a new generation (W48); None: as before the last change that
+        was not undone.
 
         It is refused where an apply of the same would be.
         """
@@ -262,7 +265,8 @@ class Intake:
         """By whom and why: as its newest revision says where nobody else is named."""
         by = author or document.history[0]
         self._journal.say(key, change.capitalize(), f"generation {document.generation} {told(by.who, by.why)}")
-        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=by.who, why=by.why)
+        why = {"why": by.why} if by.why else {}
+        log.info("spec accepted", key=str(key), change=change, generation=document.generation, who=by.who, **why)
         self._wake(key)
 
 

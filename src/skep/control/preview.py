@@ -30,7 +30,8 @@ class Preview:
     async def _one(self, wanted: SpecDocument, before: SpecDocument | None, world: Sequence[SpecDocument]) -> PlanView:
         _, plan = await self._reconciler(wanted.key.kind).preview(wanted, world)
         actions = tuple(_action(plan, a) for a in plan.actions)
-        return PlanView(str(wanted.key), change_of(before, wanted), actions, tuple(map(explain_note, plan.notes)))
+        notes = tuple(explain_note(n, plan.key.name) for n in plan.notes)
+        return PlanView(str(wanted.key), change_of(before, wanted), actions, notes)
 
 
 def _as_if(spec: Spec, before: SpecDocument | None) -> SpecDocument:

@@ -40,7 +40,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last look at a key, kept in memory for people; `at_s` is monotonic."""
+    """The last look at a key, kept in memory for people; `at_s` is monotonic. `rested_s`: for how long before that all
+    was as here; the members are as old as when that began."""
 
     desired: Desired
     observed: Observed
@@ -48,6 +49,7 @@ class Seen:
     actuator: Actuator
     cluster: str
     at_s: float
+    rested_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,10 @@ class Reconciler:
         key, now_s = resolved.desired.key, self._clock.monotonic_s()
         self._sickness.unchanged(key, now_s)
         seen = self._seen[key]
-        self._seen[key] = replace(seen, actuator=resolved.actuator, cluster=resolved.cluster, at_s=now_s)
+        rested_s = seen.rested_s + now_s - seen.at_s
+        self._seen[key] = replace(
+            seen, actuator=resolved.actuator, cluster=resolved.cluster, at_s=now_s, rested_s=rested_s
+        )
 
     def _looked(
         self, desired: Desired, listed: Observed, ledger: Ledger, before: _Before

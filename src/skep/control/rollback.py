@@ -1,6 +1,7 @@
 """Going back: what an older revision said, with the count of today (semantics.md W48)."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
 
 from skep.control.documents import SpecDocument, spec_of
@@ -12,7 +13,8 @@ from skep.specs.canonical import to_json
 
 def revision_to(document: SpecDocument, generation: int | None) -> Revision:
     """The revision of this number; without one, the newest before that says another thing than the spec of today, its
-    count left out. NotFoundError where it is not kept (any more), RefusedError where it was a removal."""
+    count left out, and was not undone by skep or the Swarm. NotFoundError where it is not kept (any more),
+    RefusedError where it was a removal."""
     if generation is None:
         return _last_other(document)
     found = next((r for r in document.history if r.generation == generation), None)
@@ -25,12 +27,23 @@ def revision_to(document: SpecDocument, generation: int | None) -> Revision:
 
 
 def _last_other(document: SpecDocument) -> Revision:
-    present = spec_of(document.spec)
-    older = (r for r in document.history[1:] if not r.removed)
-    found = next((r for r in older if to_json(sized_like(spec_of(r.spec), present)) != document.spec), None)
-    if found is None:
-        raise RefusedError(f"{document.key} has no older revision that differs in more than the count")
-    return found
+    """What failed, and was undone for it, is gone back to only by its number (W47); so is the same under another count
+    that came before it."""
+    present, undone = spec_of(document.spec), b""
+    for newer, older in pairwise(document.history):
+        if older.removed:
+            continue
+        spec = to_json(sized_like(spec_of(older.spec), present))
+        if newer.automatic:
+            undone = spec
+        if spec == undone:
+            continue
+        undone = b""
+        if spec != document.spec:
+            return older
+    raise RefusedError(
+        f"{document.key} has no older revision that differs in more than the count and was not undone; `--to` names any"
+    )
 
 
 def is_automatic(document: SpecDocument) -> bool:

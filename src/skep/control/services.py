@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skep.control.clusters import ClusterBook
+from skep.control.clusters import ClusterBook, unplaced
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.pauses import as_begun, fixed_again, standing_still
@@ -17,8 +17,9 @@ from skep.model.json import Json, JsonObject
 from skep.model.spec import WorkloadSpec
 from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, Member, Observed, Phase, Record, Role
 from skep.planning import service as services
+from skep.planning.census import lasting_s
 from skep.planning.devices import swarm_refusal
-from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, WORKLOAD_LABEL, Names
+from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, UID_LABEL, WORKLOAD_LABEL, Names
 from skep.ports import Actuator, Advance, Clock, Engine, Secrets
 
 SLOT = "service"
@@ -38,10 +39,15 @@ UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_c
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a turn works with. `engine` is None while the cluster can't be asked; `gone`: nor will it ever again."""
+    """What a turn works with. `engine` is None while the cluster can't be asked; `gone`: nor will it ever again.
+
+    uid: this life of the workload's name; lives: those before it whose removal was not over.
+    """
 
     spec: WorkloadSpec
     cluster: str
+    uid: str
+    lives: frozenset[str]
     engine: Engine | None
     rendered: dict[str, Json]
     adopt: bool
@@ -94,9 +100,14 @@ class SwarmWorkloads:
         record = await self._fixed(spec, record, engine)
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
         gone = engine is None and not static and self._is_gone(cluster, places)
-        workload = Workload(spec, cluster, engine, rendered, document.adopt, gone, formed)
+        workload = Workload(
+            spec, cluster, document.uid, frozenset(document.lives), engine, rendered, document.adopt, gone, formed
+        )
         refusal = "" if document.removed else swarm_refusal(spec)
-        hold = refusal or hold or missing
+        # Where its services are is known; until there are any, a cluster that is not there has to be made or named.
+        is_known = document.removed or bool(record.made_in) or (engine is not None and bool(cluster))
+        nowhere = "" if is_known else unplaced(cluster, self._topology.names(world))
+        hold = refusal or nowhere or hold or missing
         if not hold and self._is_fresh(document):
             hold = self._image_to_come(cluster, spec.image, world)
             hold = hold or await self._nodes_to_come(document, record, engine, cluster, world)
@@ -108,6 +119,7 @@ class SwarmWorkloads:
             fingerprint=self._fingerprint(rendered, refusal),
             in_place=True,
             once=spec.restart.once,
+            lasting_s=0.0 if spec.restart.once else lasting_s(spec.updating.min_ready_s),
             removed=document.removed,
             hold="" if document.removed else hold,
             limits=replace(
@@ -119,7 +131,7 @@ class SwarmWorkloads:
         )
         desired = standing_still(desired, asked, document)
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
-        return Resolved(desired, record, actuator, cluster, refusal=refusal)
+        return Resolved(desired, record, actuator, cluster, refusal=refusal or nowhere)
 
     def _fingerprint(self, rendered: JsonObject, refusal: str) -> str:
         """What can't be done is in it, so that no service passes for what was asked for."""
@@ -218,14 +230,22 @@ class ServiceActuator:
 
     async def _find(self, engine: Engine, workload: Workload) -> Service | None:
         """Our service; or, where adoption was asked for, the one that has its name."""
-        named = [s for s in await engine.services({"name": [workload.spec.name]}) if s.name == workload.spec.name]
-        return next((s for s in named if self._is_ours(s) or workload.adopt), None)
+        named = await _named(engine, workload.spec.name)
+        return named if named and (self._is_ours(named) or workload.adopt) else None
 
     def _is_ours(self, service: Service) -> bool:
+        """W21, W22: another life's is another's. One without a uid was made before services had any."""
+        workload = self._workload
+        uid = service.labels.get(UID_LABEL, workload.uid)
+        return self._is_of_this_name(service) and uid in (workload.uid, *workload.lives)
+
+    def _is_of_this_name(self, service: Service) -> bool:
         return service.labels.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in service.labels
 
     def _member(self, workload: Workload, desired: Desired, found: Service, tasks: Sequence[Task]) -> Member:
-        applied = found.labels.get(FINGERPRINT_LABEL, "")
+        # One of an earlier life is outdated, so that it gets the mark of this one.
+        is_of_now = found.labels.get(UID_LABEL, workload.uid) == workload.uid
+        applied = found.labels.get(FINGERPRINT_LABEL, "") if is_of_now else ""
         running = sum(map(_runs, tasks))
         wanted = _wanted(workload.spec, tasks)
         undone = found.update_state in UNDONE
@@ -257,13 +277,21 @@ class ServiceActuator:
         workload, engine = self._ready()
         await advance(Phase.PROVISION)
         try:
-            await engine.create_service(services.labelled(workload.rendered, entry.fingerprint))
-        except ConflictError:
+            await engine.create_service(services.labelled(workload.rendered, workload.uid, entry.fingerprint))
+        except ConflictError as error:
             if await self._find(engine, workload) is None:
-                raise RejectedError(
-                    f"NameConflict: cluster {workload.cluster} has a service {workload.spec.name} that is not skep's; "
-                    "remove it, choose another name, or take it over with --adopt"
-                ) from None
+                named = await _named(engine, workload.spec.name)
+                raise RejectedError(self._conflict(named) if named else str(error)) from None
+
+    def _conflict(self, service: Service) -> str:
+        """W25: whose the service is that has the name."""
+        whose = "that is not skep's"
+        if self._is_of_this_name(service):
+            whose = f"of another skep whose controller is {self._controller} too, or of one that lost its state"
+        return (
+            f"NameConflict: cluster {self._workload.cluster} has a service {service.name} {whose}; "
+            "remove it, choose another name, or take it over with --adopt"
+        )
 
     async def start(self, desired: Desired, member: Member) -> None:
         raise BugError("services are never stopped")
@@ -278,7 +306,7 @@ class ServiceActuator:
     async def _apply(self, fingerprint: str, advance: Advance, is_tried_again: bool = False) -> None:
         """Set the whole spec on the service's newest version."""
         workload, engine = self._ready()
-        spec = services.labelled(workload.rendered, fingerprint)
+        spec = services.labelled(workload.rendered, workload.uid, fingerprint)
         for _ in range(TRIES):
             found = await self._find(engine, workload)
             if found is None:
@@ -312,6 +340,11 @@ class ServiceActuator:
 def is_reached(actuator: Actuator) -> bool:
     """Whether it acts on a Swarm that answers."""
     return isinstance(actuator, ServiceActuator) and actuator.workload.engine is not None
+
+
+async def _named(engine: Engine, name: str) -> Service | None:
+    """The service of this name, whosever it is."""
+    return next((s for s in await engine.services({"name": [name]}) if s.name == name), None)
 
 
 async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]) -> Mapping[str, str]:

@@ -46,8 +46,12 @@ class Topology:
 
     def _only(self, documents: Iterable[SpecDocument]) -> str:
         """The only cluster that there is; empty where there are none or more."""
-        clusters = {*self._standing(), *self.formed(documents)}
-        return next(iter(clusters)) if len(clusters) == 1 else ""
+        clusters = self.names(documents)
+        return clusters[0] if len(clusters) == 1 else ""
+
+    def names(self, documents: Iterable[SpecDocument]) -> tuple[str, ...]:
+        """All clusters, also those that are still to be formed."""
+        return tuple(sorted({*self._standing(), *self.formed(documents)}))
 
     def formed(self, documents: Iterable[SpecDocument]) -> frozenset[str]:
         """The clusters that manager groups form."""

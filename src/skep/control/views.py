@@ -16,7 +16,7 @@ from skep.model.spec import GroupSpec, Kind, WorkloadSpec
 from skep.model.state import Condition, ConditionType, Entry, Life, Member, Record
 from skep.model.view import KeyView, MemberView
 from skep.planning.census import follows_newest
-from skep.planning.conditions import is_converged
+from skep.planning.conditions import is_converged, unproven_s
 from skep.planning.explain import explain_entry, explain_note
 from skep.planning.outlook import Opening, Outlook
 from skep.specs.canonical import to_json
@@ -44,6 +44,7 @@ def key_view(document: SpecDocument, record: Record, seen: Seen | None, now: Now
         conditions=record.conditions,
         doing=doing,
         paused=paused_by(document),
+        given_up=document.paused is not None and document.paused.automatic,
     )
     if seen is not None:
         view = _with_sight(view, document, record, seen, now)
@@ -66,6 +67,8 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
     desired, members = seen.desired, seen.observed.members
     fresh = record.observed_generation >= document.generation == desired.generation
     converged = fresh and not document.removed and is_converged(desired, seen.observed, record.ledger)
+    converged = converged and not seen.plan.actions
+    owed_s = unproven_s(desired, seen.observed, record.ledger) if converged or desired.paused else 0.0
     entries = {e.member: e for e in record.ledger.entries if e.member}
     view = replace(
         view,
@@ -73,9 +76,10 @@ def _with_sight(view: KeyView, document: SpecDocument, record: Record, seen: See
         current=len(members),
         ready=sum(m.healthy for m in members),
         outdated=sum(not follows_newest(desired, m) for m in members),
-        converged=converged and not seen.plan.actions,
+        converged=converged,
+        unproven_s=max(0.0, owed_s - seen.rested_s),
         members=tuple(_member_view(document.key.kind, seen, m, entries.get(m.id), now) for m in members),
-        waiting=tuple(explain_note(n) for n in seen.plan.notes),
+        waiting=tuple(explain_note(n, document.key.name) for n in seen.plan.notes),
         observed_age_s=now.monotonic_s - seen.at_s,
     )
     if document.key.kind is not Kind.WORKLOAD:

@@ -12,7 +12,7 @@ class Fault:
     """One thing that is wrong with what a user wrote.
 
     `path` is dotted with the field names as documented (`Properties.Allocation.Size`), empty for a whole
-    document; `file` is what the user called it (`-` for standard input); `line` counts from 1, 0 is unknown.
+    document; `file` is what the user called it (`standard input` for `-`); `line` counts from 1, 0 is unknown.
     """
 
     message: str

@@ -96,7 +96,7 @@ class Observed:
     unlisted: silent sources that were never heard, so that any member that is missed may live there.
     lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
-    why: what was wrong, in words, where nothing is known.
+    why: what is wrong with those that are silent, in words; empty where that is not known.
     """
 
     members: tuple[Member, ...] = ()
@@ -163,6 +163,7 @@ class Desired:
     before then, and members of any other stay as they are. withheld: a newer template waits for the end of that.
     given_up: it was skep that stopped them, for the roll had failed (W47).
     undone: which generation had failed, and why, where this one was made by skep to go back.
+    lasting_s: who waits for it is told that it is as wanted once it was so for so long (W54); 0 for groups and jobs.
     own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
     """
 
@@ -190,6 +191,7 @@ class Desired:
     withheld: bool = False
     given_up: bool = False
     undone: str = ""
+    lasting_s: float = 0.0
     own: str = ""
 
 

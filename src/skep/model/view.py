@@ -39,7 +39,10 @@ class KeyView:
     """A group or workload. `desired`, `current` and `ready` count machines or containers.
 
     `role` is manager, worker or empty; `image` is empty for groups. `converged` is semantics.md W50.
+    `unproven_s`: converged, or as far as a pause lets it be, but for so short a time that nobody who waits is told so
+    for this much longer (W54).
     `paused` says who stopped its roll-outs and why, and is empty while they go on.
+    `given_up`: it was skep that stopped them, since one had failed.
     `doing` are the actions in flight and `waiting` what was left undone and why, in words.
     `completed` are a job's containers that ended as they should; they count as ready, whether or not they are left.
     `observed_age_s` tells how old the observation is; negative when there was none yet.
@@ -67,6 +70,8 @@ class KeyView:
     endpoints: tuple[str, ...] = ()
     completed: int = 0
     paused: str = ""
+    unproven_s: float = 0.0
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +116,12 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class ChangeView:
-    """What an apply or delete did to one key's spec."""
+    """What an apply or delete did to one key's spec. `changed`: what became other, as in RevisionView."""
 
     key: str
     change: str
     generation: int
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

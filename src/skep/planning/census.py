@@ -144,8 +144,17 @@ def is_current(desired: Desired, member: Member | Entry) -> bool:
 
 def proven_s(desired: Desired) -> float:
     """For how long a numbered member has to be well before an old one may leave for it."""
-    ready_s = desired.limits.min_ready_s
-    return PROVEN_S if ready_s is None else ready_s
+    return lasting_s(desired.limits.min_ready_s)
+
+
+def lasting_s(min_ready_s: float | None) -> float:
+    """For how long a workload has to be as wanted until somebody who waits is told so (W54): as long as in a roll."""
+    return PROVEN_S if min_ready_s is None else min_ready_s
+
+
+def is_evidence(desired: Desired, member: Member) -> bool:
+    """Whether a dead one may tell why a roll failed: what was rolled out then is not what is followed now (W47)."""
+    return bool(desired.undone or desired.given_up) and not is_current(desired, member)
 
 
 def follows_newest(desired: Desired, member: Member) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Plan
-from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Observed
+from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Member, Observed
 from skep.planning.census import Census, is_count, take
 from skep.planning.explain import explain_note, explain_retry
 
@@ -20,6 +20,12 @@ _NOTED = {
     NoteKind.IMAGE_PULL_FAILED: ConditionType.IMAGE_PULL_FAILED,
     NoteKind.PARTITION_SUSPECTED: ConditionType.PARTITION_SUSPECTED,
 }
+
+LASTING_MAX_S = 30.0
+"""However often others ended, what lives for so long without a word of its spec is told to serve."""
+
+ENDS_MAX = 10
+"""Of more, the doubling says no more."""
 
 _FAILED = {
     ActionKind.CREATE: "FailedCreate",
@@ -64,6 +70,25 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
     )
 
 
+def unproven_s(desired: Desired, observed: Observed, ledger: Ledger) -> float:
+    """For how much longer what is converged has to be so until who waits for it is told (W54); 0 once it was for long
+    enough.
+
+    One that follows others that ended in a row (W30) has to outlive them: it is asked for twice the time for each.
+    """
+    census = take(desired, observed, ledger)
+    waits = [_lasting_s(census, m) - m.well_s for m in census.staying] if desired.lasting_s else []
+    return max(0.0, *waits) if waits else 0.0
+
+
+def _lasting_s(census: Census, member: Member) -> float:
+    """Of a service's tasks those count that the Swarm remembers."""
+    asked_s = census.desired.lasting_s
+    count = census.failure(member.slot or "", ActionKind.START)
+    ends = bool(member.detail) if census.desired.in_place else count.count if count else 0
+    return max(asked_s, min(LASTING_MAX_S, asked_s * 2.0 ** min(ends, ENDS_MAX)))
+
+
 def conditions(
     desired: Desired,
     observed: Observed,
@@ -78,7 +103,7 @@ def conditions(
     `now_s` is the same moment as `wall_s`, on the planner's clock.
     """
     census = take(desired, observed, ledger)
-    stated = [_available(census), _progressing(desired, census, plan), *_failures(desired, ledger)]
+    stated = [_available(census, plan), _progressing(desired, census, plan), *_failures(desired, ledger)]
     stated += _from_notes(plan, wall_s - now_s)
     if desired.undone:
         stated.append(Condition(ConditionType.ROLLED_BACK, True, "RollFailed", desired.undone))
@@ -90,13 +115,14 @@ def _since(condition: Condition, before: tuple[bool, float] | None, wall_s: floa
     return before[1] if before is not None and before[0] == condition.status else wall_s
 
 
-def _available(census: Census) -> Condition:
+def _available(census: Census, plan: Plan) -> Condition:
     if census.desired.once:
         done, left = len(census.desired.done), census.desired.size
         if census.desired.in_place:
             done = sum(m.completed for m in census.staying)
             left = sum(m.wanted - m.completed for m in census.staying)
-        reason = "Running" if left else "Completed"
+        failed = any(n.kind is NoteKind.JOB_FAILED for n in plan.notes)
+        reason = ("Failed" if failed else "Running") if left else "Completed"
         return Condition(ConditionType.COMPLETE, not left, reason, f"{done} of {done + left} have completed")
     ready = sum(m.running for m in census.staying) if census.desired.in_place else census.available
     wanted = sum(m.wanted for m in census.staying) if census.desired.in_place else census.desired.size
@@ -108,14 +134,19 @@ def _available(census: Census) -> Condition:
 def _progressing(desired: Desired, census: Census, plan: Plan) -> Condition:
     refused = next((n for n in plan.notes if n.kind in _FINAL), None)
     if refused is not None:
-        return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused))
+        return Condition(ConditionType.PROGRESSING, False, refused.kind.value, explain_note(refused, desired.key.name))
     if is_converged(desired, census.observed, census.ledger) and not plan.actions:
         return Condition(ConditionType.PROGRESSING, True, "Complete")
-    if desired.undone:
+    if desired.undone and not _was_complete(desired, census.ledger):
         return Condition(ConditionType.PROGRESSING, False, ConditionType.ROLLED_BACK.value, desired.undone)
     reason = "Removing" if desired.removed else "Updating"
     sick = [m.detail for m in census.staying if not m.healthy and m.detail]
     return Condition(ConditionType.PROGRESSING, True, reason, sick[0] if sick else "")
+
+
+def _was_complete(desired: Desired, ledger: Ledger) -> bool:
+    """Whether all followed this generation once: what is missing since then is made again, as ever."""
+    return ledger.progress is not None and ledger.progress.complete and ledger.progress.generation == desired.generation
 
 
 def _failures(desired: Desired, ledger: Ledger) -> list[Condition]:
@@ -148,6 +179,7 @@ def _from_notes(plan: Plan, ahead_s: float) -> list[Condition]:
     for note in plan.notes:
         kind = _NOTED.get(note.kind)
         if kind is not None and kind not in found:
-            message = note.detail if note.kind is NoteKind.HELD and not note.subject else explain_retry(note, ahead_s)
+            is_whole = note.kind is NoteKind.HELD and not note.subject
+            message = note.detail if is_whole else explain_retry(note, ahead_s, plan.key.name)
             found[kind] = Condition(kind, True, note.kind.value, message)
     return list(found.values())

@@ -15,13 +15,13 @@ from skep.planning.service import (
     FINGERPRINT_LABEL,
     NANOSECONDS,
     STATE_LABEL,
+    UID_LABEL,
     WORKLOAD_LABEL,
     health_check,
     surge_of,
     unavailable_of,
 )
 
-UID_LABEL = "skep.uid"
 """The life of the workload's name that the container was made in (semantics.md W22)."""
 SLOT_LABEL = "skep.slot"
 REQUEST_LABEL = "skep.request"

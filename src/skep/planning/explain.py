@@ -21,7 +21,7 @@ _WHY = {
     Reason.DRIFTED: "it was changed from outside",
 }
 
-_ENDED = "it has ended, and a later one is kept"
+_ENDED = "it has ended, and its number has a later one or none"
 """Of a container (Reason.DEAD): its engine still has it."""
 
 _ADOPTED = "it is there already, made by others"
@@ -46,13 +46,16 @@ _NOTES = {
     NoteKind.SOURCE_SILENT: "waiting for an answer",
     NoteKind.BACKING_OFF: "will be tried again",
     NoteKind.CRASH_LOOPING: "it ends again and again",
-    NoteKind.RETRIES_EXHAUSTED: "it ended too often and is left alone until the spec changes",
+    NoteKind.RETRIES_EXHAUSTED: "it ended too often and is left alone until the spec changes, or retry",
     NoteKind.UNPLACEABLE: "there is nowhere to make it",
     NoteKind.PROGRESS_DEADLINE_EXCEEDED: "it comes no closer to its spec",
-    NoteKind.JOB_FAILED: "it failed and is not tried again until the spec changes",
+    NoteKind.JOB_FAILED: "it failed and is not tried again until the spec changes, or retry",
     NoteKind.IMAGE_PULL_FAILED: "it could not get the image",
     NoteKind.PARTITION_SUSPECTED: "so many fell silent at once that the fault may be on our side",
 }
+
+_OF_NUMBERS = frozenset({NoteKind.CRASH_LOOPING, NoteKind.RETRIES_EXHAUSTED, NoteKind.JOB_FAILED})
+"""Notes whose subject is the number of a container."""
 
 _PHASES = {
     Phase.BEGUN: "beginning",
@@ -74,7 +77,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def explain(plan: Plan) -> tuple[str, ...]:
     """One sentence for each action, then one for each thing left undone."""
     actions = tuple(explain_action(plan.key.kind, action) for action in plan.actions)
-    return actions + tuple(explain_note(note) for note in plan.notes)
+    return actions + tuple(explain_note(note, plan.key.name) for note in plan.notes)
 
 
 def explain_action(kind: Kind, action: Action) -> str:
@@ -92,14 +95,27 @@ def _why(kind: Kind, action: Action) -> str:
     return _WHY[action.reason]
 
 
-def explain_note(note: Note) -> str:
-    """`waiting: cluster managers has no manager yet`."""
-    return ": ".join(part for part in (note.subject, _NOTES[note.kind], note.detail) if part)
+def explain_note(note: Note, name: str = "") -> str:
+    """`waiting: cluster managers has no manager yet`. `name`: of the workload whose container it may tell of."""
+    if note.kind is NoteKind.IMAGE_PULL_FAILED and note.detail.startswith("could not"):
+        return of_source(note.subject, note.detail)
+    subject = f"{name}.{note.subject}" if name and note.subject and note.kind in _OF_NUMBERS else note.subject
+    return ": ".join(part for part in (subject, _NOTES[note.kind], note.detail) if part)
 
 
-def explain_retry(note: Note, ahead_s: float) -> str:
+def of_source(source: str, message: str) -> str:
+    """`edge-1: could not pull image web:9: …`: an error with the engine that it is of, which it may name itself."""
+    return f"{source}: {unplaced(source, message)}"
+
+
+def unplaced(source: str, message: str) -> str:
+    """An error without the engine that it is of, for where that is told anyhow."""
+    return message.replace(f" on {source}:", ":", 1)
+
+
+def explain_retry(note: Note, ahead_s: float, name: str = "") -> str:
     """The same, with the time of the next try; `ahead_s` is the wall clock's lead over the planner's."""
-    told = explain_note(note)
+    told = explain_note(note, name)
     at = _EPOCH + timedelta(seconds=int(note.retry_s + ahead_s))
     return f"{told}; next try at {at:%Y-%m-%dT%H:%M:%SZ}" if note.retry_s else told
 

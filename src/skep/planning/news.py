@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from skep.model.plan import ActionKind, NoteKind
 from skep.model.spec import Kind
 from skep.model.state import ConditionType, Failure, Record
+from skep.planning.explain import unplaced
 
 _DEEDS = {
     ActionKind.CREATE: "creation",
@@ -43,7 +44,8 @@ def _failures(before: Record, after: Record, numbered: bool, now_s: float) -> It
 
 def _told(kind: Kind, failure: Failure, numbered: bool, now_s: float) -> News:
     if failure.pull:
-        return News("Failed", f"pull on {failure.subject}: {failure.message}; {_next(failure, now_s)}")
+        told = unplaced(failure.subject, failure.message)
+        return News("Failed", f"pull on {failure.subject}: {told}; {_next(failure, now_s)}")
     return _ended(failure, now_s) if numbered and failure.counted else _failed(kind, failure, now_s)
 
 
@@ -55,8 +57,16 @@ def _ended(failure: Failure, now_s: float) -> News:
 
 
 def _failed(kind: Kind, failure: Failure, now_s: float) -> News:
-    subject = f" of {failure.subject[:12] if kind is Kind.WORKLOAD else failure.subject}" if failure.subject else ""
-    return News("Failed", f"{_DEEDS[failure.kind]}{subject}: {failure.message}; {_next(failure, now_s)}")
+    return News("Failed", f"{_DEEDS[failure.kind]}{_of(kind, failure)}: {failure.message}; {_next(failure, now_s)}")
+
+
+def _of(kind: Kind, failure: Failure) -> str:
+    """A container by its short ID; where one was to be made (`ledger.subject`) the engine, by its whole name."""
+    if not failure.subject:
+        return ""
+    if kind is Kind.WORKLOAD and failure.kind is ActionKind.CREATE:
+        return f" on {failure.subject}"
+    return f" of {failure.subject[:12] if kind is Kind.WORKLOAD else failure.subject}"
 
 
 def _next(failure: Failure, now_s: float) -> str:

@@ -10,7 +10,8 @@ from itertools import islice
 
 from skep.model.plan import ActionKind, NoteKind, Plan
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
-from skep.planning.census import ENDED, Census, is_count, is_current, is_newer, proven_s, take
+from skep.planning.census import ENDED, Census, is_count, is_current, is_evidence, is_newer, proven_s, take
+from skep.planning.explain import of_source
 from skep.planning.loss import SILENCE_MIN_S
 from skep.planning.placement import Places
 from skep.planning.remedy import is_sick, patience_left_s
@@ -193,7 +194,9 @@ class Outlook:
             return Next("made next", error=why)
         if pulls:
             due = min(pulls.values(), key=lambda f: (f.retry_s, f.subject))
-            asked = Next(f"its image asked for again on {due.subject}", due.retry_s, f"{due.subject}: {due.message}")
+            asked = Next(
+                f"its image asked for again on {due.subject}", due.retry_s, of_source(due.subject, due.message)
+            )
             return asked if due.retry_s > self.now_s else Next("made next", error=asked.error)
         if places.will_have_room():
             return Next("made when another one has left", error=why)
@@ -233,7 +236,8 @@ class Outlook:
         successor = self._successors.get(member.slot or "")
         if successor is not None:
             return successor
-        return Next(KEPT) if member.slot in self._borne else Next("removed")
+        kept = member.slot in self._borne or is_evidence(self.desired, member)
+        return Next(KEPT) if kept else Next("removed")
 
     @cached_property
     def _last_dead(self) -> Mapping[str | None, Member]:

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from skep.model.plan import ActionKind
-from skep.model.state import Member
-from skep.planning.census import Census
+from skep.model.state import Entry, Member
+from skep.planning.census import Census, is_current
 
 
 class Places:
@@ -17,6 +17,9 @@ class Places:
         """Members that will be there when all that is under way has ended."""
         self._held = self._load + Counter(m.source for m in census.leaving)
         """Also those that are on their way out: until they are gone they hold their ports."""
+        there: tuple[Member | Entry, ...] = (*census.staying, *census.creating)
+        self._last = Counter(one.source for one in there if self._lasts(one))
+        """Of those the ones that no roll replaces: it ends as evenly spread as what is made afresh."""
         self._doubted = {s: f for s in self._order if (f := census.failure(s, ActionKind.CREATE)) is not None}
         self._alone, self._mute = census.asked_alone, census.mute
         trying = {e.source for e in census.ledger.entries if e.kind is ActionKind.CREATE}
@@ -37,15 +40,17 @@ class Places:
     def _has_room(self, there: int) -> bool:
         return not self._desired.per_source_max or there < self._desired.per_source_max
 
-    def _worth(self, source: str) -> tuple[bool, int, int]:
+    def _worth(self, source: str) -> tuple[bool, int, int, int]:
         """One whose last creation failed a moment ago comes last, else it would be tried first for being empty."""
         doubt = self._doubted.get(source)
-        return (doubt is not None and doubt.retry_s > self._now_s, self._load[source], self._order[source])
+        is_doubted = doubt is not None and doubt.retry_s > self._now_s
+        return (is_doubted, self._last[source], self._load[source], self._order[source])
 
     def add(self, source: str) -> None:
         """A creation was drafted."""
         self._load[source] += 1
         self._held[source] += 1
+        self._last[source] += 1
         if source in self._alone:
             self._open.remove(source)
         if source in self._mute:
@@ -54,3 +59,7 @@ class Places:
     def leave(self, member: Member) -> None:
         """A removal was drafted."""
         self._load[member.source] -= 1
+        self._last[member.source] -= self._lasts(member)
+
+    def _lasts(self, one: Member | Entry) -> bool:
+        return bool(self._desired.paused) or is_current(self._desired, one)

@@ -4,13 +4,13 @@ Semantics.md W30 and W38. A count is a failure that names the member that was `c
 twice, not even after a restart of skep. What was made for an older spec is not counted: its successor is another thing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from skep.model.plan import REMOVALS, ActionKind
 from skep.model.state import Desired, Failure, Ledger, Life, Member, Observed
 from skep.planning.backoff import start_delay_s
-from skep.planning.census import ENDED, is_count, is_current, is_newer, number_of
+from skep.planning.census import ENDED, is_count, is_current, is_evidence, is_newer, number_of
 
 Failures = Mapping[tuple[str, ActionKind], Failure]
 
@@ -37,6 +37,10 @@ def recounted(
         known = counts.get((slot, ActionKind.START))
         if slot not in taken | desired.done and (known is None or known.counted != member.id):
             counts[slot, ActionKind.START] = ended(known, slot, member, member.detail, now_s, unit)
+    for slot, member in _evidence(desired, observed).items():
+        known = counts.get((slot, ActionKind.START))
+        if known is None or not known.count:
+            counts[slot, ActionKind.START] = Failure(slot, ActionKind.START, 0, 0.0, "", member.id)
     over = _well(desired, active) | desired.done | _forgotten(desired, observed, ledger, counts)
     kept = {key: f for key, f in counts.items() if not (is_count(f) and f.subject in over)}
     return _bounded(kept)
@@ -61,13 +65,24 @@ def is_exhausted(desired: Desired, failure: Failure) -> bool:
 
 def _last_dead(desired: Desired, observed: Observed, leaving: set[str]) -> dict[str, Member]:
     """The newest of each slot that ended by itself: what is being removed was stopped by us."""
+    dead = (m for m in observed.members if m.id not in leaving and not m.completed)
+    return {slot: member for slot, member in _newest(dead).items() if is_current(desired, member)}
+
+
+def _evidence(desired: Desired, observed: Observed) -> dict[str, Member]:
+    """What is left of a roll that failed: it was counted then, and is not when the same is tried once more (W47)."""
+    return {slot: m for slot, m in _newest(observed.members).items() if is_evidence(desired, m)}
+
+
+def _newest(members: Iterable[Member]) -> dict[str, Member]:
+    """The last dead of each slot."""
     last: dict[str, Member] = {}
-    for member in observed.members:
-        if member.life is not Life.DEAD or member.slot is None or member.id in leaving or member.completed:
+    for member in members:
+        if member.life is not Life.DEAD or member.slot is None:
             continue
         if member.slot not in last or is_newer(member, last[member.slot]):
             last[member.slot] = member
-    return {slot: member for slot, member in last.items() if is_current(desired, member)}
+    return last
 
 
 def _well(desired: Desired, active: list[Member]) -> set[str]:

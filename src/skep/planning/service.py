@@ -11,6 +11,9 @@ from skep.model.spec import FileRef, HealthCheck, Port, Resources, Restart, Roll
 STATE_LABEL = "swarm.cluster.state"
 """On the service and its containers: the reference document's label (semantics.md W20)."""
 
+UID_LABEL = "skep.uid"
+"""Which life of the workload's name (semantics.md W22)."""
+
 CONTROLLER_LABEL = "skep.controller"
 WORKLOAD_LABEL = "skep.workload"
 FINGERPRINT_LABEL = "skep.fingerprint"
@@ -239,11 +242,11 @@ def fingerprint(rendered: JsonObject, keyed_hash: Callable[[str], str]) -> str:
     return keyed_hash(hashlib.sha256(text.encode()).hexdigest())[:32]
 
 
-def labelled(rendered: JsonObject, fingerprint_of_it: str) -> dict[str, Json]:
-    """What is sent: pruned, and carrying its own fingerprint, so that a change from outside shows."""
+def labelled(rendered: JsonObject, uid: str, fingerprint_of_it: str) -> dict[str, Json]:
+    """What is sent: pruned, and carrying whose it is (W20) and its fingerprint, so that a change from outside shows."""
     labels = rendered["Labels"]
     assert isinstance(labels, Mapping)
-    sent = pruned({**rendered, "Labels": {**labels, FINGERPRINT_LABEL: fingerprint_of_it}})
+    sent = pruned({**rendered, "Labels": {**labels, UID_LABEL: uid, FINGERPRINT_LABEL: fingerprint_of_it}})
     assert isinstance(sent, dict)
     return sent
 

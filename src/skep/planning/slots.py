@@ -5,7 +5,7 @@ from itertools import count, islice
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Reason
 from skep.model.state import Member
-from skep.planning.census import ENDED, Census, is_count, is_current, is_newer, number_of
+from skep.planning.census import ENDED, Census, is_count, is_current, is_evidence, is_newer, number_of
 from skep.planning.draft import Draft
 from skep.planning.restarts import CRASH_LOOP_ENDS, is_exhausted
 
@@ -29,7 +29,7 @@ def fill(draft: Draft, room: int, reason: Reason) -> None:
 
 def candidates(census: Census, held: set[str | None], vacated: set[str | None]) -> Iterator[str]:
     """Slots whose member ended, lowest first, then the lowest numbers that are free and not just being vacated."""
-    ended = {m.slot for m in census.dead if m.slot not in vacated}
+    ended = {m.slot for m in census.dead if m.slot not in vacated and not is_evidence(census.desired, m)}
     ended |= {f.subject for f in census.ledger.failures if is_count(f) and f.count}
     numbers = {n: slot for slot in ended if slot not in held and (n := number_of(slot)) is not None}
     yield from (slot for _, slot in sorted(numbers.items()) if slot is not None)
@@ -86,7 +86,8 @@ def tell(draft: Draft) -> None:
         silent = ", ".join(sorted(census.observed.silent))
         draft.note(NoteKind.PARTITION_SUSPECTED, detail=f"none of {silent} is replaced")
     if census.observed.silent:
-        draft.note_silent(census.observed.silent, _unheard(census))
+        words = (census.observed.why, _unheard(census))
+        draft.note_silent(census.observed.silent, "; ".join(text for text in words if text))
 
 
 def _tell_of_pulls(draft: Draft) -> None:
@@ -117,12 +118,15 @@ def _unheard(census: Census) -> str:
 def bury(draft: Draft) -> None:
     """Remove the dead, but for the last one of each slot that is in use or is to be filled: it is kept for its logs.
 
+    After a roll that failed so is the last one of each slot that the roll used, until the next spec.
+
     While a slot is being filled its dead lie where they are: the engine has better to do.
     """
     census, last = draft.census, _last_dead(draft.census)
     borne = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED}
     coming = {e.slot for e in census.creating} | {a.slot for a in draft.actions if a.kind is ActionKind.CREATE}
     used = borne | coming | draft.openings | census.desired.done
+    used |= {m.slot for m in census.dead if is_evidence(census.desired, m)}
     for member in census.dead:
         if member.slot in coming:
             continue

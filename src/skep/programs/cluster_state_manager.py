@@ -108,7 +108,7 @@ def main(addr: str, swarm_manager: str, tlscacert: str, tlscert: str, tlskey: st
         settings = settings_of(Flags(addr, swarm_manager, files), os.environ)
         configure(settings.log_level, settings.log_format, (reference_words,))
         log.info(STARTING, version=__version__)
-        serve(settings, (reference_words,))
+        serve(settings, (reference_words,), "SKEP_STATE_DIR")
     except* SkepError as group:
         for text in _texts(group):
             click.echo(f"swarm-cluster-state-manager: {text}", err=True)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from fastapi.responses import JSONResponse
+
 from skep.server.bodies import answer
 from skep.server.errors import Problem
 
@@ -30,5 +32,13 @@ def problems(*statuses: int) -> Responses:
 
 EVERYWHERE = problems(400, 403, 408, 413, 422, 431, 500, 503)
 """What any request may be answered: by the listener, the limits, or a store that does not answer."""
+
+
+class JsonLine(JSONResponse):
+    """JSON that ends its line: what follows it on a terminal begins a new one."""
+
+    def render(self, content: Any) -> bytes:
+        return bytes(super().render(content)) + b"\n"
+
 
 PLAIN_TEXT: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
 from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
-from skep.server.answers import EVERYWHERE, problems
+from skep.server.answers import EVERYWHERE, JsonLine, problems
 from skep.server.asking import until_stop, who
 from skep.server.bodies import (
     ApplyBody,
@@ -48,7 +48,7 @@ class Status:
 
 
 def _json(text: bytes) -> Response:
-    return Response(text, media_type="application/json")
+    return Response(text + b"\n", media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ def create_api(front: Front) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        default_response_class=JsonLine,
     )
     app.add_middleware(BodyLimit)
     install(app)

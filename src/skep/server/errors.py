@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
@@ -27,6 +28,7 @@ from skep.model.errors import (
     UnavailableError,
 )
 from skep.server.bodies import answer
+from skep.specs.messages import worded
 
 log = structlog.get_logger()
 
@@ -126,7 +128,7 @@ async def _on_bad_request(request: Request, error: Exception) -> Response:
 def _fault(found: dict[str, Any]) -> Fault:
     if found["type"] == "json_invalid":
         return Fault(f"this is not JSON: {found['ctx']['error']}")
-    return Fault(found["msg"], ".".join(str(part) for part in found["loc"][1:]))
+    return Fault(worded(cast("ErrorDetails", found)), ".".join(str(part) for part in found["loc"][1:]))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -152,4 +154,4 @@ def problem_answer(status: int, problem: Problem, headers: Mapping[str, str] | N
 
 def problem_json(problem: Problem) -> bytes:
     """A problem as it is sent."""
-    return answer(Problem).model_validate(problem).model_dump_json(by_alias=True).encode()
+    return answer(Problem).model_validate(problem).model_dump_json(by_alias=True).encode() + b"\n"

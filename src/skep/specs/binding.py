@@ -65,6 +65,9 @@ RawProperties = Annotated[str, Opaque()]
 UNKNOWN_MAX = 100
 """Fields of one object that are not known and are told one by one: guessing what was meant takes 0.2 ms for each."""
 
+ALIKE_MIN = 0.75
+"""How alike two names must be (difflib's ratio) to be a slip: `Nmae` is Name, `Targt` is not Restart."""
+
 GUESSED_MAX = 40
 """Characters of a field that it is worth guessing for."""
 
@@ -227,7 +230,7 @@ def _unknown(model: type[Properties], items: Sequence[Field], path: Path) -> lis
 
 
 def _unknown_field(aliases: Mapping[str, str], item: Field, path: Path) -> Fault:
-    close = get_close_matches(item.name.casefold(), aliases, n=1) if len(item.name) <= GUESSED_MAX else []
+    close = get_close_matches(item.name.casefold(), aliases, 1, ALIKE_MIN) if len(item.name) <= GUESSED_MAX else []
     told = f"did you mean {aliases[close[0]]}?" if close else f"there are {listed(tuple(aliases.values()))}"
     return Fault(f"is not a field here; {told}", under(path, item.name), "", item.line)
 

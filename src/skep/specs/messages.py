@@ -22,10 +22,11 @@ def _fault(details: ErrorDetails) -> Fault:
     for part in details["loc"]:
         if part != "[key]":
             path = under(path, part)
-    return Fault(_message(details), path)
+    return Fault(worded(details), path)
 
 
-def _message(details: ErrorDetails) -> str:
+def worded(details: ErrorDetails) -> str:
+    """What pydantic found wrong with one value, as it goes on behind its path."""
     if words := _WANTED.get(details["type"]):
         return f"must be {words}, not {_found(details['input'])}{_hint(details)}"
     if make := _MESSAGES.get(details["type"]):
@@ -58,7 +59,7 @@ def _one_of(details: ErrorDetails) -> str:
 
 def _longest(details: ErrorDetails) -> str:
     unit = "characters" if isinstance(details["input"], str) else "items"
-    return f"has at most {details['ctx']['max_length']} {unit}"
+    return f"must have at most {details['ctx']['max_length']} {unit}"
 
 
 def _bound(text: str, name: str) -> Callable[[ErrorDetails], str]:

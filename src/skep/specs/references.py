@@ -34,9 +34,9 @@ def name_fault(name: str) -> str:
     if not name:
         return "must not be empty"
     if len(name) > NAME_MAX:
-        return f"has at most {NAME_MAX} characters"
+        return f"must have at most {NAME_MAX} characters"
     if not _NAME.fullmatch(name):
-        return "has only letters, digits and, inside, - _ ."
+        return "must have only letters, digits and, inside, - _ ."
     return ""
 
 
@@ -45,7 +45,7 @@ def image_fault(image: str) -> str:
     if not image:
         return "must not be empty"
     if len(image) > IMAGE_MAX:
-        return f"has at most {IMAGE_MAX} characters"
+        return f"must have at most {IMAGE_MAX} characters"
     if _IMAGE.fullmatch(image):
         return ""
     if _IMAGE.fullmatch(image.lower()):

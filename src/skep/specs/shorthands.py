@@ -20,7 +20,7 @@ def words(given: Json) -> object:
     if not isinstance(given, str):
         return given
     if len(given) > LINE_MAX:
-        raise ValueError(f"has at most {LINE_MAX} characters as one line; write it as a list")
+        raise ValueError(f"must have at most {LINE_MAX} characters as one line; write it as a list")
     try:
         return tuple(shlex.split(given))
     except ValueError as error:

@@ -34,7 +34,7 @@ class ParsedSpec:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file by the name that the user gave (`-` for standard input), and its text."""
+    """A file by the name that the user gave (`standard input` for `-`), and its text."""
 
     name: str
     text: str
