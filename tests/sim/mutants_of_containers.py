@@ -208,7 +208,7 @@ OF_CONTAINERS = (
     _numbered(
         "what was asked for is not waited for",
         "census",
-        "return PROVEN_S if ready_s is None else ready_s",
+        "return lasting_s(desired.limits.min_ready_s)",
         "return PROVEN_S",
     ),
     _numbered(
