@@ -88,12 +88,16 @@ def test_f1_one_of_five_that_is_killed_is_made_anew_and_only_that_one(bench: Ben
     assert not bench.watch.doubles
 
 
-@pytest.mark.parametrize("side", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("path", "number"), [(CREATE, 0), (CREATE, 4), (START, 0), (START, 6)], ids=str)
+@pytest.mark.parametrize(
+    ("path", "number", "answered"),
+    [(CREATE, 0, False), (CREATE, 4, True), (START, 0, True), (START, 6, False)],
+    ids=["create-0-before", "create-4-after", "start-0-after", "start-6-before"],
+)
 def test_f3_killed_at_a_call_of_a_scale_from_0_to_10_it_makes_exactly_10(
-    bench: Bench, path: str, number: int, side: bool
+    bench: Bench, path: str, number: int, answered: bool
 ) -> None:
-    held = Held(answer=side)
+    """Every other call is the simulator's (tests/sim/test_containers_sim.py)."""
+    held = Held(answer=answered)
     bench.skep.apply(web(0))
     bench.proxy.add(held, "POST", path, skip=number, times=1)
     bench.ask(10)
