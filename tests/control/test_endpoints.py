@@ -333,6 +333,25 @@ def test_where_most_engines_fall_silent_at_once_none_is_lost() -> None:
     in_place(lambda: Place(*FIVE), body)
 
 
+def test_of_those_that_come_back_one_by_one_none_is_lost() -> None:
+    """W36: the last of them is not taken for lost the moment that most are heard again, but half a minute later."""
+
+    async def body(place: Place) -> None:
+        await place.sight()
+        for n in range(3):
+            place.answers[FIVE[n]] = GONE
+            place.book.doubt("lab", f"e{n}", "broke")
+        assert (await place.watched(60)).partitioned
+        place.answers.update(dict.fromkeys(FIVE[:2], PLAIN))
+        sight = await place.watched(25)
+        assert (sight.partitioned, [e.lost for e in sight.engines]) == (False, [False] * 5)
+        assert 0 < place.book.losses("lab")["e2"] - place.clock.monotonic_s() <= 10
+        sight = await place.watched(10)
+        assert [e.lost for e in sight.engines] == [False, False, True, False, False]
+
+    in_place(lambda: Place(*FIVE), body)
+
+
 def test_those_lost_before_the_others_fell_silent_stay_lost() -> None:
     async def body(place: Place) -> None:
         place.answers[FIVE[0]] = GONE

@@ -329,16 +329,21 @@ def half_of_the_engines_are_lost(place: Place) -> None:
 
 
 def most_of_the_engines_fall_silent_at_once(place: Place) -> None:
-    """W36, F14: two of three; nothing is replaced, and when they are back nothing was."""
+    """W36, F14: two of three; nothing is replaced, and when they are back, one after the other, nothing was."""
     lab = place.lab()
+
+    def answering() -> int:
+        return lab.states("brake").count("answering")
+
     with lab.watch("calm") as watch:
         lab.skep.apply(workload("calm", "brake", 3))
         before = set(watch.running())
         for proxy in lab.brake[1:]:
             proxy.go_away()
         eventually(lambda: bool(lab.skep.condition("calm", "PartitionSuspected")), True, within_s=60)
-        for proxy in lab.brake[1:]:
+        for number, proxy in enumerate(lab.brake[1:], start=2):
             proxy.come_back()
+            eventually(answering, number)
         eventually(lambda: lab.skep.workload("calm")["converged"], True)
         assert lab.skep.condition("calm", "PartitionSuspected") == {}
         assert (set(watch.running()), watch.ids) == (before, before)

@@ -13,10 +13,10 @@ from tests.planning.rows import ROWS
 LATER_S = NOW_S + 40
 
 
-def outlook(desired: Desired, members: str, under_way: str = "", silent: str = "", **silent_s: float) -> Outlook:
+def outlook(desired: Desired, members: str, under_way: str = "", silent: str = "", **lost_s: float) -> Outlook:
     seen, books = observed(members, silent), ledger(under_way)
     made = plan(desired, seen, books, NOW_S)
-    return Outlook(desired, seen, books, made, NOW_S - 1, NOW_S, silent_s)
+    return Outlook(desired, seen, books, made, NOW_S - 1, NOW_S, lost_s)
 
 
 def told(look: Outlook) -> dict[str, tuple[str, float, str]]:
@@ -215,7 +215,9 @@ NUMBERED: list[tuple[str, Desired, str, str, str, Told]] = [
 def test_what_comes_next_for_containers(
     desired: Desired, members: str, under_way: str, silent: str, expected: Told
 ) -> None:
-    look = outlook(desired, members, under_way, silent, **dict.fromkeys(silent.split() if silent == "b" else (), 12.0))
+    look = outlook(
+        desired, members, under_way, silent, **dict.fromkeys(silent.split() if silent == "b" else (), NOW_S + 18.0)
+    )
     assert told(look) == expected
 
 

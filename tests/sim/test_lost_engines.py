@@ -5,6 +5,7 @@ One seed alone: SKEP_SIM_SEED=17 pytest tests/sim/test_lost_engines.py.
 
 import pytest
 
+from skep.model.state import ConditionType
 from tests.sim.container_farm import Farm, farmed
 from tests.sim.container_hosts import AloneHost
 from tests.sim.container_watch import Fewest
@@ -71,6 +72,31 @@ def test_f10_of_what_returns_the_old_version_goes_and_nothing_new_does(seed: int
         await farm.clock.sleep(before_s)
         await farm.right(90)
         assert set(removed) == {"web:1"}
+
+    farmed(body, engines=3, seed=seed)
+
+
+@seeds
+def test_w36_engines_that_come_back_one_by_one_are_not_made_up_for(seed: int) -> None:
+    """Two of three are away; the second is back ten seconds after the first. A third time, one stays away for good."""
+
+    async def body(farm: Farm) -> None:
+        await farm.up(6)
+        for first_s, second_s in ((60, 70), (50, 51)):
+            farm.hosts[0].cut(first_s)
+            farm.hosts[1].cut(second_s)
+            await farm.clock.sleep(45)
+            assert await farm.condition(ConditionType.PARTITION_SUSPECTED)
+            await farm.clock.sleep(75)
+            await farm.right(5)
+            assert len(farm.made_s()) == 6
+        farm.hosts[0].cut(60)
+        farm.hosts[1].cut(600)
+        await farm.clock.sleep(60 + 29)
+        assert len(farm.made_s()) == 6
+        await farm.clock.sleep(1 + 3 + 3 + START_S)
+        assert elsewhere(farm, farm.hosts[1]) == 6
+        assert len(farm.made_s()) == 8
 
     farmed(body, engines=3, seed=seed)
 

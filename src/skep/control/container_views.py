@@ -28,7 +28,7 @@ def with_containers(view: KeyView, seen: Seen, actuator: ContainerActuator, ledg
     that is published."""
     sight, found = actuator.sight(), {f.container.id: f for f in actuator.found}
     silent_s = actuator.silences()
-    look = outlook_of(seen, ledger, now, silent_s)
+    look = outlook_of(seen, ledger, now, actuator.losses())
     page = _Page(view.name, seen, look, found, hosts_of(sight), names_of(sight), silent_s, now)
     running = [f for f in actuator.found if f.container.state == "running"]
     there = [page.row(m) for m in sorted(seen.observed.members, key=_order) if m.id in page.found]
@@ -41,9 +41,9 @@ def with_containers(view: KeyView, seen: Seen, actuator: ContainerActuator, ledg
     )
 
 
-def outlook_of(seen: Seen, ledger: Ledger, now: Now, silent_s: Mapping[str, float] | None = None) -> Outlook:
+def outlook_of(seen: Seen, ledger: Ledger, now: Now, lost_s: Mapping[str, float] | None = None) -> Outlook:
     """What comes next after the last look."""
-    return Outlook(seen.desired, seen.observed, ledger, seen.plan, seen.at_s, now.monotonic_s, silent_s or {})
+    return Outlook(seen.desired, seen.observed, ledger, seen.plan, seen.at_s, now.monotonic_s, lost_s or {})
 
 
 def _order(member: Member) -> tuple[int, int, str, str]:

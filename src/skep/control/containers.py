@@ -63,6 +63,10 @@ class ContainerActuator:
         """For how long each engine that does not answer has been silent, in seconds."""
         return self._book.silences(self._workload.cluster)
 
+    def losses(self) -> dict[str, float]:
+        """When each of them is to count as lost, on the clock of turns."""
+        return self._book.losses(self._workload.cluster)
+
     async def observe(self, desired: Desired) -> Observed:
         sight = self.sight()
         listing = await self._listings.take(sight)

@@ -6,7 +6,7 @@ The manager lists what is on them as Host Down (5.4), and what they run may run 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from skep.planning.loss import PROBES_MIN, Silence, judge
+from skep.planning.loss import PROBES_MIN, Brake, Silence, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class DownNodes:
         self._now_s = now_s
         self._since_s: dict[str, float] = {}
         self._lost: frozenset[str] = frozenset()
+        self._brake = Brake()
 
     def listed(self, down: Collection[str]) -> None:
         """The manager says so of these, and of no others: it has tried several times itself."""
@@ -41,6 +42,6 @@ class DownNodes:
             Silence(node, PROBES_MIN, now_s - self._since_s.get(node, now_s), node in self._lost)
             for node in sorted(unreached)
         ]
-        loss = judge(silences, len(nodes.keys() | unreached))
-        self._lost = loss.lost
+        loss = judge(silences, len(nodes.keys() | unreached), self._brake, now_s)
+        self._lost, self._brake = loss.lost, loss.brake
         return Away(frozenset(self._since_s) - loss.lost, loss.lost, loss.partitioned)

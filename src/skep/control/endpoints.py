@@ -14,7 +14,7 @@ import structlog
 from skep.model.cluster import ClusterKind, ClusterSight, EngineState, StaticCluster
 from skep.model.engine import EngineInfo
 from skep.model.errors import NotFoundError, SkepError
-from skep.planning.loss import Silence, judge
+from skep.planning.loss import Brake, Silence, due_s, judge
 from skep.ports import Clock, Engine, Engines
 
 log = structlog.get_logger()
@@ -63,6 +63,7 @@ class _Cluster:
     name: str
     endpoints: dict[str, _Endpoint]
     partitioned: bool = False
+    brake: Brake = Brake()
     shown: ClusterSight | None = field(default=None)
 
 
@@ -160,6 +161,12 @@ class EngineBook:
         now_s, endpoints = self.now_s(), self._cluster(name).endpoints
         return {s: now_s - e.silent_since_s for s, e in endpoints.items() if e.silent_since_s is not None}
 
+    def losses(self, name: str) -> dict[str, float]:
+        """When each of them is to count as lost, on the same clock."""
+        cluster = self._cluster(name)
+        since = {source: e.silent_since_s for source, e in cluster.endpoints.items()}
+        return {source: due_s(since_s, cluster.brake) for source, since_s in since.items() if since_s is not None}
+
     def _cluster(self, name: str) -> _Cluster:
         if name not in self._clusters:
             raise NotFoundError(f"the settings have no cluster {name}")
@@ -221,8 +228,8 @@ class EngineBook:
             for source, e in endpoints.items()
             if e.silent_since_s is not None
         ]
-        loss = judge(silences, len(endpoints))
-        cluster.partitioned = loss.partitioned
+        loss = judge(silences, len(endpoints), cluster.brake, now_s)
+        cluster.partitioned, cluster.brake = loss.partitioned, loss.brake
         for source in loss.lost:
             endpoints[source].state = replace(endpoints[source].state, lost=True)
 

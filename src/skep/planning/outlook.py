@@ -12,7 +12,6 @@ from skep.model.plan import ActionKind, NoteKind, Plan
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
 from skep.planning.census import ENDED, Census, is_count, is_current, is_evidence, is_newer, proven_s, take
 from skep.planning.explain import of_source
-from skep.planning.loss import SILENCE_MIN_S
 from skep.planning.placement import Places
 from skep.planning.remedy import is_sick, patience_left_s
 from skep.planning.restarts import is_exhausted
@@ -47,7 +46,7 @@ class Opening:
 @dataclass(frozen=True)
 class Outlook:
     """What comes next after one look. `look_s` is when that was, `now_s` the moment of asking, both on the planner's
-    clock. `silent_s`: for how long each source that does not answer has been silent."""
+    clock. `lost_s`: when each source that does not answer is to count as lost."""
 
     desired: Desired
     observed: Observed
@@ -55,7 +54,7 @@ class Outlook:
     plan: Plan
     look_s: float
     now_s: float
-    silent_s: Mapping[str, float]
+    lost_s: Mapping[str, float]
 
     def of(self, member: Member) -> Next:
         """What comes next for a member; nothing where what is under way says it all."""
@@ -134,9 +133,8 @@ class Outlook:
             return Next("left as it is: so many engines are silent that the fault may be on our side")
         if self.desired.removed or not self.desired.numbered:
             return Next(f"waits until {member.source or 'its source'} answers")
-        silent_s = self.silent_s.get(member.source)
-        at_s = 0.0 if silent_s is None else max(self.now_s, self.now_s - silent_s + SILENCE_MIN_S)
-        return Next("counts as lost, and is replaced", at_s)
+        lost_s = self.lost_s.get(member.source)
+        return Next("counts as lost, and is replaced", 0.0 if lost_s is None else max(self.now_s, lost_s))
 
     def _opened(self, slot: str) -> Next:
         if self.desired.hold:
