@@ -3,7 +3,7 @@
 from structlog.testing import capture_logs
 
 from skep.model.errors import UnavailableError
-from tests.control.test_endpoints import FIVE, GONE, Place, in_place
+from tests.control.engine_place import FIVE, GONE, Place, in_place
 
 
 def test_the_log_has_each_reason_of_a_silence_once() -> None:

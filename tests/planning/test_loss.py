@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from skep.planning.loss import Brake, Loss, Silence, due_s, judge
 
-
 NOW_S = 1000.0
+NEVER = Brake()
 
 
-def judged(silences: list[Silence], engines: int, brake: Brake = Brake()) -> Loss:
+def judged(silences: list[Silence], engines: int, brake: Brake = NEVER) -> Loss:
     return judge(silences, engines, brake, NOW_S)
 
 

@@ -63,7 +63,7 @@ class _Cluster:
     name: str
     endpoints: dict[str, _Endpoint]
     partitioned: bool = False
-    brake: Brake = Brake()
+    brake: Brake = field(default_factory=Brake)
     shown: ClusterSight | None = field(default=None)
 
 

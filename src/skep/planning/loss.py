@@ -35,7 +35,7 @@ class Brake:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Who counts as lost now. `partitioned`: somebody would, and the brake holds it back. `brake`: for the next time."""
+    """Who counts as lost now. `partitioned`: the brake holds somebody back. `brake` is for the next time."""
 
     lost: frozenset[str]
     partitioned: bool
