@@ -1,35 +1,35 @@
-"""Fixtures for every test. Tests marked `docker` run on two workers at most, each with an engine of its own."""
+"""Fixtures for every test. Of the workers that run tests marked `docker`, each has an engine of its own."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from skep.adapters.docker import DockerEngine
 from skep.adapters.node_image import NodeImages
 from tests.e2e.waiting import PHASES
 from tests.engines import newer
 from tests.engines.host import HostEngine, host_engine
+from tests.workers import Groups, rank
 
 # The same examples in every run: a suite that fails by chance tells the wrong person. SKEP_EXAMPLES=2000 explores.
 settings.register_profile("suite", derandomize="SKEP_EXAMPLES" not in os.environ)
 settings.load_profile("suite")
 
-END_TO_END = Path(__file__).parent / "e2e"
-"""More than half of the time that tests with Docker take; most of it is waiting, so the halves run side by side."""
-WITH_ITS_OWN_ENGINE = END_TO_END / "test_infrakit_document.py"
-"""Three minutes that make the halves alike."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("docker"):
-            end_to_end = item.path.is_relative_to(END_TO_END) and item.path != WITH_ITS_OWN_ENGINE
-            item.add_marker(pytest.mark.xdist_group("docker, end to end" if end_to_end else "docker, parts"))
+    """What takes longest with an engine comes first; workers are given groups in this order."""
+    items.sort(key=lambda item: rank(item.nodeid) if item.get_closest_marker("docker") else 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups | None:
+    """For `--dist loadscope`."""
+    return Groups(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
