@@ -13,9 +13,9 @@ ONE_WORLD = frozenset(
 """They use the quickstart's cluster, which is made once."""
 
 LONGEST_FIRST = (
-    "tests/contract/test_workload.py",
-    "tests/e2e/test_faults.py",
     "one world",
+    "tests/e2e/test_faults.py",
+    "tests/contract/test_workload.py",
     "tests/e2e/test_state_manager_document.py",
     "tests/contract/test_instance_plugin.py",
     "tests/e2e/test_infrakit_document.py",
