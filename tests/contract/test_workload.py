@@ -19,6 +19,7 @@ from skep.ports import Clock, Engine, Engines
 from tests.contract.engine_bed import swarm_of_two
 from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, Replica, engine_bed
 from tests.contract.workload_descriptions import DESCRIPTION_CHECKS
+from tests.contract.workload_global import GLOBAL_CHECKS
 from tests.contract.workload_jobs import JOB_CHECKS
 from tests.contract.workload_lives import lives
 from tests.contract.workload_owners import OWNER_CHECKS, SERVICE_OWNER_CHECKS
@@ -42,7 +43,7 @@ IMAGES = (IMAGE, OTHER_IMAGE)
 COMMON = [*CHECKS, *JOB_CHECKS, *DESCRIPTION_CHECKS]
 EVERY = [*COMMON, *ENGINE_CHECKS]
 WITH_OWNERS = [*EVERY, *OWNER_CHECKS]
-ON_SWARM = [*COMMON, *SERVICE_OWNER_CHECKS]
+ON_SWARM = [*COMMON, *GLOBAL_CHECKS, *SERVICE_OWNER_CHECKS]
 
 
 def named(check: Check) -> str:
@@ -75,7 +76,7 @@ def begun(sim: Simulation) -> Callable[[], Awaitable[Life]]:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("check", WITH_OWNERS, ids=named)
+@pytest.mark.parametrize("check", [*WITH_OWNERS, *GLOBAL_CHECKS], ids=named)
 def test_on_simulated_engines(check: Check, count: int) -> None:
     async def make() -> Bed:
         sim = farm(1, count)
@@ -268,13 +269,13 @@ def on_swarm(request: pytest.FixtureRequest, host_engine: HostEngine, node_image
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("check", WITH_OWNERS, ids=named)
+@pytest.mark.parametrize("check", [*WITH_OWNERS, *GLOBAL_CHECKS], ids=named)
 def test_on_one_engine(check: Check, on_one: OnReal) -> None:
     on_one(check)
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("check", EVERY, ids=named)
+@pytest.mark.parametrize("check", [*EVERY, *GLOBAL_CHECKS], ids=named)
 def test_on_three_engines(check: Check, on_three: OnReal) -> None:
     on_three(check)
 

@@ -75,13 +75,15 @@ class Bed:
         await self.life.kill()
         self.life = await self.begin()
 
-    async def apply(self, name: str, count: int, image: str = IMAGE, **more: object) -> KeyView:
+    async def apply(self, name: str, count: int | None, image: str = IMAGE, **more: object) -> KeyView:
         """Ask for this, and wait until skep says that it is so."""
         await self.ask(name, count, image, **more)
         return await self.converged(name)
 
-    async def ask(self, name: str, count: int, image: str = IMAGE, **more: object) -> None:
-        document = {"Name": name, "Image": image, "Count": count, "Cluster": self.cluster, **more}
+    async def ask(self, name: str, count: int | None, image: str = IMAGE, **more: object) -> None:
+        """No count: `Mode: global`."""
+        document: dict[str, object] = {"Name": name, "Image": image, "Cluster": self.cluster, **more}
+        document |= {"Mode": "global"} if count is None else {"Count": count}
         await self.life.core.apply([SourceFile("contract", json.dumps(document))], "contract", False)
 
     async def delete(self, name: str) -> None:

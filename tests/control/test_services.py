@@ -86,3 +86,12 @@ def test_what_of_a_job_has_completed_stays_so() -> None:
     done = tasks("old", "old", state="complete", desired="shutdown")
     found = member(SERVICE, done, replace(WEB, restart=Restart(policy="never")))
     assert (found.completed, found.healthy) == (2, True)
+
+
+def test_a_node_whose_task_waits_to_be_made_anew_shall_have_one_still() -> None:
+    """Of a global service the nodes are counted: the next task is only ready while the Swarm waits with it."""
+    one, two = tasks("new", "new")
+    ended = replace(two, node_id="n2", state="failed", desired_state="shutdown")
+    coming = replace(two, id="t3", node_id="n2", state="ready", desired_state="ready")
+    found = member(SERVICE, [one, ended, coming], replace(WEB, mode="global", count=0))
+    assert (found.wanted, found.running, found.healthy) == (2, 1, False)

@@ -364,11 +364,12 @@ def _has_older(service: Service, tasks: Sequence[Task]) -> bool:
 
 
 def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
-    """Replicas asked for; of a global service as many as there are tasks that shall run."""
+    """Replicas asked for; of a global service as many as there are nodes that shall run one: while a task that ended
+    waits to be made anew, the next one of its node is there already, and only ready."""
     if spec.mode == "global" and spec.restart.once:
         return len({t.node_id for t in tasks})
     if spec.mode == "global":
-        return sum(t.desired_state == "running" for t in tasks)
+        return len({t.node_id for t in tasks if t.desired_state in ("ready", "running")})
     return spec.count
 
 
