@@ -70,6 +70,18 @@ def test_machines_are_made_in_the_current_folder_from_a_template(vagrant: FakeVa
     assert list((tmp_path / "here").iterdir()) == []
 
 
+def test_a_machine_whose_tags_cant_be_read_is_destroyed_by_name(vagrant: FakeVagrant, tmp_path: Path) -> None:
+    """It can't be listed, since nobody knows whose it is: docs/machines.md names this command."""
+    (tmp_path / "spec.json").write_text('{"Properties":{"Box":"b"}}')
+    with served(vagrant):
+        name = infrakit(vagrant, "provision", "spec.json").stdout.strip()
+        (tmp_path / "here" / name / "tags").write_text("garbage")
+        assert infrakit(vagrant, "describe", "-q").stdout == ""
+        run = infrakit(vagrant, "destroy", name)
+        assert (run.returncode, run.stdout) == (0, f"destroyed {name}\n")
+    assert not (tmp_path / "here" / name).exists()
+
+
 def test_the_end_of_vagrants_output_is_in_the_answer(vagrant: FakeVagrant, tmp_path: Path) -> None:
     """infrakit-compat.md 7 #4."""
     (tmp_path / "spec.json").write_text('{"Properties":{"Box":"b"}}')

@@ -95,13 +95,11 @@ def test_instances_are_described_and_destroyed(instance: PluginDouble, arguments
     assert instance.params() == params
 
 
-def test_an_instance_that_is_not_there_is_not_said_to_be_destroyed(instance: PluginDouble) -> None:
-    described = '{"Descriptions":[{"ID":"i-1"}]}'
-    instance.answers |= {"Instance.DescribeInstances": described, "Instance.Destroy": '{"OK":true}'}
-    result = infrakit("instance", "destroy", "--name", "instance-file", "i-11")
-    assert (result.code, result.out) == (1, "")
-    assert 'msg="Instance does not exist: i-11"' in result.err
-    assert not any("Instance.Destroy" in body for body in instance.bodies)
+def test_destroying_an_instance_asks_nothing_else(instance: PluginDouble) -> None:
+    """infrakit-compat.md 2.5: one that the plugin can't list is destroyed all the same."""
+    instance.answers["Instance.Destroy"] = '{"OK":true}'
+    assert printed("instance", "destroy", "--name", "instance-file", "i-11") == "destroyed i-11\n"
+    assert [json.loads(body)["method"] for body in instance.bodies] == ["Plugin.Implements", "Instance.Destroy"]
 
 
 def test_a_flavor_without_logical_ids_is_sent_an_empty_list(flavor: PluginDouble, flavor_file: str) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from skep.cli.infrakit.documents import instance_spec, read_document
-from skep.cli.infrakit.failures import Failure
 from skep.cli.infrakit.json_text import NULL, compact, indented, read, string, strings
-from skep.cli.infrakit.rpc import field, text
+from skep.cli.infrakit.rpc import text
 from skep.cli.infrakit.tables import instances, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from skep.cli.infrakit.command import Call
-    from skep.cli.infrakit.rpc import Plugin
 
 
 def validate(call: Call) -> None:
@@ -41,19 +39,7 @@ def describe(call: Call) -> None:
 
 
 def destroy(call: Call) -> None:
-    """Destroy an instance. One that is not there is a mistake of who types; to plugins it is done."""
-    plugin, wanted = call.plugin("Instance"), call.arguments[0]
-    there = _listed(plugin)
-    if there is not None and wanted not in there:
-        raise Failure(f"Instance does not exist: {wanted}")
-    plugin.call("Destroy", ("Instance", string(wanted)))
+    """Have an instance destroyed. The plugin says whether it was there: one that it can't list may be there too."""
+    wanted = call.arguments[0]
+    call.plugin("Instance").call("Destroy", ("Instance", string(wanted)))
     say(f"destroyed {wanted}")
-
-
-def _listed(plugin: Plugin) -> list[str] | None:
-    """The IDs of all instances; None where the plugin can't tell."""
-    try:
-        listed = read(plugin.call("DescribeInstances", ("Tags", NULL)).get("descriptions", NULL))
-    except Failure:
-        return None
-    return [text(field(one, "ID")) for one in listed] if isinstance(listed, list) else None
