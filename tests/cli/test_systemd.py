@@ -9,6 +9,9 @@ import pytest
 from skep.cli.systemd import quoted
 from tests.cli.shell import Shell
 
+DOCKERS = {"DOCKER_HOST": "unix:///x.sock", "DOCKER_CONTEXT": "far", "DOCKER_TLS_VERIFY": "", "DOCKER_TLS": ""}
+OTHERS = {"DOCKER_CONFIG": "/z", "DOCKER_CERT_PATH": "/c", "INFRAKIT_PLUGINS_DIR": "/y"}
+
 
 def unit(*flags: str, **environ: str) -> ConfigParser:
     done = Shell(Path("nobody")).process("systemd-unit", *flags, environ=environ)
@@ -43,8 +46,27 @@ def test_what_the_environment_says_now_is_not_in_the_unit(tmp_path: Path) -> Non
 
 def test_what_the_unit_lacks_of_the_environment_is_told(tmp_path: Path) -> None:
     environ = {"SKEP_STATE_DIR": str(tmp_path), "SKEP_CONTROLLER": "c", "SKEP_PARALLEL": "", "SKEP_SOCKET": ""}
-    done = Shell(Path("nobody")).process("systemd-unit", "--controller", "c", environ=environ)
+    unset = dict.fromkeys([*DOCKERS, *OTHERS], "")
+    done = Shell(Path("nobody")).process("systemd-unit", "--controller", "c", environ=environ | unset)
     assert (done.code, done.err) == (0, "skep: SKEP_STATE_DIR is set here and not in the unit; --state-dir would be\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((), ["DOCKER_HOST", "DOCKER_CONTEXT", *OTHERS]),
+        (("--engine", "unix:///y.sock"), [*OTHERS]),
+    ],
+)
+def test_variables_of_docker_and_infrakit_that_serve_reads_are_told_too(
+    tmp_path: Path, flags: tuple[str, ...], told: list[str]
+) -> None:
+    done = Shell(Path("nobody")).process(
+        "systemd-unit", "--state-dir", str(tmp_path), "--socket", "s", *flags, environ=DOCKERS | OTHERS
+    )
+    lines = done.err.splitlines()
+    assert [line.split()[1] for line in lines] == told
+    assert all(" is set here and not in the unit; " in line for line in lines)
 
 
 def test_a_server_of_root_starts_at_boot_and_any_other_with_its_user(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ TimeoutStopSec=20
 WantedBy={target}
 """
 
+CHOOSES_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT")
+"""As docker's client does; --engine goes before both."""
+
+OF_OTHERS = ("DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "INFRAKIT_PLUGINS_DIR")
+"""Variables of docker and InfraKit that `serve` reads too, and has no flags for."""
+
 
 def systemd_unit(**flags: Flag) -> None:
     """Print a systemd unit that runs `skep serve` with these flags from boot on.
@@ -53,8 +59,12 @@ def systemd_unit(**flags: Flag) -> None:
         value = values.get(setting.name, ())
         for one in value if isinstance(value, tuple) else (value,):
             words += [setting.flag, _from_anywhere(one, setting.unit)]
-    for left in (one for one in SETTINGS if os.environ.get(one.env) and one.name not in values):
-        sys.stderr.write(f"skep: {left.env} is set here and not in the unit; {left.flag} would be\n")
+    own = {row.env: row.flag for row in SETTINGS if row.name not in values}
+    instead = own | ({} if settings.engine else dict.fromkeys(CHOOSES_ENGINE, "--engine"))
+    instead |= {name: f"a line Environment={name}=… in it" for name in OF_OTHERS}
+    for name, would_be in instead.items():
+        if os.environ.get(name):
+            sys.stderr.write(f"skep: {name} is set here and not in the unit; {would_be} would be\n")
     target = "multi-user.target" if settings.state_dir == Path("/var/lib/skep") else "default.target"
     sys.stdout.write(UNIT.format(command=" ".join(map(quoted, words)), target=target))
 
