@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skep.model.json import NULL, RawJson
-from skep.planning.confighash import config_sha, go_float
+from skep.planning.confighash import _stable, config_sha, go_float
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -53,6 +53,54 @@ def test_infrakits_own_examples_have_infrakits_hashes(name: str, expected: str) 
 
 def test_the_captured_commit_has_the_hash_of_the_tutorial() -> None:
     assert sha_of_group(CATTLE) == "006438mMXW8gXeYtUxgf9Zbg94Y="
+
+
+def test_infrakits_example_of_combined_flavors_has_infrakits_hash() -> None:
+    flavors = [
+        {"Plugin": "flavor-vanilla", "Properties": {"Init": [f"vanilla {word}"], "Tags": {f"v{number}": f"tag {word}"}}}
+        for number, word in ((1, "one"), (2, "two"))
+    ]
+    sha = config_sha("instance-file", RawJson(b"{}"), "flavor-combo", raw({"Flavors": flavors}))
+    assert sha == "pAD2EkxjoqO35Dx5UZUIehOU-Go="
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("null", "null"),
+        ("true", "true"),
+        ("false", "false"),
+        ("{}", "{}"),
+        ("[ ]", "[]"),
+        ("[[],{}]", "[\n      [],\n      {}\n    ]"),
+        ("[1,2]", "[\n      1,\n      2\n    ]"),
+        ('{"a":{"b":1}}', '{\n      "a": {\n        "b": 1\n      }\n    }'),
+        # Upper case before lower, and by bytes, not by UTF-16: U+FF5E comes before U+1F600.
+        ('{"a":1,"B":2}', '{\n      "B": 2,\n      "a": 1\n    }'),
+        ('{"\U0001f600":1,"\uff5e":2}', '{\n      "\uff5e": 2,\n      "\U0001f600": 1\n    }'),
+        ('{"a":1,"a":2}', '{\n      "a": 2\n    }'),
+        ('"<&>"', r'"\u003c\u0026\u003e"'),
+        ('{"<":1}', '{\n      "\\u003c": 1\n    }'),
+        ('"\u2028\u2029"', r'"\u2028\u2029"'),
+        (r'"\u2028\u2029"', r'"\u2028\u2029"'),
+        (r'"\n\r\t\"\\\/"', r'"\n\r\t\"\\/"'),
+        (r'"\b\f\u0000\u001f"', r'"\u0008\u000c\u0000\u001f"'),
+        ('"\x7f\u00e9\U0001f600"', '"\x7f\u00e9\U0001f600"'),
+        (r'"\u00e9\ud83d\ude00"', '"\u00e9\U0001f600"'),
+        (r'"\udc00x"', '"\ufffdx"'),
+        ("1e6", "1000000"),
+        ("-0", "-0"),
+        ("9007199254740993", "9007199254740992"),
+    ],
+)
+def test_properties_are_printed_as_gos_marshal_indent_prints_them(value: str, text: str) -> None:
+    """Each rule of 3.3, and the prefix and indent of two spaces that InfraKit gives it."""
+    printed = f'{{\n    "Plugin": "p",\n    "Properties": {text}\n  }}'
+    assert _stable("p", RawJson(value.encode())) == printed
+
+
+def test_what_is_no_utf_8_is_what_go_makes_of_it() -> None:
+    assert _stable("p", RawJson(b'"a\xffb"')) == '{\n    "Plugin": "p",\n    "Properties": "a\ufffdb"\n  }'
 
 
 def test_numbers_and_html_are_printed_as_go_prints_them() -> None:
