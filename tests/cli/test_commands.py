@@ -131,6 +131,18 @@ def test_delete_removes_and_says_so(shell: Shell, front: FrontDouble, web: str) 
     assert front.cascaded
 
 
+def test_delete_may_leave_the_members_as_they_are(shell: Shell, front: FrontDouble, tmp_path: Path) -> None:
+    """`free` of what files name; what is removed with all that needs it can't stay as well."""
+    file = tmp_path / "web.json"
+    file.write_text('{"Name": "web", "Image": "web:1", "Count": 3}')
+    result = shell.skep("delete", "-f", str(file), "--orphan", "--cascade")
+    told = "skep: orphan: can't be together with cascade: one leaves what the other removes\n"
+    assert (result.code, result.err) == (1, told)
+    result = shell.skep("delete", "-f", str(file), "--orphan", "--wait")
+    assert (result.code, result.out.splitlines()[1].split()) == (0, ["workload/web", "freed", "3"])
+    assert shell.skep("workload", "describe", "web").code == 1
+
+
 @pytest.mark.parametrize(("kind", "name", "removal"), [("group", "workers", "destroy"), ("workload", "web", "rm")])
 def test_keys_are_scaled_and_removed_by_name(shell: Shell, kind: str, name: str, removal: str) -> None:
     result = shell.skep(kind, "scale", name, "7")

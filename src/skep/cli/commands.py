@@ -62,6 +62,7 @@ FILES_IF_ANY = Parameter(
 )
 ADOPT = Parameter("adopt", "--adopt", switch=True, help="Take over what exists already and is not skep's.")
 CASCADE = Parameter("cascade", "--cascade", switch=True, help="Also remove what needs it.")
+ORPHAN = Parameter("orphan", "--orphan", switch=True, help="Forget it, and leave its members as they are.")
 WHY = Parameter("why", "--why", metavar="TEXT", default="", help="Why; kept with the revision, for `history`.")
 FOLLOW = Parameter(
     "follow", "--follow", switch=True, help="Go on with new ones as they happen; with -o json, one on each line."
@@ -139,7 +140,7 @@ def _of_keys(kind: str, named: str, removal: str) -> tuple[Command, ...]:
 COMMANDS = (
     Command("apply", "specs:apply", FILES, ADOPT, WHY, *WAITS, PRINTS),
     Command("plan", "specs:plan", FILES, PRINTS, failure_code=PLAN_FAILED),
-    Command("delete", "specs:delete", FILES, CASCADE, WHY, *WAITS, PRINTS),
+    Command("delete", "specs:delete", FILES, CASCADE, ORPHAN, WHY, *WAITS, PRINTS),
     Command("status", "status:status", PRINTS_WIDE),
     Command(
         "wait",

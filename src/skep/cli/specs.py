@@ -47,18 +47,28 @@ def plan(client: Client, names: tuple[str, ...], form: str) -> int:
 
 
 def delete(
-    client: Client, names: tuple[str, ...], cascade: bool, why: str, wait: bool, timeout_s: float, form: str
+    client: Client,
+    names: tuple[str, ...],
+    cascade: bool,
+    orphan: bool,
+    why: str,
+    wait: bool,
+    timeout_s: float,
+    form: str,
 ) -> None:
     """Remove what the files name.
 
-    Workloads go first, then workers, then managers.
+    Workloads go first, then workers, then managers. With --orphan their members stay as they are, and nobody keeps them
+    from then on: free does the same for one name.
 
     \b
     Examples:
       skep delete -f quickstart.yaml --wait
       skep delete -f managers.yaml --cascade
+      skep delete -f web.yaml --orphan
     """
-    changes = client.post("/v1/delete", reasoned({"files": read_files(names), "cascade": cascade}, why))
+    body = {"files": read_files(names), "cascade": cascade, "orphan": orphan}
+    changes = client.post("/v1/delete", reasoned(body, why))
     nothing = "There was nothing to remove: none of what the files name is there."
     report_changes(client, changes, wait, timeout_s, form, nothing)
 

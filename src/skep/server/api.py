@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
@@ -29,8 +29,10 @@ from skep.server.front import Front, ImageName, Info
 from skep.server.health import health_router
 from skep.server.limit import BodyLimit
 from skep.server.listing import Listing
+from skep.server.query import known_query
 from skep.server.reading import Reading
 from skep.server.reference import reference_router
+from skep.server.removal import Removal
 from skep.server.stream import SEQ_MAX, stream_router
 from skep.server.strict import StrictRoute
 
@@ -64,10 +66,9 @@ def create_api(front: Front) -> FastAPI:
         title="skep",
         version=front.info().version,
         description="Declarative, self-healing Docker Swarms. The page docs/api.md explains it with examples.",
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         default_response_class=JsonLine,
+        dependencies=[Depends(known_query)],
     )
     app.add_middleware(BodyLimit)
     install(app)
@@ -80,7 +81,19 @@ def create_api(front: Front) -> FastAPI:
         app.include_router(_changing_router(front, kind), prefix=f"/v1/{kind}s", tags=[f"{kind}s"])
     app.include_router(reference_router(front, reading))
     app.include_router(health_router(front))
+    app.include_router(_document_router(app), prefix="/v1")
     return app
+
+
+def _document_router(app: FastAPI) -> APIRouter:
+    """FastAPI's own route of the document takes any query."""
+    router = APIRouter()
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def document() -> Response:
+        return JsonLine(app.openapi())
+
+    return router
 
 
 def _files_router(front: Front, reading: Reading) -> APIRouter:
@@ -101,7 +114,8 @@ def _files_router(front: Front, reading: Reading) -> APIRouter:
 
     @router.post("/delete", response_model=answers(ChangeView), operation_id="delete")
     async def delete(body: DeleteBody, request: Request) -> tuple[ChangeView, ...]:
-        return await front.delete(await reading.read(_texts(body.files)), who(request), body.cascade, body.why)
+        removal = Removal(who(request), body.cascade, body.orphan, body.why)
+        return await removal.of_files(front, await reading.read(_texts(body.files)))
 
     return router
 
@@ -168,8 +182,11 @@ def _changing_router(front: Front, kind: Kind) -> APIRouter:
     change = answer(ChangeView)
 
     @router.delete("/{name}", response_model=answers(ChangeView), operation_id=f"remove_{kind}")
-    async def remove(name: str, request: Request, cascade: bool = False, why: Why = "") -> tuple[ChangeView, ...]:
-        return await front.remove(Key(kind, name), who(request), cascade, why=why)
+    async def remove(
+        name: str, request: Request, cascade: bool = False, orphan: bool = False, why: Why = ""
+    ) -> tuple[ChangeView, ...]:
+        """With cascade, also what needs it; with orphan, without its members, which stay as they are. Not both."""
+        return await Removal(who(request), cascade, orphan, why).of_key(front, Key(kind, name))
 
     @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}")
     async def scale(name: str, body: ScaleBody, request: Request) -> ChangeView:

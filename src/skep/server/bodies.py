@@ -71,10 +71,12 @@ class CheckBody(Body):
 
 
 class DeleteBody(Body):
-    """What the files name is removed. cascade: also what needs it. why: kept with each revision."""
+    """What the files name is removed. cascade: also what needs it. orphan: without its members, which stay as they are;
+    not with cascade. why: kept with each revision."""
 
     files: Files
     cascade: bool = False
+    orphan: bool = False
     why: Why = ""
 
 

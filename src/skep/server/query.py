@@ -1,0 +1,17 @@
+"""Parameters of a query that a route has not are refused: a slip in `orphan` would remove what was to stay."""
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+
+from skep.model.errors import Fault, InvalidError
+
+
+def known_query(request: Request) -> None:
+    """A dependency of every route. InvalidError names each parameter that it has not, and those that it has."""
+    route = request.scope["route"]
+    assert isinstance(route, APIRoute)
+    known = sorted(field.alias for field in route.dependant.query_params)
+    words = f"is no parameter of this path, which has {', '.join(known) or 'none'}"
+    faults = [Fault(words, name or "''") for name in request.query_params if name not in known]
+    if faults:
+        raise InvalidError(faults)

@@ -1,0 +1,52 @@
+"""Parameters of a query that a route has not: refused on every route, each by its name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from skep.server.api import create_api
+from tests.server.front_double import GROUP, WORKLOAD, FrontDouble
+from tests.server.running import Running, running
+
+PATHS: dict[str, dict[str, Any]] = create_api(FrontDouble()).openapi()["paths"]
+ROUTES = [(method.upper(), path) for path, methods in PATHS.items() for method in methods]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for a whole table: nothing in it may change anything."""
+    with running(FrontDouble([GROUP, WORKLOAD]), tmp_path_factory.mktemp("query") / "s") as server:
+        yield server
+
+
+@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/v1/openapi.json")])
+def test_every_route_refuses_what_it_has_not(shared: Running, method: str, path: str) -> None:
+    there = path.replace("{name}", "web").replace("{which}", "node")
+    status, answer = shared.request(method, f"{there}?casacde=true&=1", {} if method == "POST" else None)
+    assert (status, answer["reason"]) == (422, "Invalid")
+    assert [fault["path"] for fault in answer["faults"]] == ["casacde", "''"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "known"),
+    [
+        ("DELETE", "/v1/workloads/web", "cascade, orphan, why"),
+        ("POST", "/v1/workloads/web/free", "why"),
+        ("GET", "/v1/events", "key, since, wait_s"),
+        ("GET", "/v1/events/stream", "key, since"),
+        ("GET", "/v1/status", "fresh"),
+        ("GET", "/status", "none"),
+        ("GET", "/metrics", "none"),
+    ],
+)
+def test_what_a_route_has_is_told(shared: Running, method: str, path: str, known: str) -> None:
+    told = shared.request(method, f"{path}?sinc=3&why2=x")[1]["error"]
+    words = f"is no parameter of this path, which has {known}"
+    assert told == f"sinc: {words}\nwhy2: {words}"
+
+
+def test_thousands_of_them_are_told_with_how_many_more_there_are(shared: Running) -> None:
+    status, answer = shared.request("GET", "/status?" + "&".join(f"a{n}" for n in range(5_000)))
+    assert (status, len(answer["faults"])) == (422, 201)
+    assert answer["faults"][-1]["message"] == "and 4800 more faults"
