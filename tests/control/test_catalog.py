@@ -7,7 +7,8 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.catalog import Author, Catalog, found
 from skep.model.errors import NotFoundError
-from skep.model.spec import Key, Kind
+from skep.model.spec import Key, Kind, WorkloadSpec
+from skep.specs.canonical import to_json
 from tests.control.values import WEB, WORKERS
 
 ANN = Author("ann", 5.0)
@@ -15,6 +16,10 @@ ANN = Author("ann", 5.0)
 
 def catalog(history: int = 10) -> Catalog:
     return Catalog(MemoryStore(), history)
+
+
+def web(version: int) -> bytes:
+    return to_json(WorkloadSpec("web", f"web:{version}", 1))
 
 
 async def test_each_accepted_change_is_a_new_generation_and_no_change_is_none() -> None:
@@ -28,11 +33,11 @@ async def test_history_keeps_who_and_when_and_no_more_than_asked_for() -> None:
     """W48."""
     specs = catalog(history=3)
     for n in range(5):
-        document = await specs.write(WEB, b"%d" % n, Author(f"user {n}", float(n)), uid="u")
+        document = await specs.write(WEB, web(n), Author(f"user {n}", float(n)), uid="u")
     assert [(r.generation, r.who, r.when_s, r.spec) for r in document.history] == [
-        (5, "user 4", 4.0, b"4"),
-        (4, "user 3", 3.0, b"3"),
-        (3, "user 2", 2.0, b"2"),
+        (5, "user 4", 4.0, web(4)),
+        (4, "user 3", 3.0, web(3)),
+        (3, "user 2", 2.0, web(2)),
     ]
 
 
@@ -123,6 +128,6 @@ class Yielding(MemoryStore):
 async def test_those_who_change_one_spec_at_once_come_one_after_the_other() -> None:
     """None of a hundred is told that it was changed meanwhile, and each is a generation."""
     specs = Catalog(Yielding(), 10)
-    written = await asyncio.gather(*(specs.write(WEB, b"%d" % n, ANN, uid="u") for n in range(100)))
+    written = await asyncio.gather(*(specs.write(WEB, web(n), ANN, uid="u") for n in range(100)))
     assert [d.generation for d in written] == list(range(1, 101))
-    assert (await specs.require(WEB)).spec == b"99"
+    assert (await specs.require(WEB)).spec == web(99)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
-from skep.control.documents import Pause, SpecDocument, decode, encode, freed_path, spec_path
+from skep.control.documents import Followed, Pause, SpecDocument, decode, encode, freed_path, record_path, spec_path
+from skep.control.retention import kept
 from skep.model.errors import ConflictError, NotFoundError
 from skep.model.spec import Key, Kind
 from skep.model.state import Revision
@@ -32,7 +33,7 @@ def found(world: Sequence[SpecDocument], key: Key) -> SpecDocument | None:
 
 
 class Catalog:
-    """`history` revisions are kept of each spec (semantics.md W48)."""
+    """`history` revisions of templates are kept of each spec (semantics.md W48, control/retention.py)."""
 
     def __init__(self, store: Store, history: int) -> None:
         self._store, self._history = store, history
@@ -87,13 +88,14 @@ class Catalog:
         if before is not None and stored is not None and same and not again:
             return before
         generation = before.generation + 1 if before else 1
+        revision = Revision(generation, author.who, author.when_s, spec, why=author.why)
         document = SpecDocument(
             key=key,
             uid=before.uid if before and not before.removed else uid,
             generation=generation,
             removed=False,
             spec=spec,
-            history=self._extended(before, Revision(generation, author.who, author.when_s, spec, why=author.why)),
+            history=await self._extended(before, revision),
             adopt=adopt,
             lives=lives_after(before),
             paused=_lasting(before),
@@ -137,7 +139,8 @@ class Catalog:
             return before
         generation = before.generation + 1
         revision = Revision(generation, author.who, author.when_s, before.spec, removed=True, why=author.why)
-        document = replace(before, generation=generation, removed=True, history=self._extended(before, revision))
+        history = await self._extended(before, revision)
+        document = replace(before, generation=generation, removed=True, history=history)
         await self._store.put(spec_path(key), encode(document), version=stored.version)
         return document
 
@@ -145,7 +148,8 @@ class Catalog:
         """Go back by ourselves: a generation of its own, marked as automatic. ConflictError: it is not as `before`;
         StaleTermError: `term` is over, and so is what was seen under it."""
         revision = Revision(before.generation + 1, author.who, author.when_s, spec, why=author.why, automatic=True)
-        after = replace(before, generation=revision.generation, spec=spec, history=self._extended(before, revision))
+        history = await self._extended(before, revision)
+        after = replace(before, generation=revision.generation, spec=spec, history=history)
         await self._replace(before, after, term)
         return after
 
@@ -172,8 +176,12 @@ class Catalog:
         await self._store.delete(spec_path(key), version=stored.version)
         return True
 
-    def _extended(self, before: SpecDocument | None, revision: Revision) -> tuple[Revision, ...]:
-        return (revision, *(before.history if before else ()))[: self._history]
+    async def _extended(self, before: SpecDocument | None, revision: Revision) -> tuple[Revision, ...]:
+        if before is None:
+            return (revision,)
+        stored = await self._store.get(record_path(before.key))
+        followed = decode(Followed, stored.value) if stored else Followed()
+        return kept((revision, *before.history), self._history, (followed.settled, followed.begun))
 
 
 def _lasting(before: SpecDocument | None) -> Pause | None:

@@ -50,7 +50,8 @@ class Pause:
 class SpecDocument:
     """The accepted spec of a key. `uid` differs for every life of a name (semantics.md W22).
 
-    `history` is newest first and begins with what is wanted now. `adopt` and `cascade` are the user's word with it.
+    `history` is newest first and begins with what is wanted now; control/retention.py says what is kept of it. `adopt`
+    and `cascade` are the user's word with it.
     `lives`: uids of lives whose removal was not over when the name was taken again, newest first.
     `paused`: newer templates wait until it is resumed; None while they are rolled out.
     """
@@ -67,6 +68,14 @@ class SpecDocument:
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a record says of revisions (model.state.Record); the rest of it is not read for that."""
+
+    begun: int = 0
+    settled: int = 0
+
+
 class _Stored:
     format: int
     body: msgspec.Raw

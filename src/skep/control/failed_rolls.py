@@ -10,6 +10,7 @@ from skep.control.documents import SpecDocument, spec_of
 from skep.control.journal import Journal
 from skep.control.pauses import as_settled, begin, is_job
 from skep.control.records import Records
+from skep.control.retention import revision_at
 from skep.control.rollback import is_automatic, sized_like
 from skep.model.errors import ConflictError
 from skep.model.state import Desired, Record
@@ -74,7 +75,7 @@ class FailedRolls:
 def _settled_spec(document: SpecDocument, record: Record) -> bytes | None:
     """The newest spec that all members followed, with today's count; None where the history has forgotten it, or it was
     a job: nobody is served by that, and what has completed is not run twice unasked (W54)."""
-    found = next((r for r in document.history if r.generation == record.settled and not r.removed), None)
-    if found is None or is_job(found.spec):
+    found = revision_at(document.history, record.settled)
+    if found is None or found.removed or is_job(found.spec):
         return None
     return to_json(sized_like(spec_of(found.spec), spec_of(document.spec)))

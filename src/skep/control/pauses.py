@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from skep.control.documents import Pause, SpecDocument, spec_of
+from skep.control.retention import revision_at
 from skep.control.rollback import is_automatic, sized_like, told_of
 from skep.model.spec import WorkloadSpec
 from skep.model.state import Desired, Record, Revision
@@ -25,7 +26,8 @@ def begin(
 
 
 def _spec_at(history: Sequence[Revision], generation: int, otherwise: bytes) -> bytes:
-    return next((r.spec for r in history if r.generation == generation and not r.removed), otherwise)
+    found = revision_at(history, generation)
+    return otherwise if found is None or found.removed else found.spec
 
 
 def paused_by(document: SpecDocument) -> str:

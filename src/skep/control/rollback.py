@@ -46,6 +46,11 @@ def _last_other(document: SpecDocument) -> Revision:
     )
 
 
+def same_but_for_count(one: bytes, other: bytes) -> bool:
+    """Whether two specs, as canonical text, are one template: they differ in no more than the count."""
+    return one == other or to_json(sized_like(spec_of(one), spec_of(other))) == other
+
+
 def is_automatic(document: SpecDocument) -> bool:
     """Whether its newest generation was made by skep, to go back from one that failed (W47)."""
     return bool(document.history) and document.history[0].automatic
