@@ -68,7 +68,6 @@ class SpecDocument:
 
 
 @dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class Followed:
     """What a record says of revisions (model.state.Record); the rest of it is not read for that."""
 
@@ -76,6 +75,7 @@ class Followed:
     settled: int = 0
 
 
+@dataclass(frozen=True, slots=True)
 class _Stored:
     format: int
     body: msgspec.Raw
