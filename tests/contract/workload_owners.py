@@ -1,6 +1,7 @@
 """Whose a container is (semantics.md 3.5), whatever kind of engines it is on, and whose a service."""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 
 from skep.control.hidden import CLASSIC_AGE_S
 from skep.model.cluster import ClusterKind
@@ -9,7 +10,7 @@ from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from skep.model.view import KeyView
 from skep.specs.source import SourceFile
-from tests.contract.workload_bed import IMAGE, Bed, Check, name
+from tests.contract.workload_bed import IMAGE, STATE_LABEL, Bed, Check, name
 
 
 async def _freed(bed: Bed, web: str) -> set[str]:
@@ -95,6 +96,47 @@ def _words(view: KeyView) -> list[str]:
     return [c.message for c in bad if c.message]
 
 
+async def _of_2015(bed: Bed, web: str, image: str = IMAGE, places: Sequence[int] = (0, 0)) -> list[str]:
+    """Containers that the state manager of 2015 could have made, on these engines: the workload's name is their only
+    label."""
+    made = []
+    for number, place in enumerate(places):
+        body = {"Image": image, "Labels": {STATE_LABEL: web}, "StopSignal": "SIGKILL"}
+        made.append(await bed.engines[place].create_container(f"{web}_{number}", body))
+        await bed.engines[place].start_container(made[-1])
+    if bed.kind is ClusterKind.CLASSIC:
+        await bed.clock.sleep(CLASSIC_AGE_S)
+    return made
+
+
+async def _alive(bed: Bed, ids: Collection[str], place: int = 0) -> set[str]:
+    found = [await bed.engines[place].container(id) for id in ids]
+    return {c.id for c in found if c is not None and c.state == "running"}
+
+
+async def _unowned(bed: Bed, web: str) -> str:
+    """What its status says of those that are nobody's."""
+    view = await bed.view(web)
+    told = [c.message for c in view.conditions if c.type is ConditionType.UNOWNED and c.status] if view else []
+    return told[0] if told else ""
+
+
+async def what_is_nobodys_is_told_and_kept_and_ours_are_made_beside_it(bed: Bed) -> None:
+    """W21: it has the label of 2015 and none of ours, and nobody asked for its adoption."""
+    web = name()
+    old = await _of_2015(bed, web)
+    view = await bed.apply(web, 2)
+    assert not set(old) & set(await bed.runs(web, 2))
+    told = await _unowned(bed, web)
+    assert all(f"{web}_{number} on " in told for number in (0, 1))
+    assert (view.current, view.outdated) == (2, 0)
+    await bed.apply(web, 0)
+    await bed.delete(web)
+    assert await _alive(bed, old) == set(old)
+    for id in old:
+        await bed.engines[0].remove_container(id)
+
+
 async def of_two_with_one_number_one_stays(bed: Bed) -> None:
     """W24: the duplicate goes, never both."""
     web = name()
@@ -174,6 +216,7 @@ OWNER_CHECKS: list[Check] = [
     what_was_freed_is_still_its_own_after_a_crash,
     one_of_a_life_that_is_not_ours_is_neither_counted_nor_removed,
     a_name_under_which_somebody_left_containers_is_told_and_they_are_kept,
+    what_is_nobodys_is_told_and_kept_and_ours_are_made_beside_it,
     of_two_with_one_number_one_stays,
 ]
 """Of plain engines."""

@@ -89,7 +89,8 @@ class Lab:
         self, host: str, state: str = "running", slot: str = "1", labels: Mapping[str, str] | None = None
     ) -> FakeContainer:
         """A container that is there already, of this workload unless its labels say otherwise."""
-        own = {"skep.controller": "skep", "skep.workload": "web", "skep.uid": "u1", "skep.slot": slot}
+        own = {"swarm.cluster.state": "web", "skep.controller": "skep", "skep.workload": "web"}
+        own |= {"skep.uid": "u1", "skep.slot": slot}
         id = self.kernel.identity(64)
         shown = Container(id, f"web.{slot}.{id[:8]}", IMAGE, state, {**own, **(labels or {})}, 1.0, state)
         self.hosts[host].containers[id] = FakeContainer(shown, {"Image": IMAGE})

@@ -8,6 +8,7 @@ import pytest
 from skep.model.errors import RejectedError
 from skep.model.state import EVERYTHING, HEALTH, Health, Life
 from tests.control.lab import WEB, Lab, creation, nobody, on, removal
+from tests.fakes.host import FakeContainer
 from tests.sim.loop import run
 
 # --- seeing them ------------------------------------------------------------------------------------------------
@@ -236,6 +237,42 @@ async def test_a_workload_that_has_containers_goes_on_beside_strangers(lab: Lab)
     lab.put("alpha")
     await lab.create(creation("2"))
     assert len(lab.there()) == 3
+
+
+# --- those that are nobody's ---------------------------------------------------------------------------------------
+
+
+def _unowned(lab: Lab, host: str, name: str, state: str = "running", **labels: str) -> FakeContainer:
+    """As the state manager of 2015 made them: with the workload's name as their only label."""
+    found = lab.put(host, state)
+    found.shown = replace(found.shown, name=name, labels={"swarm.cluster.state": "web", **labels})
+    return found
+
+
+@on("alpha", "beta")
+async def test_those_that_are_nobodys_are_named_and_neither_counted_nor_touched(lab: Lab) -> None:
+    """W21: what has ended serves nobody, and what another skep has made is its own business."""
+    _unowned(lab, "beta", "old2"), _unowned(lab, "alpha", "old1"), _unowned(lab, "alpha", "old0")
+    _unowned(lab, "alpha", "ended", "exited"), _unowned(lab, "alpha", "theirs", **{"skep.controller": "another"})
+    seen = await lab.look()
+    assert seen.members == ()
+    assert "swarm.cluster.state=web: old0 on alpha, old1 on alpha, old2 on beta; " in seen.beside
+    await lab.create(creation())
+    assert len(lab.there()) == 5
+
+
+@on()
+async def test_of_many_that_are_nobodys_a_few_are_named(lab: Lab) -> None:
+    for n in range(7):
+        _unowned(lab, "alpha", f"old{n}")
+    assert ": old0 on alpha, " in (beside := (await lab.look()).beside)
+    assert "old4 on alpha and 2 more; " in beside
+
+
+@on()
+async def test_where_nothing_is_nobodys_nothing_is_told(lab: Lab) -> None:
+    lab.put("alpha"), _unowned(lab, "alpha", "ended", "exited")
+    assert (await lab.look()).beside == ""
 
 
 @pytest.mark.parametrize("how", [{"adopt": True}, {"lives": ("u0",)}])

@@ -19,7 +19,7 @@ from tests.sim.loop import SimClock, run
 
 PLAIN = EngineInfo("id", "host", "1", "1.41", "Linux", "inactive", "", "", False, "", "", "2", "overlay2")
 MANAGER = EngineInfo("id", "host", "1", "1.41", "Linux", "active", "n", "", True, "swarm-1", "", "2", "overlay2")
-OURS = {"skep.controller": "us", "skep.workload": "web"}
+OURS = {"swarm.cluster.state": "web", "skep.controller": "us", "skep.workload": "web"}
 WEB, DB = Key(Kind.WORKLOAD, "web"), Key(Kind.WORKLOAD, "db")
 
 
@@ -126,7 +126,7 @@ def test_every_key_of_the_cluster_is_woken_once_a_stream_is_open() -> None:
         tower.woken.clear()
         await tower.book.sight("lab")
         assert set(await tower.settle()) == {WEB, DB}
-        assert source.filters[-1]["label"] == ["skep.controller=us"]
+        assert source.filters[-1]["label"] == ["swarm.cluster.state"]
 
     on_a_tower(body, PLAIN)
 
@@ -136,12 +136,14 @@ def test_every_key_of_the_cluster_is_woken_once_a_stream_is_open() -> None:
     [
         (event("die"), [WEB]),
         (event("health_status: unhealthy"), [WEB]),
-        (event("start", **OURS | {"skep.workload": "other"}), [Key(Kind.WORKLOAD, "other")]),
+        (event("start", **OURS | {"swarm.cluster.state": "other"}), [Key(Kind.WORKLOAD, "other")]),
+        (event("die", **{"swarm.cluster.state": "web"}), [WEB]),
+        (event("die", **{"swarm.cluster.state": "web", "skep.workload": "web"}), []),
         (event("exec_create: true"), []),
         (event("exec_die"), []),
         (event("create"), []),
-        (event("die", **{"skep.controller": "another", "skep.workload": "web"}), []),
-        (event("die", **{"skep.controller": "us"}), []),
+        (event("die", **OURS | {"skep.controller": "another"}), []),
+        (event("die", **{"swarm.cluster.state": "web", "skep.controller": "us"}), []),
         (event("die", image="redis"), []),
         (event("start", type="network"), []),
     ],

@@ -53,6 +53,16 @@ def stated(
     return {c.type: c for c in conditions(desired, observed, ledger, plan, before, wall_s)}
 
 
+def test_what_bears_its_name_and_is_nobodys_is_told_and_hinders_nothing() -> None:
+    """W21: as long as the key is wanted."""
+    beside = replace(BOTH, beside="left alone: old0 on alpha")
+    found = stated(beside)[ConditionType.UNOWNED]
+    assert (found.status, found.reason, found.message) == (True, "LeftAlone", "left alone: old0 on alpha")
+    assert is_converged(TWO, beside, Ledger())
+    assert ConditionType.UNOWNED not in stated(beside, desired=replace(TWO, removed=True))
+    assert ConditionType.UNOWNED not in stated(BOTH)
+
+
 @pytest.mark.parametrize(
     ("why", "observed", "ledger", "desired", "converged"),
     [

@@ -84,7 +84,7 @@ class ContainerLevel:
         labels = {services.CONTROLLER_LABEL: self._controller, services.WORKLOAD_LABEL: document.key.name}
         age_s = self._classic_age_s if sight.kind is ClusterKind.CLASSIC else 0.0
         hidden = Hidden(age_s, self._book.now_s, unknown_before=bool(record.made_on))
-        made = Listings(self._book, sight.name, labels, hidden)
+        made = Listings(self._book, sight.name, document.key.name, labels, hidden)
         if document.uid:
             self._listings[document.key] = made
         return made

@@ -1,5 +1,7 @@
 """What the engines of a cluster told of one workload's containers, and how far a listing is believed.
 
+Containers that bear its name and are nobody's are listed with ours.
+
 An engine may be silent, and a listing may be older than one before it (semantics.md F9: classic Swarm answers from a
 cache). So what was there is not gone, what is gone not there, and what has ended does not run, until the engine was
 asked for it by its ID.
@@ -17,6 +19,7 @@ from skep.model.engine import Container
 from skep.model.errors import SkepError, UnavailableError
 from skep.model.state import Life
 from skep.planning import container as containers
+from skep.planning import service as services
 
 LISTING_S = 10.0
 """A listing can hang while one container's lock is held (moby#30883): after so long the engine is doubted."""
@@ -71,9 +74,12 @@ class Listing:
 class Listings:
     """The containers of one workload on one cluster. Lives as long as the workload does, in memory alone."""
 
-    def __init__(self, book: EngineBook, cluster: str, labels: Mapping[str, str], hidden: Hidden) -> None:
+    def __init__(
+        self, book: EngineBook, cluster: str, workload: str, labels: Mapping[str, str], hidden: Hidden
+    ) -> None:
+        """`labels`: those by which ours are told from others' that bear the workload's name."""
         self.cluster, self.hidden = cluster, hidden
-        self._book, self._labels = book, labels
+        self._book, self._workload, self._labels = book, workload, labels
         self._down = DownNodes(book.now_s)
         self._shelves: dict[str, _Shelf] = {}
         self._late: dict[str, asyncio.Task[bool]] = {}
@@ -168,10 +174,10 @@ class Listings:
 
     async def _list(self, source: str) -> None:
         engine = self._book.engine(self.cluster, source)
-        answer = await engine.containers(self._labels)
+        answer = await engine.containers({services.STATE_LABEL: self._workload})
         # Read after the answer came: what was made or removed while it was on its way is known here already.
         shelf = self._shelves.get(source, _Shelf())
-        listed = {c.id: c for c in answer if _counts(c)}
+        listed = {c.id: c for c in answer if _counts(c) and self._concerns(c)}
         self.hidden.listed({c.labels.get(containers.REQUEST_LABEL, "") for c in listed.values()}, listed)
         self._down.listed({c.node for c in listed.values() if not _is_told(c)})
         doubted = [id for id in shelf.containers if id not in listed]
@@ -181,6 +187,11 @@ class Listings:
         looks = await asyncio.gather(*(self._look(source, shelf.containers.get(id) or listed[id]) for id in doubted))
         self._shelves[source] = shelf
         _believe(shelf, listed, dict(zip(doubted, looks, strict=True)))
+
+    def _concerns(self, container: Container) -> bool:
+        """Ours, and what is nobody's; not what another skep has made."""
+        ours = all(container.labels.get(name) == value for name, value in self._labels.items())
+        return ours or containers.is_unowned(container)
 
     def _first_seen(self, shelf: _Shelf, listed: Mapping[str, Container]) -> set[str]:
         """A classic Swarm manager may list them as they were a minute ago, and asks their engine for one by its ID."""

@@ -6,6 +6,7 @@ import structlog
 
 from skep.control.container_listings import Found, Listing, Listings
 from skep.control.endpoints import EngineBook
+from skep.control.unowned import left_alone
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.engine import Container
 from skep.model.errors import (
@@ -47,7 +48,8 @@ class ContainerWorkload:
 
 class ContainerActuator:
     """Implements ports.Actuator for one workload spec. `found` are the containers of the last observation, for people;
-    `foreign` those that bear our names and come from another life of the workload: they are not touched."""
+    `foreign` those that bear our names and come from another life of the workload: they are not touched. Nor are those
+    that bear its name and are nobody's."""
 
     def __init__(self, workload: ContainerWorkload, book: EngineBook, listings: Listings) -> None:
         self.workload = self._workload = workload
@@ -70,11 +72,13 @@ class ContainerActuator:
     async def observe(self, desired: Desired) -> Observed:
         sight = self.sight()
         listing = await self._listings.take(sight)
-        self.found = tuple(f for f in listing.found if self._is_ours(f.container))
-        self.foreign = tuple(f for f in listing.found if not self._is_ours(f.container))
-        return self._observed(listing)
+        labelled = [f for f in listing.found if not containers.is_unowned(f.container)]
+        unowned = [f for f in listing.found if containers.is_unowned(f.container)]
+        self.found = tuple(f for f in labelled if self._is_ours(f.container))
+        self.foreign = tuple(f for f in labelled if not self._is_ours(f.container))
+        return self._observed(listing, left_alone(self._workload.spec.name, unowned))
 
-    def _observed(self, listing: Listing) -> Observed:
+    def _observed(self, listing: Listing, beside: str) -> Observed:
         return Observed(
             members=tuple(map(self._member, self.found)),
             silent=listing.silent,
@@ -82,6 +86,7 @@ class ContainerActuator:
             lost=listing.lost,
             partitioned=listing.partitioned,
             why="; ".join(e.error for e in self.sight().engines if e.source in listing.silent and e.error),
+            beside=beside,
         )
 
     def _is_ours(self, container: Container) -> bool:

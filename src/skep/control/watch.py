@@ -14,7 +14,8 @@ from skep.model.cluster import ClusterKind
 from skep.model.engine import EngineEvent
 from skep.model.errors import SkepError, UnavailableError
 from skep.model.spec import Key, Kind
-from skep.planning.service import CONTROLLER_LABEL, WORKLOAD_LABEL
+from skep.planning.container import OWN_LABELS
+from skep.planning.service import CONTROLLER_LABEL, STATE_LABEL, WORKLOAD_LABEL
 from skep.ports import Clock, InstancePlugin, Watchable
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class Watch:
 
     async def _engine(self, stream: Stream) -> None:
         """One that can't be opened says less of its engine than one that broke: lists are still asked for (F8)."""
-        wanted = {"type": ["container"], "label": [f"{CONTROLLER_LABEL}={self._controller}"], "event": CHANGES}
+        wanted = {"type": ["container"], "label": [STATE_LABEL], "event": CHANGES}
         opened = False
         try:
             async for event in self._engines.engine(stream.cluster, stream.source).events(wanted):
@@ -115,9 +116,9 @@ class Watch:
                     opened = True
                     self._engines.heard(stream.cluster, stream.source)
                     self._hub.wake_cluster(stream.cluster)
-                elif self._is_ours(event):
+                elif self._matters(event):
                     self._note(stream, event)
-                    self._hub.wake(Key(Kind.WORKLOAD, event.attributes[WORKLOAD_LABEL]))
+                    self._hub.wake(Key(Kind.WORKLOAD, event.attributes[STATE_LABEL]))
         except UnavailableError as error:
             if opened:
                 self._engines.doubt(stream.cluster, stream.source, str(error))
@@ -132,10 +133,13 @@ class Watch:
         elif event.action == "destroy":
             self._engines.destroyed(stream.cluster, stream.source, event.id)
 
-    def _is_ours(self, event: EngineEvent) -> bool:
-        """A classic Swarm manager sends everything, whatever was asked for (semantics.md 5.4)."""
-        ours = event.attributes.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in event.attributes
-        return ours and event.type == "container" and event.action.partition(":")[0] in CHANGES
+    def _matters(self, event: EngineEvent) -> bool:
+        """A classic Swarm manager sends everything, whatever was asked for (semantics.md 5.4). What bears a workload's
+        name and is nobody's may have been adopted (W21)."""
+        told = event.attributes
+        ours = told.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in told
+        known = STATE_LABEL in told and (ours or not any(name.startswith(OWN_LABELS) for name in told))
+        return known and event.type == "container" and event.action.partition(":")[0] in CHANGES
 
     async def _for_ever(self, follow: Callable[[], Awaitable[None]]) -> None:
         while True:

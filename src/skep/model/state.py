@@ -98,6 +98,7 @@ class Observed:
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
     why: what is wrong with those that are silent, in words; empty where that is not known.
     """
+    beside: what bears the key's name, runs and is nobody's, and what to do about it, in words; empty where nothing does.
 
     members: tuple[Member, ...] = ()
     silent: frozenset[str] = frozenset()
@@ -106,6 +107,7 @@ class Observed:
     partitioned: bool = False
     why: str = ""
 
+    beside: str = ""
     @property
     def complete(self) -> bool:
         return not self.silent
@@ -309,6 +311,8 @@ class ConditionType(StrEnum):
     COMPLETE = "Complete"
     """Of jobs, in place of Available: all have ended as they should."""
 
+    UNOWNED = "Unowned"
+    """Something bears the key's name, runs beside it and is nobody's (W21)."""
 
 @dataclass(frozen=True, slots=True)
 class Condition:

@@ -105,6 +105,8 @@ def conditions(
     census = take(desired, observed, ledger)
     stated = [_available(census, plan), _progressing(desired, census, plan), *_failures(desired, ledger)]
     stated += _from_notes(plan, wall_s - now_s)
+    if observed.beside and not desired.removed:
+        stated.append(Condition(ConditionType.UNOWNED, True, "LeftAlone", observed.beside))
     if desired.undone:
         stated.append(Condition(ConditionType.ROLLED_BACK, True, "RollFailed", desired.undone))
     since = {c.type: (c.status, c.since_s) for c in before}

@@ -24,6 +24,8 @@ from skep.planning.service import (
 
 """The life of the workload's name that the container was made in (semantics.md W22)."""
 SLOT_LABEL = "skep.slot"
+OWN_LABELS = "skep."
+"""What the names of all labels begin with by which a skep tells its own."""
 REQUEST_LABEL = "skep.request"
 """The ledger's ID of the creation, so that one whose answer was lost is found again (W26)."""
 
@@ -302,6 +304,11 @@ def detail_of(container: Container) -> str:
     if life_of(container) is Life.DEAD:
         return f"exited with code {container.exit_code}" if container.exit_code is not None else "ended"
     return container.state if container.state in ("paused", "restarting") else ""
+
+
+def is_unowned(container: Container) -> bool:
+    """W21: whether nobody has it: it bears a workload's name alone, as all did that the state manager of 2015 made."""
+    return STATE_LABEL in container.labels and not any(name.startswith(OWN_LABELS) for name in container.labels)
 
 
 def is_task(container: Container) -> bool:
