@@ -244,7 +244,8 @@ def test_a_flavor_that_is_not_ready_is_asked_once_for_all() -> None:
             await site.clock.sleep(60.0)
         assert [line["reason"] for line in said if line["log_level"] == "warning"] == ["no swarm yet"]
         assert site.flavor.prepared <= 100 + 60
-        assert (await site.describe()).converged is False
+        described = await site.describe()
+        assert (described.converged, described.error) == (False, "no swarm yet")
         site.flavor.not_ready = ""
         await site.converged(within_s=5.0)
 

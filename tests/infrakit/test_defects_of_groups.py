@@ -176,7 +176,7 @@ def test_g09_duplicates_and_machines_without_a_logical_id_are_removed() -> None:
 
 
 def test_g10_converged_is_true_only_when_it_is() -> None:
-    """G10: it was true for failed, mixed and under-sized groups.
+    """G10: it was true for failed, mixed and under-sized groups, and there was no last error.
 
     Fails when Converged only means that no update is registered.
     """
@@ -187,8 +187,10 @@ def test_g10_converged_is_true_only_when_it_is() -> None:
         for _ in range(50):
             await site.clock.sleep(1.0)
             assert not await site.is_converged()
+        assert (await site.describe()).error == "no capacity"
         site.instances.refusal = ""
         await site.converged()
+        assert (await site.describe()).error == ""
         site.flavor.judge = lambda one: Health.UNHEALTHY if one.id == "i-001" else Health.HEALTHY
         await site.clock.sleep(POLL_S)
         assert not await site.is_converged()

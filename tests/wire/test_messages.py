@@ -34,7 +34,7 @@ ALLOCATIONS = st.builds(Allocation, size=st.integers(0, 2**64 - 1)) | st.builds(
     Allocation, logical_ids=st.lists(TEXT, min_size=1, max_size=4).map(tuple)
 )
 GROUPS = st.builds(CommittedGroup, TEXT, DENSE)
-GROUP_DESCRIPTIONS = st.builds(GroupDescription, st.lists(DESCRIPTIONS, max_size=3).map(tuple), st.booleans())
+GROUP_DESCRIPTIONS = st.builds(GroupDescription, st.lists(DESCRIPTIONS, max_size=3).map(tuple), st.booleans(), TEXT)
 
 
 @given(SPECS)
@@ -93,6 +93,9 @@ def test_nothing_is_written_as_go_writes_it() -> None:
     assert calls.descriptions_result([]) == b'{"Descriptions":[]}'
     assert calls.groups_result([]) == b'{"Groups":null}'
     assert calls.group_description_result(GroupDescription()) == b'{"Description":{"Instances":[],"Converged":false}}'
+    assert calls.group_description_result(GroupDescription(error="no")) == (
+        b'{"Description":{"Instances":[],"Converged":false,"Error":"no"}}'
+    )
     assert calls.describe_instances_params({}) == b'{"Tags":null}'
 
 

@@ -99,7 +99,9 @@ class CommittedGroups:
         view = await self._core.view(document.key)
         listed = await self._machines(_group_of(document))
         known = {member.id for member in view.members}
-        return GroupDescription(tuple(listed), view.converged and known == {d.id for d in listed})
+        converged = view.converged and known == {d.id for d in listed}
+        error = "" if converged else _last_error(await self._core.standing(document.key))
+        return GroupDescription(tuple(listed), converged, error)
 
     async def inspect(self) -> Sequence[CommittedGroup]:
         return [committed(_group_of(document)) for document in await self._core.documents(Kind.GROUP)]
@@ -158,6 +160,15 @@ class _Waiting:
             raise UnavailableError(f"Group '{self.group}' is destroyed as soon as that can be done: {why}")
         if seen is not None and seen.desired.generation >= self.generation:
             _refuse_if_stuck(self.group, standing, [m.id for m in seen.observed.members])
+
+
+def _last_error(standing: Standing) -> str:
+    """What is not mended yet, of several what is tried again last (infrakit-compat.md 7 #4)."""
+    failures = [f for f in standing.record.ledger.failures if f.message]
+    if standing.trouble or not failures:
+        return standing.trouble
+    last = max(failures, key=lambda failure: failure.retry_s)
+    return f"{last.subject}: {last.message}" if last.subject else last.message
 
 
 def _refuse_if_stuck(group: str, standing: Standing, left: Sequence[str]) -> None:

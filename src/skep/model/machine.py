@@ -68,7 +68,11 @@ class CommittedGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupDescription:
-    """The machines of a group as its instance plugin lists them. `converged`: all are there, current and healthy."""
+    """The machines of a group as its instance plugin lists them. `converged`: all are there, current and healthy.
+
+    `error`: what went wrong last and is not mended yet; empty where nothing did, and from InfraKit's programs.
+    """
 
     instances: tuple[InstanceDescription, ...] = ()
     converged: bool = False
+    error: str = ""

@@ -110,16 +110,19 @@ def group_from_wire(raw: RawJson, place: str = "Spec") -> CommittedGroup:
 
 
 def group_description_to_wire(description: GroupDescription) -> RawJson:
-    """`{"Instances":[…],"Converged":…}`."""
-    return object_of(Instances=descriptions_to_wire(description.instances), Converged=boolean(description.converged))
+    """`{"Instances":[…],"Converged":…}`, and `"Error":"…"` where there is one, which InfraKit's programs pass over."""
+    error = {"Error": string(description.error)} if description.error else {}
+    instances = descriptions_to_wire(description.instances)
+    return object_of(Instances=instances, Converged=boolean(description.converged), **error)
 
 
 def group_description_from_wire(raw: RawJson, place: str = "Description") -> GroupDescription:
     """No instances for null."""
-    found = fields(raw, ("Instances", "Converged"), place)
+    found = fields(raw, ("Instances", "Converged", "Error"), place)
     return GroupDescription(
         descriptions_from_wire(found.get("Instances"), f"{place}.Instances"),
         truth(found.get("Converged"), f"{place}.Converged"),
+        text(found.get("Error"), f"{place}.Error"),
     )
 
 

@@ -74,6 +74,16 @@ def test_group_describe_is_a_table(group: PluginDouble, instances: str) -> None:
     assert found == {"Instances": json.loads(instances), "Converged": True}
 
 
+def test_what_went_wrong_is_told_beside_the_table(group: PluginDouble) -> None:
+    """infrakit-compat.md 7 #4: the table stays InfraKit's, for scripts that read it."""
+    group.answers["Group.DescribeGroup"] = '{"Description":{"Instances":[],"Converged":false,"Error":"no\\nbox"}}'
+    result = infrakit("group", "describe", "cattle")
+    assert (result.code, result.out) == (0, HEADER)
+    assert result.err.partition(" ")[2] == 'level=warning msg="no\\nbox" \n'
+    told = json.loads(printed("group", "describe", "cattle", "--json"))
+    assert told == {"Instances": [], "Converged": False, "Error": "no\nbox"}
+
+
 def test_instance_describe_is_the_same_table(instance: PluginDouble) -> None:
     instance.answers["Instance.DescribeInstances"] = f'{{"Descriptions":{DESCRIPTIONS}}}'
     line = ("instance", "describe", "--name", "instance-file")

@@ -36,13 +36,15 @@ def destroy(call: Call) -> None:
 
 
 def describe(call: Call) -> None:
-    """Print the instances of a group."""
+    """Print the instances of a group, and on standard error what went wrong, where skep's group plugin tells it."""
     description = _of_one(call, "DescribeGroup").get("description", NULL)
     if call.flags["json"]:
         say(indented(description, "", "  "))
         return
     found = {} if read(description) is None else members(description)
     say(*instances(found.get("instances", NULL), call.flags["quiet"]))
+    if error := text(read(found.get("error", NULL))):
+        call.log.warning(error)
 
 
 def inspect(call: Call) -> None:
