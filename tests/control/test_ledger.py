@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from skep.control.ledger import LISTING_AGE_S, Outcome, Sight, advance, begin, forgive, settle
+from skep.control.ledger import Outcome, Sight, advance, begin, forgive, settle
 from skep.model.errors import NotReadyError, RejectedError, UnavailableError
 from skep.model.plan import Action, ActionKind, Reason
 from skep.model.state import EVERYTHING, Entry, Life, Member, Phase, Role
@@ -40,7 +40,15 @@ ROWS = (
         False,
         Phase.AWAITED,
     ),
-    Row("W16 and not for ever", creation(), sight(began_s=99.0 + LISTING_AGE_S, outcomes=(DONE,)), stays=False),
+    Row(
+        "W16 by a listing that could still be older than it",
+        creation(),
+        sight(began_s=108.9, outcomes=(DONE,)),
+        True,
+        False,
+        Phase.AWAITED,
+    ),
+    Row("W16 and not for ever: for ten seconds", creation(), sight(began_s=109.0, outcomes=(DONE,)), stays=False),
     Row(
         "a service carries no request and is known by its slot",
         creation(slot="service"),
