@@ -73,14 +73,21 @@ def test_a_certificate_of_the_ca_gets_in_and_its_name_goes_into_the_history(
     assert refusals(told) == []
 
 
-def test_a_viewer_may_read_and_change_nothing(server: TlsRunning, front: FrontDouble) -> None:
+def test_a_viewer_may_read_and_change_nothing(
+    server: TlsRunning, front: FrontDouble, told: list[dict[str, object]]
+) -> None:
     viewer = server.authority.issue(Subject("eve", units=["skep:viewer"]))
     assert server.ask(viewer, "GET", "/v1/workloads/web").status == 200
+    assert refusals(told) == []
     for method, path, body in (SCALE, ("POST", "/submit", b"{}"), ("DELETE", "/v1/workloads/web", None)):
         answer = server.ask(viewer, method, path, body)
         assert (answer.status, answer.json()["reason"]) == (403, "Forbidden")
         assert "skep:viewer" in answer.json()["error"]
+    assert server.ask(server.authority.issue(Subject("zoe", units=["skep:viewer"])), *SCALE).status == 403
     assert front.asked_by == []
+    words = "the certificate of {} is a viewer's (skep:viewer): it may only read"
+    assert [line["reason"] for line in refusals(told)] == [words.format("eve"), words.format("zoe")]
+    assert all(str(line["peer"]).startswith("127.0.0.1:") for line in refusals(told))
 
 
 @pytest.mark.parametrize(

@@ -47,16 +47,25 @@ _OVER = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK)
 
 
 class TlsProtocol(PatientProtocol):
-    """Puts the certificate's name into the scope's state as `peer`, and lets it do what its role may."""
+    """Puts the certificate's name into the scope's state as `peer`, and lets it do what its role may.
+
+    `tell` logs who asks for more: those who may do nothing as they come, a viewer once it would change something.
+    """
+
+    tell: Callable[[str], None]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.tls_peer = tls_peer(transport.get_extra_info("ssl_object").getpeercert())
         self.app_state = {**self.app_state, "peer": self.tls_peer.name}
+        if self.tls_peer.role is Role.NONE:
+            self.tell(self.tls_peer.bounds())
 
     def on_headers_complete(self) -> None:
         if words := self.tls_peer.objection(self.parser.get_method().decode("ascii", "replace")):
             self.scope["state"]["refused"] = (403, Problem(words, "Forbidden"))
+            if self.tls_peer.role is Role.VIEWER:
+                self.tell(self.tls_peer.bounds())
         super().on_headers_complete()
 
 
@@ -111,35 +120,39 @@ class Door:
         self, connection: socket.socket, address: tuple[str, int], make: Callable[[], PatientProtocol]
     ) -> None:
         """The spare is the same connection: asyncio closes its own as soon as a handshake fails."""
-        host, peer = address[0], shown_address(*address)
+        tell = partial(self._refusals.tell, address[0], shown_address(*address))
         try:
             spare = connection.dup()
         except OSError as error:
             connection.close()
-            self._refusals.tell(host, peer, handshake_fault(error))
+            tell(handshake_fault(error))
             return
         with spare:
             try:
-                protocol = await self._handshake(connection, make)
+                await self._handshake(connection, partial(_telling, tell, make))
             except Exception as error:  # whatever a stranger sends ends nothing but his own connection
-                self._refusals.tell(host, peer, handshake_fault(error))
+                tell(handshake_fault(error))
                 if isinstance(error, HandshakeError):
                     await _say_and_close(spare, error.last_words())
-                return
-        if isinstance(protocol, TlsProtocol) and protocol.tls_peer.role is Role.NONE:
-            self._refusals.tell(host, peer, f"the certificate of {protocol.tls_peer.name} has no role here")
 
-    async def _handshake(self, connection: socket.socket, make: Callable[[], PatientProtocol]) -> asyncio.Protocol:
+    async def _handshake(self, connection: socket.socket, make: Callable[[], PatientProtocol]) -> None:
         loop = asyncio.get_running_loop()
         crowded = len(self._greeted) > HANDSHAKES_MAX // 2
-        _, protocol = await loop.connect_accepted_socket(
+        await loop.connect_accepted_socket(
             make,
             connection,
             ssl=self._certificates.context(),
             ssl_handshake_timeout=min(self._handshake_s, CROWDED_S) if crowded else self._handshake_s,
             ssl_shutdown_timeout=CLOSING_S,
         )
-        return protocol
+
+
+def _telling(tell: Callable[[str], None], make: Callable[[], PatientProtocol]) -> PatientProtocol:
+    """A protocol that can tell of its peer from its first moment on."""
+    protocol = make()
+    if isinstance(protocol, TlsProtocol):
+        protocol.tell = tell
+    return protocol
 
 
 async def _accepted(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:

@@ -30,6 +30,14 @@ class TlsPeer:
     name: str
     role: Role
 
+    def bounds(self) -> str:
+        """What its role keeps it from, for the log: the same whatever it asks; empty when it may do all."""
+        if self.role is Role.NONE:
+            return f"the certificate of {self.name} has no role here"
+        if self.role is Role.VIEWER:
+            return f"the certificate of {self.name} is a viewer's (skep:viewer): it may only read"
+        return ""
+
     def objection(self, method: str) -> str:
         """Why this peer may not do that; empty when it may."""
         if self.role is Role.NONE:
