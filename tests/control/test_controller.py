@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from skep.adapters.store_memory import MemoryStore
 from skep.control.board import Board
 from skep.control.catalog import Author, Catalog
-from skep.control.controller import ERROR_BASE_S, PAUSE_MAX_S, PAUSE_MIN_S, Bucket, Controller
+from skep.control.controller import PAUSE_MAX_S, PAUSE_MIN_S, Bucket, Controller
 from skep.control.documents import SpecDocument
 from skep.control.reconcile import Turn
 from skep.model.errors import BugError, StaleTermError, UnavailableError
@@ -53,7 +53,7 @@ class Turns:
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, resync_s: float = RESYNC_S) -> None:
         self.clock = SimClock()
         self.turns = Turns(self.clock)
         self.catalog = Catalog(MemoryStore(), 10)
@@ -63,7 +63,7 @@ class Bench:
             self.catalog,
             self.clock,
             Random(1),
-            RESYNC_S,
+            resync_s,
             Board(self._never),
         )
 
@@ -84,9 +84,9 @@ class Bench:
             await task
 
 
-def on_a_bench(body: Callable[[Bench], Awaitable[None]]) -> None:
+def on_a_bench(body: Callable[[Bench], Awaitable[None]], resync_s: float = RESYNC_S) -> None:
     async def main() -> None:
-        await body(Bench())
+        await body(Bench(resync_s))
 
     run(main)
 
@@ -183,7 +183,7 @@ def test_a_failing_key_backs_off_alone(error: Exception) -> None:
             await bench.clock.sleep(300.0)
         times = bench.turns.times[WEB]
         gaps = [late - early for early, late in pairwise(times)]
-        assert gaps[:8] == pytest.approx([ERROR_BASE_S * 2**n + PAUSE_MIN_S for n in range(8)])
+        assert gaps[:8] == pytest.approx([0.005 * 2**n + PAUSE_MIN_S for n in range(8)])
         assert max(gaps) <= RESYNC_S * 1.1
         assert len(gaps) < 30
         assert bench.turns.count(OTHER) > 250
@@ -191,6 +191,25 @@ def test_a_failing_key_backs_off_alone(error: Exception) -> None:
     with capture_logs() as logs:
         on_a_bench(body)
     assert logs
+
+
+def test_without_a_resync_the_wait_of_a_failing_key_ends_at_a_thousand_seconds() -> None:
+    """W3."""
+
+    async def body(bench: Bench) -> None:
+        await bench.add(WEB)
+
+        async def fail(key: Key) -> Turn:
+            raise UnavailableError("no answer")
+
+        bench.turns.does = fail
+        async with bench.running():
+            await bench.clock.sleep(3500.0)
+        gaps = [late - early for early, late in pairwise(bench.turns.times[WEB])]
+        assert gaps[15:] == pytest.approx([163.84, 327.68, 655.36, 1000.0, 1000.0], abs=0.1)
+
+    with capture_logs():
+        on_a_bench(body, resync_s=1e6)
 
 
 def test_success_ends_the_back_off() -> None:
@@ -207,7 +226,7 @@ def test_success_ends_the_back_off() -> None:
         async with bench.running():
             await bench.clock.sleep(60.0)
         times = bench.turns.times[WEB]
-        assert times[8] - times[7] == pytest.approx(ERROR_BASE_S + PAUSE_MIN_S)
+        assert times[8] - times[7] == pytest.approx(0.005 + PAUSE_MIN_S)
 
     with capture_logs():
         on_a_bench(body)
