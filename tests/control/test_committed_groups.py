@@ -53,6 +53,12 @@ def changed(**parts: object) -> RawJson:
         ("g", changed(Allocation={"Size": 1, "LogicalIDs": ["a"]}), "Only one Allocation method may be used"),
         ("g", changed(Flavor={"Plugin": "none"}), "Failed to find Flavor plugin 'none':Plugin not found: none"),
         ("g", changed(Flavor=None), "Failed to find Flavor plugin '':Plugin not found: "),
+        ("g", changed(Instance=None), "Failed to find Instance plugin '':Plugin not found: "),
+        (
+            "g",
+            changed(Flavor={"Plugin": "no"}, Instance=None),
+            "Failed to find Flavor plugin 'no':Plugin not found: no",
+        ),
         ("g", changed(Instance={"Plugin": "none"}), "Failed to find Instance plugin 'none':Plugin not found: none"),
         (
             "g",
@@ -77,6 +83,8 @@ def test_plugins_are_asked_in_infrakits_order_and_their_words_are_passed_on() ->
         site.flavor.invalid, site.instances.invalid = "bad flavor", "bad instance"
         with pytest.raises(InvalidError, match=r"^bad flavor$"):
             await site.commit(1)
+        with pytest.raises(InvalidError, match=r"^bad flavor$"):
+            await site.groups.commit(CommittedGroup("g", changed(Instance=None)), pretend=False)
         site.flavor.invalid = ""
         with pytest.raises(InvalidError, match=r"^bad instance$"):
             await site.commit(1)

@@ -55,6 +55,28 @@ async def test_wrong_types_and_unknown_fields_are_refused(properties: bytes) -> 
         await FLAVOR.validate(RawJson(properties), Allocation(size=1))
 
 
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        (b'{"Init": "one line"}', "json: cannot unmarshal string into Go struct field Spec.Init of type []string"),
+        (b'{"Init": [1]}', "json: cannot unmarshal number into Go struct field Spec.Init of type string"),
+        (
+            b'{"init": null, "Tags": {"a": 1}}',
+            "json: cannot unmarshal number into Go struct field Spec.Tags of type string",
+        ),
+        (b'"x"', "json: cannot unmarshal string into Go value of type struct"),
+        (
+            b'{"Attachments": {"two": [{"ID": "d", "Type": "ebs"}]}}',
+            "LogicalID two used for an attachment but is not in group LogicalIDs",
+        ),
+    ],
+)
+async def test_over_the_wire_faults_have_infrakits_words(properties: bytes, text: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await VanillaFlavor(lenient=True).validate(RawJson(properties), Allocation(size=1))
+    assert str(caught.value) == text
+
+
 class Texts:
     """ports.Fetch over a few texts."""
 

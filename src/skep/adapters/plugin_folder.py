@@ -68,7 +68,7 @@ class PluginFolder:
     def _address(self, name: str) -> Address:
         """NotFoundError in InfraKit's words where there is neither a socket nor a file that leads elsewhere."""
         try:
-            return self._socket(name) or self._listening(name)
+            return (self._socket(name) if name else None) or self._listening(name)
         except (OSError, ValueError) as error:  # nothing there, or no name that a file can have
             raise NotFoundError(f"Plugin not found: {name}{self._hint}") from error
 

@@ -18,9 +18,10 @@ _UPDATING = ("MaxSurge", "MaxUnavailable")
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """A group's properties. `sized`: a size was given, if only 0. `updating`: skep's own part, each amount as sent."""
+class AskedGroup:
+    """A group as it was sent. `sized`: a size was given, if only 0. `updating`: skep's part, each amount as sent."""
 
+    id: str
     allocation: Allocation
     sized: bool
     instance: PluginRef
@@ -28,26 +29,22 @@ class _Read:
     updating: dict[str, RawJson]
 
 
-def group_spec(group: CommittedGroup) -> GroupSpec:
-    """The spec that is asked for. InvalidError, and NotFoundError for a plugin without a name, with InfraKit's text for
-    what InfraKit refuses, too."""
+def asked_group(group: CommittedGroup) -> AskedGroup:
+    """What is asked for. InvalidError with InfraKit's text for what InfraKit refuses before it asks the plugins."""
     if not group.id:
         raise _invalid("Group ID must not be blank")
     if group.properties == NULL:
         raise _invalid("Invalid properties: unexpected end of JSON input")
     try:
-        read = _read(group.properties)
+        asked = _read(group.id, group.properties)
     except GoDecodeError as error:
         raise _invalid(f"Invalid properties: {error}") from error
-    allocation = read.allocation
-    if not allocation.logical_ids and not read.sized:
+    allocation = asked.allocation
+    if not allocation.logical_ids and not asked.sized:
         raise _invalid("Allocation must not be blank")
     if allocation.logical_ids and allocation.size:
         raise _invalid("Only one Allocation method may be used")
-    for kind, ref in (("Flavor", read.flavor), ("Instance", read.instance)):
-        if not ref.plugin:
-            raise not_found(kind, ref.plugin)
-    return _checked(group.id, read)
+    return asked
 
 
 def not_found(kind: str, name: str) -> NotFoundError:
@@ -59,11 +56,12 @@ def _invalid(message: str) -> InvalidError:
     return InvalidError([Fault(message)])
 
 
-def _read(properties: RawJson) -> _Read:
+def _read(id: str, properties: RawJson) -> AskedGroup:
     found = fields(properties, ("Allocation", "Instance", "Flavor", "Updating"))
     allocation = fields(found.get("Allocation", NULL), ("Size", "LogicalIDs"), "Spec.Allocation")
     size = allocation.get("Size", NULL)
-    return _Read(
+    return AskedGroup(
+        id,
         Allocation(
             unsigned(size, "Spec.Allocation.Size"),
             texts(allocation.get("LogicalIDs"), "Spec.Allocation.LogicalIDs"),
@@ -80,9 +78,9 @@ def _plugin(raw: RawJson, place: str) -> PluginRef:
     return PluginRef(text(found.get("Plugin"), f"{place}.Plugin"), found.get("Properties", NULL))
 
 
-def _checked(id: str, read: _Read) -> GroupSpec:
+def group_spec(asked: AskedGroup) -> GroupSpec:
     """The very spec that an apply of the same group would make; InvalidError where that would be refused."""
-    document = object_of(ID=string(id), Properties=_properties(read))
+    document = object_of(ID=string(asked.id), Properties=_properties(asked))
     try:
         [parsed] = parse([SourceFile("", document.decode())])
     except InvalidError as error:
@@ -92,12 +90,12 @@ def _checked(id: str, read: _Read) -> GroupSpec:
     return spec
 
 
-def _properties(read: _Read) -> RawJson:
-    updating = {name: value for name, value in read.updating.items() if value != NULL}
+def _properties(asked: AskedGroup) -> RawJson:
+    updating = {name: value for name, value in asked.updating.items() if value != NULL}
     parts = {
-        "Allocation": allocation_to_wire(read.allocation),
-        "Instance": _plugin_to_wire(read.instance),
-        "Flavor": _plugin_to_wire(read.flavor),
+        "Allocation": allocation_to_wire(asked.allocation),
+        "Instance": _plugin_to_wire(asked.instance),
+        "Flavor": _plugin_to_wire(asked.flavor),
         **({"Updating": object_of(**updating)} if updating else {}),
     }
     return object_of(**parts)

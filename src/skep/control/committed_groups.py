@@ -6,7 +6,7 @@ No call holds a lock, and none waits for another group's plugins (infrakit-compa
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
-from skep.control.committed_document import committed, group_spec, not_found
+from skep.control.committed_document import AskedGroup, asked_group, committed, group_spec, not_found
 from skep.control.core import Core, Standing
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.groups import CONFIG_TAG, GROUP_TAG, fingerprint
@@ -40,29 +40,30 @@ class CommittedGroups:
 
     async def commit(self, group: CommittedGroup, *, pretend: bool, who: str = "") -> str:
         """infrakit-compat.md 1.3, in its order, and 3.2. Nothing of it waits for what an earlier commit began."""
-        spec = group_spec(group)
-        await self._validate(spec)
+        asked = asked_group(group)
+        await self._validate(asked)
+        spec = group_spec(asked)
         text = commit_text(*await self._compared(spec))
         await self._core.take(spec, who or ASKER, pretend=pretend)
         return text
 
-    async def _validate(self, spec: GroupSpec) -> None:
-        await _found("Flavor", spec.flavor, self._ask_flavor(spec))
-        await _found("Instance", spec.instance, self._ask_instance(spec))
+    async def _validate(self, asked: AskedGroup) -> None:
+        await _found("Flavor", asked.flavor, self._ask_flavor(asked))
+        await _found("Instance", asked.instance, self._ask_instance(asked))
 
-    async def _ask_flavor(self, spec: GroupSpec) -> None:
+    async def _ask_flavor(self, asked: AskedGroup) -> None:
         try:
-            flavor = self._plugins.flavor(spec.flavor.plugin)
+            flavor = self._plugins.flavor(asked.flavor.plugin)
         except NotFoundError as error:
-            raise not_found("Flavor", spec.flavor.plugin) from error
-        await flavor.validate(spec.flavor.properties, spec.allocation)
+            raise not_found("Flavor", asked.flavor.plugin) from error
+        await flavor.validate(asked.flavor.properties, asked.allocation)
 
-    async def _ask_instance(self, spec: GroupSpec) -> None:
+    async def _ask_instance(self, asked: AskedGroup) -> None:
         try:
-            instance = self._plugins.instance(spec.instance.plugin)
+            instance = self._plugins.instance(asked.instance.plugin)
         except NotFoundError as error:
-            raise not_found("Instance", spec.instance.plugin) from error
-        await instance.validate(spec.instance.properties)
+            raise not_found("Instance", asked.instance.plugin) from error
+        await instance.validate(asked.instance.properties)
 
     async def _compared(self, spec: GroupSpec) -> tuple[Committed | None, Committed, Sequence[Live]]:
         """The group before and after, and the machines that there are, as their own plugin lists them now."""

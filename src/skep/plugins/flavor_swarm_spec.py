@@ -12,7 +12,9 @@ from skep.model.json import RawJson
 from skep.model.spec import Allocation
 from skep.model.state import Role
 from skep.plugins.flavor_attachments import AttachmentProperties, attachment_faults
+from skep.plugins.go_types import Decode, check_types
 from skep.specs.properties import Properties, read
+from skep.wire.go_decode import text
 
 MANAGER_COUNTS = (1, 3, 5, 7)
 """A majority needs an odd number, and more than seven only slow the raft down (semantics.md N1)."""
@@ -55,10 +57,15 @@ class SwarmProperties(Properties):
             yield from _label_faults(str(name), str(value), f"EngineLabels.{name}")
 
 
+_TYPES: Mapping[str, Decode] = {"DockerRestartCommand": text, "Type": text}
+
+
 @lru_cache(maxsize=1024)
 def read_swarm(properties: RawJson, lenient: bool = False) -> SwarmProperties:
-    """Read once: every turn of every key asks for those of all groups. A fault of Type has InfraKit's words if read
-    leniently."""
+    """Read once: every turn of every key asks for those of all groups. A fault of Type, and types that are wrong, have
+    InfraKit's words if read leniently."""
+    if lenient:
+        check_types(properties, "schema", _TYPES)
     try:
         return read(properties, SwarmProperties, lenient=lenient)
     except InvalidError as error:
@@ -69,7 +76,8 @@ def read_swarm(properties: RawJson, lenient: bool = False) -> SwarmProperties:
 
 def check_allocation(wanted: SwarmProperties, allocation: Allocation, lenient: bool = False) -> None:
     """Raise InvalidError with all that is wrong between the properties and the group's allocation."""
-    faults = [*_logical_id_faults(allocation), *attachment_faults(wanted.attachments, allocation.logical_ids)]
+    attachments = attachment_faults(wanted.attachments, allocation.logical_ids, lenient)
+    faults = [*_logical_id_faults(allocation), *attachments]
     if wanted.role is Role.MANAGER:
         faults[:0] = _manager_faults(wanted, allocation, lenient)
     if faults:

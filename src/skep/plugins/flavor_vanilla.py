@@ -13,8 +13,10 @@ from skep.model.spec import Allocation
 from skep.model.state import Health
 from skep.plugins.flavor_attachments import AttachmentProperties, attachment_faults, attachments_of
 from skep.plugins.flavor_templates import FIELD, after, check_template, sample_values, script_of, template_values
+from skep.plugins.go_types import check_types
 from skep.ports import Advance, DrainRequest, Fetch
 from skep.specs.properties import Properties, read
+from skep.wire.go_decode import text_map, texts
 
 
 class VanillaProperties(Properties):
@@ -35,13 +37,13 @@ class VanillaFlavor:
     """Every machine that there is counts as healthy, and leaves without ceremony."""
 
     def __init__(self, fetch: Fetch | None = None, *, lenient: bool = False) -> None:
-        """`lenient`: fields that are not known are ignored, as over InfraKit's wire."""
+        """`lenient`: as over InfraKit's wire, fields that are not known are ignored, and faults have its words."""
         self._fetch = fetch
         self._lenient = lenient
 
     async def validate(self, properties: RawJson, allocation: Allocation) -> None:
         wanted = _wanted(properties, self._lenient)
-        faults = list(attachment_faults(wanted.attachments, allocation.logical_ids))
+        faults = list(attachment_faults(wanted.attachments, allocation.logical_ids, self._lenient))
         if faults:
             raise InvalidError(faults)
         if wanted.init_script_template_url:
@@ -74,4 +76,6 @@ class VanillaFlavor:
 @lru_cache(maxsize=1024)
 def _wanted(properties: RawJson, lenient: bool) -> VanillaProperties:
     """Read once for all machines of a group."""
+    if lenient:
+        check_types(properties, "Spec", {"Init": texts, "Tags": text_map})
     return read(properties, VanillaProperties, lenient=lenient)
