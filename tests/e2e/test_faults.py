@@ -14,12 +14,14 @@ from math import ceil
 import pytest
 
 from tests.e2e import lasting_faults
+from tests.e2e.cached_faults import lists_are_a_minute_old
+from tests.e2e.classic_faults import a_creation_falls_out_of_an_old_list_and_skep_is_killed
 from tests.e2e.lasting_faults import Place
 from tests.e2e.proxied import CREATE, LIST, ProxiedSkep, asked_blindly, workload
 from tests.e2e.waiting import WITHIN_S, eventually, phase
 from tests.e2e.watch import Watch
 from tests.engines.host import HostEngine
-from tests.engines.proxy import Fault, Held, Proxy, cached, delayed, dropped, lost, refused, silent
+from tests.engines.proxy import Fault, Held, Proxy, delayed, dropped, lost, refused, silent
 
 pytestmark = pytest.mark.docker
 
@@ -133,18 +135,6 @@ def test_f4_a_creation_that_nobody_knows_the_end_of_is_looked_for_before_it_is_a
     assert asked_blindly(bench.proxy, began) == []
 
 
-def test_f9_lists_out_of_a_cache_make_nothing_double(bench: Bench) -> None:
-    bench.proxy.add(cached(8.0), "GET", LIST)
-    bench.skep.apply(web(5))
-    victim = bench.watch.running()[0]
-    bench.skep.engine.docker("kill", victim)
-    eventually(lambda: len(set(bench.watch.running()) - {victim}), 5)
-    bench.skep.apply(web(2))
-    eventually(lambda: len(bench.watch.running()), 2)
-    assert bench.watch.most <= 5 + 2
-    assert not bench.watch.doubles
-
-
 def test_w35_an_engine_that_says_nothing_for_a_while_makes_no_doubles(bench: Bench) -> None:
     bench.skep.apply(web(4))
     before = set(bench.watch.running())
@@ -204,6 +194,11 @@ def test_f8_deaths_that_no_event_tells_of_are_found_by_looking(lasts: Ends) -> N
     lasts()
 
 
+@lasting(lists_are_a_minute_old)
+def test_f9_lists_of_a_minute_ago_make_nothing_double_and_leave_nothing(lasts: Ends) -> None:
+    lasts()
+
+
 @lasting(lasting_faults.half_of_the_engines_are_lost)
 def test_f10_lost_engines_are_made_up_for_and_what_is_too_much_goes_when_they_are_back(lasts: Ends) -> None:
     lasts()
@@ -231,4 +226,9 @@ def test_f11_a_rollback_that_fails_stays_paused(lasts: Ends) -> None:
 
 @lasting(lasting_faults.most_of_the_engines_fall_silent_at_once)
 def test_w36_where_most_engines_fall_silent_at_once_nothing_is_replaced(lasts: Ends) -> None:
+    lasts()
+
+
+@lasting(a_creation_falls_out_of_an_old_list_and_skep_is_killed)
+def test_f9_a_new_life_waits_for_lists_as_old_as_a_classic_swarm_managers(lasts: Ends) -> None:
     lasts()
