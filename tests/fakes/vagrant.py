@@ -9,6 +9,7 @@ name=$(basename "$VAGRANT_CWD")
 data=${VAGRANT_DOTFILE_PATH:-$VAGRANT_CWD/.vagrant}
 notes=$data/machines/default/virtualbox
 echo "$name $*" >>"$here/calls"
+env >"$here/environ"
 refused() { [ ! -e "$here/fail-$1" ] || { cat "$here/fail-$1"; exit 1; }; }
 mkdir -p "$data"
 if [ -e "$data/lock" ] && kill -0 "$(cat "$data/lock")"; then
@@ -56,6 +57,10 @@ class FakeVagrant:
     def calls(self) -> list[str]:
         """`FOLDER ARGUMENTS` of every run."""
         return self._lines("calls")
+
+    def environ(self) -> dict[str, str]:
+        """The environment of the last run."""
+        return dict(line.split("=", 1) for line in self._lines("environ") if "=" in line)
 
     def course(self) -> list[str]:
         """When a machine begins to come up (`up NAME`), ends it (`done`), or was `interrupted`, in order."""

@@ -141,6 +141,16 @@ async def test_the_provider_is_by_property(plugin: VagrantInstances, vagrant: Fa
     assert vagrant.calls() == [f"{name} up --provider libvirt"]
 
 
+@pytest.mark.parametrize(("given", "told"), [({}, "1"), ({"VAGRANT_CHECKPOINT_DISABLE": ""}, "")])
+async def test_vagrant_asks_nobody_for_a_newer_version_unless_told_to(
+    vagrant: FakeVagrant, folder: Path, clock: HandClock, given: dict[str, str], told: str
+) -> None:
+    environ = {"PATH": os.environ["PATH"], **given}
+    plugin = VagrantInstances(folder, clock, None, Vagrant(vagrant.program, environ=environ))
+    await plugin.provision(spec())
+    assert vagrant.environ()["VAGRANT_CHECKPOINT_DISABLE"] == told
+
+
 @pytest.mark.parametrize("given", ["/tmp/elsewhere", "~/notes", "../notes", "."])
 async def test_machines_do_not_share_vagrants_notes(
     vagrant: FakeVagrant, folder: Path, clock: HandClock, given: str

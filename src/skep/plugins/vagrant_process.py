@@ -30,7 +30,7 @@ STOP_WITHIN_S = 5.0
 POLL_S = 0.05
 """Between looks at a Vagrant that is no child of ours, of which nobody tells when it ends."""
 
-NOTES = "VAGRANT_DOTFILE_PATH"
+NOTES, CHECKPOINT = "VAGRANT_DOTFILE_PATH", "VAGRANT_CHECKPOINT_DISABLE"
 
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 15
@@ -154,9 +154,10 @@ class Vagrant:
             os.close(descriptor)
 
     def _environment(self, folder: Path) -> dict[str, str]:
-        """A place of notes that machines would share is not passed on."""
+        """A place of notes that machines would share is not passed on. Vagrant asks its makers for a newer version only
+        where the environment tells it to: a host without a way out would wait for that at every machine."""
         notes = notes_folder(folder, self._environ.get(NOTES, ""))
-        return {**self._environ, "VAGRANT_CWD": str(folder), NOTES: str(notes)}
+        return {CHECKPOINT: "1", **self._environ, "VAGRANT_CWD": str(folder), NOTES: str(notes)}
 
 
 def find_vagrant(environ: Mapping[str, str], program: str = "vagrant") -> str:
