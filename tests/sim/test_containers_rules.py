@@ -3,7 +3,7 @@
 import pytest
 
 from skep.model.engine import Container
-from skep.model.errors import UnavailableError
+from skep.model.errors import RejectedError, UnavailableError
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from tests.fakes.host import FakeContainer
@@ -26,6 +26,47 @@ def test_containers_are_spread_over_the_engines_and_then_nothing_is_done() -> No
         assert farm.world.acts == acts
 
     farmed(body, engines=3)
+
+
+def test_w4_of_what_does_not_change_nothing_is_written_however_often_it_is_looked_at() -> None:
+    async def body(farm: Farm) -> None:
+        await farm.up(7)
+        await farm.clock.sleep(60)
+        stored, looks = await farm.sim.store.list(""), len(farm.attempts("list"))
+        await farm.clock.sleep(300)
+        assert await farm.sim.store.list("") == stored
+        assert len(farm.attempts("list")) > looks
+
+    farmed(body, engines=3)
+
+
+def test_w4_what_there_is_and_why_there_is_no_more_is_told_while_creating_fails() -> None:
+    """What an engine says later takes the place of what it said first."""
+
+    async def body(farm: Farm) -> None:
+        await farm.up(2)
+        for host in farm.hosts:
+            host.refusal = lambda act, name: RejectedError("no space left on device")
+        await farm.apply(5)
+        await told(farm, "no space left on device")
+        for host in farm.hosts:
+            host.refusal = lambda act, name: RejectedError("out of memory")
+        await farm.clock.sleep(300)
+        await told(farm, "out of memory")
+        farm.world.calm()
+        await farm.right(600)
+        assert await farm.condition(ConditionType.REPLICA_FAILURE) is None
+
+    farmed(body, engines=2)
+
+
+async def told(farm: Farm, why: str) -> None:
+    await farm.clock.sleep(20)
+    condition = await farm.condition(ConditionType.REPLICA_FAILURE)
+    assert condition is not None
+    assert why in condition.message
+    [view] = await farm.sim.views()
+    assert (view.desired, view.current, view.ready, view.observed_generation) == (5, 2, 2, view.generation)
 
 
 # --- a roll, counts, names -------------------------------------------------------------------------------------------
