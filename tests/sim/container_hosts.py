@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from skep.model.engine import Container, EngineEvent
@@ -21,6 +22,9 @@ ACTIVE = frozenset({"created", "running", "paused", "restarting"})
 
 LATE_S = 0.15
 """A real engine tells of a death before its lists show it; meanwhile it takes the container's network apart."""
+
+SHUFFLED_S = 3.0
+"""An event that comes late comes as late as this, after others that were told meanwhile."""
 
 BREATH_S = 12.0
 """A question that hangs is given up after 10 s, and the next is asked a second or two later: that a silent engine could
@@ -52,14 +56,16 @@ class AloneHost(Host):
     """behaviours: by image, those that are not there run on without end. refusal: what it refuses, and how.
 
     list_age_s: its lists are as old as this (semantics.md 5.4). late: those that died just now, as lists still show
-    them. events_lost: how likely an event is lost; streams break until `no_streams_until_s`. silences: from when to
-    when nobody reached it.
+    them. events_lost: how likely an event is lost, events_doubled: told once more later, events_shuffled: told only
+    later; streams break until `no_streams_until_s`. silences: from when to when nobody reached it.
     """
 
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
     refusal: Refusal = lambda act, name: None
     list_age_s: float = 0.0
     events_lost: float = 0.0
+    events_doubled: float = 0.0
+    events_shuffled: float = 0.0
     no_streams_until_s: float = 0.0
     past: list[tuple[float, tuple[Container, ...]]] = field(default_factory=list)
     silences: list[tuple[float, float]] = field(default_factory=list)
@@ -73,7 +79,15 @@ class AloneHost(Host):
             self._close(self.containers[id])
         self._remember()
         if not self.kernel.happens(self.events_lost):
-            super().emit(type, action, id, **attributes)
+            self._tell(partial(super().emit, type, action, id, **attributes))
+
+    def _tell(self, event: Callable[[], None]) -> None:
+        """W1: in its turn, or after others, or both."""
+        late = self.kernel.happens(self.events_shuffled)
+        if not late:
+            event()
+        if late or self.kernel.happens(self.events_doubled):
+            self.kernel.later(self.kernel.random.uniform(0.0, SHUFFLED_S), event)
 
     def _remember(self) -> None:
         self.past.append((self.kernel.now_s(), tuple(c.shown for c in self.containers.values())))
@@ -140,7 +154,8 @@ class AloneHost(Host):
     def calm(self) -> None:
         """It runs, and lies no more."""
         self.boot()
-        self.refusal, self.list_age_s, self.events_lost, self.no_streams_until_s = lambda act, name: None, 0.0, 0.0, 0.0
+        self.refusal, self.list_age_s, self.no_streams_until_s = lambda act, name: None, 0.0, 0.0
+        self.events_lost = self.events_doubled = self.events_shuffled = 0.0
 
     def cut(self, seconds: float) -> None:
         """Nobody reaches it for a while; what it runs runs on."""

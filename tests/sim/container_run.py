@@ -110,7 +110,7 @@ class ContainerScenario(Keeper):
 
     def _befalls(self) -> list[Befall]:
         containers = [self._kill, self._kill, self._kill, self._kill_all, self._lose, self._lose]
-        engines = [self._cut, self._cut, self._halt, self._sicken, self._cut_streams, self._lose_events, self._refuse]
+        engines = [self._cut, self._cut, self._halt, self._sicken, self._cut_streams, self._twist_events, self._refuse]
         images = [self._forget_image, self._stop_registry]
         people = [self._change, self._change, self._change, self._delete]
         controller = [self._crash, self._crash, self._doze] if self._restless else [self._grow_old] * 3
@@ -180,8 +180,11 @@ class ContainerScenario(Keeper):
         """Its lists come from a cache from now on, or no longer (semantics.md F9)."""
         self.rng.choice(self._hosts).list_age_s = self.rng.choice([0.0, 5.0, 30.0, 60.0])
 
-    async def _lose_events(self) -> None:
-        self.rng.choice(self._hosts).events_lost = self.rng.choice([0.0, 0.5, 1.0])
+    async def _twist_events(self) -> None:
+        """W1: dropped, duplicated and shuffled."""
+        host = self.rng.choice(self._hosts)
+        host.events_lost = self.rng.choice([0.0, 0.5, 1.0])
+        host.events_doubled, host.events_shuffled = self.rng.choice([0.0, 0.5]), self.rng.choice([0.0, 0.5, 1.0])
 
     async def _refuse(self) -> None:
         """For a while an engine's disk is full, or one act of it is refused."""

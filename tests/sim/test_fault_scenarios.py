@@ -296,6 +296,33 @@ def test_f8_deaths_that_no_event_tells_of_are_found_by_the_resync(seed: int, how
     farmed(body, engines=2, seed=seed)
 
 
+@seeds
+def test_w1_whatever_becomes_of_the_events_the_end_is_the_same(seed: int) -> None:
+    """All are told, or dropped, duplicated or shuffled, or some of each: the same is made, and the same is there."""
+
+    def ended(**twists: float) -> tuple[int, list[str]]:
+        async def body(farm: Farm) -> None:
+            await farm.up(6)
+            for host in farm.hosts:
+                for twist, chance in twists.items():
+                    setattr(host, twist, chance)
+            farm.kill(3)
+            await farm.right(60)
+            await farm.apply(9)
+            await farm.right(60)
+            farm.kill(2)
+            await farm.right(60)
+            await farm.apply(4, "web:2")
+            await farm.right(300)
+
+        done = farmed(body, engines=2, seed=seed)
+        return len(done.made_s()), sorted(c.shown.labels["skep.slot"] for _, c in done.containers())
+
+    told = ended()
+    assert ended(events_lost=1.0) == ended(events_doubled=1.0) == ended(events_shuffled=1.0) == told
+    assert ended(events_lost=0.3, events_doubled=0.5, events_shuffled=0.5) == told
+
+
 @pytest.mark.parametrize("age_s", [30.0, 60.0])
 @seeds
 def test_f9_lists_of_a_minute_ago_make_nothing_double_and_remove_nothing_that_serves(seed: int, age_s: float) -> None:
