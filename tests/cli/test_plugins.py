@@ -72,6 +72,37 @@ def test_programs_are_started_listed_and_stopped(folder: Path) -> None:
     assert not (folder / "group").exists()
 
 
+def test_a_program_gets_the_flags_behind_two_dashes(folder: Path, tmp_path: Path) -> None:
+    machines = tmp_path / "machines"
+    line = ("start", "instance-file", "--", "--dir", str(machines), "--log=5")
+    assert skep(folder, *line).out.startswith("started instance-file as process ")
+    (tmp_path / "spec.json").write_text('{"Properties":{}}')
+    provision = [sys.executable, "-m", "skep.cli.infrakit.main", "instance", "provision", str(tmp_path / "spec.json")]
+    subprocess.run([*provision, "--name", "instance-file"], env=_environ(folder), check=True, timeout=30)
+    assert len(list(machines.iterdir())) == 1
+    assert skep(folder, *line).out.endswith(", with the flags that it was started with\n")
+
+
+def test_a_program_with_a_verb_is_started(folder: Path, tmp_path: Path) -> None:
+    """`infrakit-manager os`: what follows the dashes need not begin with one."""
+    result = skep(folder, "start", "manager", "--", "--proxy-for-group", "group", "os", "--poll-interval", "1s")
+    assert (result.code, result.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("group", "flavor-vanilla", "--", "--log", "5"), "flags are those of one program"),
+        (("group", "--", "--name=other"), "--name is what is started"),
+        (("group", "--", "--nope"), "No such option"),
+    ],
+)
+def test_flags_that_can_not_be_passed_on_are_refused(folder: Path, words: tuple[str, ...], told: str) -> None:
+    result = skep(folder, "start", *words)
+    assert result.code == 1
+    assert told in result.err
+
+
 def test_a_program_that_ends_at_once_is_told_with_what_it_said(folder: Path) -> None:
     folder.mkdir()
     (folder / "group").write_text("no socket")

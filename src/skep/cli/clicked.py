@@ -101,9 +101,10 @@ class TableCommand(click.Command):
         super().__init__(
             row.path[-1],
             params=[_parameter(one) for one in row.parameters],
-            callback=lambda **values: (row, values),
+            callback=lambda **values: (row, {**values, **self._passed}),
             help=_help(row),
         )
+        self._passed: dict[str, Any] = {row.passes_on: ()} if row.passes_on else {}
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not self.row.settings:
@@ -111,6 +112,14 @@ class TableCommand(click.Command):
         from skep.cli.serve import flags  # noqa: PLC0415 - only those who serve need the settings
 
         return [*flags(), *super().get_params(ctx)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click drops `--` and takes what follows for more arguments."""
+        if self.row.passes_on and "--" in args:
+            at = args.index("--")
+            self._passed = {self.row.passes_on: tuple(args[at + 1 :])}
+            args = args[:at]
+        return super().parse_args(ctx, args)
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         try:

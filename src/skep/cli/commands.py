@@ -76,6 +76,7 @@ SINCE = Parameter(
     help="Only those after this. [default: 0]",
 )
 PLUGINS = Parameter("names", metavar="NAME…", many=True)
+PLUGINS_TO_START = Parameter("names", metavar="NAME… [-- FLAG…]", many=True)
 COUNT = Parameter("count", metavar="COUNT", convert=count)
 TO = Parameter("to", "--to", metavar="GENERATION", convert=count, help="To this one. [default: before the last change]")
 FILE = Parameter("file", metavar="FILE")
@@ -167,7 +168,7 @@ COMMANDS = (
     Command("cluster ls", "clusters:listed", PRINTS),
     Command("cluster describe", "clusters:described", Parameter("name", metavar="NAME", completes="cluster"), PRINTS),
     Command("plugin ls", "plugins:listed", PRINTS, client=False),
-    Command("plugin start", "plugins:started", PLUGINS, client=False),
+    Command("plugin start", "plugins:started", PLUGINS_TO_START, client=False, passes_on="flags"),
     Command("plugin stop", "plugins:stopped", PLUGINS, client=False),
     Command("certs ca", "certs:ca", FOLDER, CA_DAYS, FORCE, PRINTS, client=False),
     Command(

@@ -40,7 +40,8 @@ class Command:
     """A command: what it is called, what it takes, and where its function is (`module:name` in this package).
 
     fixed: what the function gets besides. client: it also gets a Client. settings: its flags are the server's settings.
-    failure_code: what every error of it ends with, where that is not 1, and 2 for wrong usage.
+    failure_code: what every error of it ends with, where that is not 1, and 2 for wrong usage. passes_on: the function
+    gets under this name what follows `--`, as it is written.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Command:
         client: bool = True,
         settings: bool = False,
         failure_code: int | None = None,
+        passes_on: str = "",
     ) -> None:
         self.path, self.function, self.fixed = tuple(path.split()), function, dict(fixed or {})
         self.parameters = (*parameters, *CONNECTION) if client else parameters
         self.client, self.settings, self.failure_code = client, settings, failure_code
+        self.passes_on = passes_on
 
     def load(self) -> Callable[..., int | None]:
         """The function; imported only now, for no command needs what the others do. It gives an exit code, or None."""

@@ -66,18 +66,23 @@ def plugins(found: Iterable[Plugin]) -> Table:
     return Table(("NAME", "STATE", "PID", "KINDS", "LISTEN", "DETAIL"), rows)
 
 
-def started(names: tuple[str, ...]) -> None:
+def started(names: tuple[str, ...], flags: tuple[str, ...]) -> None:
     """Start programs that are plugins, each in the background with a log of its own, and wait until they answer.
 
-    NAME is that of the socket: `infrakit-NAME` is run, and `infrakit-group-default` for `group`. Its settings come
-    from the environment. One that answers already is left as it is.
+    NAME is that of the socket: `infrakit-NAME` is run, and `infrakit-group-default` for `group`. It gets the flags
+    behind `--`, and this environment. One that answers already is left as it is.
 
     \b
-    Example:
+    Examples:
       skep plugin start group flavor-vanilla instance-file
+      skep plugin start flavor-swarm -- --host tcp://192.168.2.200:4243
     """
+    if flags and len(names) > 1:
+        raise Failure(f"flags are those of one program: start {', '.join(names)} one by one")
+    if any(flag.partition("=")[0] == "--name" for flag in flags):
+        raise Failure("--name is what is started: give it before the flags, as NAME")
     folder = plugins_folder()
-    begun = [_Start(folder, _checked(name)) for name in names]
+    begun = [_Start(folder, _checked(name), flags) for name in names]
     _all([one.wait for one in begun])
 
 
@@ -115,8 +120,8 @@ def _checked(name: str) -> str:
 class _Start:
     """A program that was begun, unless its plugin answers already."""
 
-    def __init__(self, folder: str, name: str) -> None:
-        self._folder, self._name = folder, name
+    def __init__(self, folder: str, name: str, flags: tuple[str, ...]) -> None:
+        self._folder, self._name, self._flags = folder, name, flags
         self._log = os.path.join(folder, LOGS, f"{name}.log")
         self._before = self._answering()
         self._from, self._pid, self._fault = 0, 0, ""
@@ -143,7 +148,7 @@ class _Start:
                 (os.POSIX_SPAWN_DUP2, log, 1),
                 (os.POSIX_SPAWN_DUP2, log, 2),
             )
-            words = [program, "--name", self._name]
+            words = [program, "--name", self._name, *self._flags]
             self._pid = os.posix_spawn(program, words, os.environ, file_actions=actions, setsid=True)
         finally:
             os.close(log)
@@ -153,7 +158,8 @@ class _Start:
         if self._fault:
             raise Failure(self._fault)
         if self._before is not None:
-            return f"{self._name} answers already, as process {self._before.pid}"
+            kept = ", with the flags that it was started with" if self._flags else ""
+            return f"{self._name} answers already, as process {self._before.pid}{kept}"
         end_s = time.monotonic() + START_S
         while self._answering() is None:
             if os.waitpid(self._pid, os.WNOHANG)[0]:

@@ -24,7 +24,8 @@ def read(arguments: list[str]) -> tuple[Command, dict[str, Any]] | None:
     if command is None or command.settings:
         return None
     try:
-        return command, _values(command.parameters, arguments[len(command.path) :])
+        passed: dict[str, Any] = {command.passes_on: ()} if command.passes_on else {}
+        return command, {**_values(command.parameters, arguments[len(command.path) :]), **passed}
     except (_UnusualError, ValueError):
         return None
 
