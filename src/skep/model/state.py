@@ -97,8 +97,8 @@ class Observed:
     lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
     why: what is wrong with those that are silent, in words; empty where that is not known.
-    """
     beside: what bears the key's name, runs and is nobody's, and what to do about it, in words; empty where nothing does.
+    """
 
     members: tuple[Member, ...] = ()
     silent: frozenset[str] = frozenset()
@@ -106,8 +106,8 @@ class Observed:
     lost: frozenset[str] = frozenset()
     partitioned: bool = False
     why: str = ""
-
     beside: str = ""
+
     @property
     def complete(self) -> bool:
         return not self.silent
@@ -308,11 +308,11 @@ class ConditionType(StrEnum):
     ROLLED_BACK = "RolledBack"
     """A roll failed, and skep went back; as long as nobody asks for anything else (W47)."""
     UNREACHABLE = "Unreachable"
+    UNOWNED = "Unowned"
+    """Something bears the key's name, runs beside it and is nobody's (W21)."""
     COMPLETE = "Complete"
     """Of jobs, in place of Available: all have ended as they should."""
 
-    UNOWNED = "Unowned"
-    """Something bears the key's name, runs beside it and is nobody's (W21)."""
 
 @dataclass(frozen=True, slots=True)
 class Condition:
