@@ -17,6 +17,7 @@ _WORDS = {
     408: "The request did not come in time",
     409: "Refused, or changed meanwhile",
     413: "Larger than 4 MiB",
+    415: "The body is not called JSON by its Content-Type",
     422: "Every fault of the input at once",
     431: "More than 64 KiB of headers",
     500: "A bug, with the ID of its log entry",

@@ -97,7 +97,7 @@ def _document_router(app: FastAPI) -> APIRouter:
 
 
 def _files_router(front: Front, reading: Reading) -> APIRouter:
-    router = APIRouter(tags=["specs"], route_class=StrictRoute, responses=EVERYWHERE | problems(409, 502))
+    router = APIRouter(tags=["specs"], route_class=StrictRoute, responses=EVERYWHERE | problems(409, 415, 502))
 
     @router.post("/apply", response_model=answers(ChangeView), operation_id="apply")
     async def apply(body: ApplyBody, request: Request) -> tuple[ChangeView, ...]:
@@ -179,7 +179,7 @@ def _reading_router(front: Front, kind: Kind, listing: Listing) -> APIRouter:
 
 def _changing_router(front: Front, kind: Kind) -> APIRouter:
     router = APIRouter(route_class=StrictRoute, responses=EVERYWHERE | problems(404, 409, 502))
-    change = answer(ChangeView)
+    change, with_body = answer(ChangeView), problems(415)
 
     @router.delete("/{name}", response_model=answers(ChangeView), operation_id=f"remove_{kind}")
     async def remove(
@@ -188,11 +188,11 @@ def _changing_router(front: Front, kind: Kind) -> APIRouter:
         """With cascade, also what needs it; with orphan, without its members, which stay as they are. Not both."""
         return await Removal(who(request), cascade, orphan, why).of_key(front, Key(kind, name))
 
-    @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}")
+    @router.post("/{name}/scale", response_model=change, operation_id=f"scale_{kind}", responses=with_body)
     async def scale(name: str, body: ScaleBody, request: Request) -> ChangeView:
         return await front.scale(Key(kind, name), body.count, who(request), body.why)
 
-    @router.post("/{name}/rollback", response_model=change, operation_id=f"rollback_{kind}")
+    @router.post("/{name}/rollback", response_model=change, operation_id=f"rollback_{kind}", responses=with_body)
     async def rollback(name: str, body: RollbackBody, request: Request) -> ChangeView:
         return await front.rollback(Key(kind, name), body.to, who(request), body.why)
 

@@ -51,6 +51,10 @@ HTTP_PROBLEMS = {
     404: ("NotFound", "there is no such path in this API: see /v1/openapi.json"),
     405: ("MethodNotAllowed", "this path does not take that method: see /v1/openapi.json"),
     413: ("TooLarge", "the request is larger than 4 MiB: send fewer files at once"),
+    415: (
+        "ContentType",
+        "a body needs the header Content-Type: application/json; curl -d calls it a form unless -H says otherwise",
+    ),
     503: ("Unavailable", "too many large requests at once: try again in a moment"),
 }
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from email.message import Message
 from typing import Any, NoReturn
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 OBJECTS_MAX = 10_000
@@ -64,13 +65,28 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON body is read by `strict_json`."""
+    """A route whose JSON body is read by `strict_json`, and only if it is called JSON: 415.
+
+    A web page may have a browser send any body under any other name, or none, without asking us first (CORS, simple
+    requests). Over TLS that could be a browser with a client's certificate, and nothing else would keep the page out.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own handler, with our reading."""
         handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
 
-        async def strict(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+        async def strict(plain: Request) -> Response:
+            request = _StrictRequest(plain.scope, plain.receive)
+            if self.body_field and not _is_json(request.headers.get("content-type", "")) and await request.body():
+                raise HTTPException(415)
+            return await handle(request)
 
         return strict
+
+
+def _is_json(content_type: str) -> bool:
+    """As FastAPI reads it, which would take what else comes for a text."""
+    message = Message()
+    message["content-type"] = content_type
+    kind, _, name = message.get_content_type().partition("/")
+    return kind == "application" and (name == "json" or name.endswith("+json"))
