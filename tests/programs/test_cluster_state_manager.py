@@ -1,6 +1,5 @@
 """`swarm-cluster-state-manager` as a process: the document's flags, commands and log lines (semantics.md W53)."""
 
-import asyncio
 import json
 import os
 import re
@@ -10,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from skep.adapters.docker import DockerEngine
-from skep.adapters.node_image import EXAMPLE_IMAGE, build_example_image
 from skep.model.cluster import TlsFiles
 from skep.model.errors import InvalidError
 from skep.programs.cluster_state_manager import Flags, settings_of
@@ -27,7 +24,6 @@ from skep.server.reference_log import reference_words
 from tests.adapters.certified import server, with_ca
 from tests.e2e.waiting import eventually
 from tests.engines.certificates import Authority
-from tests.engines.host import HostEngine, host_engine
 
 PROGRAM = (sys.executable, "-m", "skep.programs.cluster_state_manager")
 WITHIN_S = 60
@@ -82,14 +78,14 @@ def free_address() -> str:
 
 
 @contextmanager
-def managing(files: TlsFiles, manager: str, dash: str = "--") -> Iterator[Manager]:
-    """Runs in a folder with a short path, for the socket in it."""
+def managing(files: TlsFiles, manager: str, dash: str = "--", more: Sequence[str] = ()) -> Iterator[Manager]:
+    """Runs in a folder with a short path, for the socket in it. `more` are flags as they are written."""
     with tempfile.TemporaryDirectory(prefix="m", dir="/tmp") as folder:
         home, address = Path(folder), free_address()
         flags = {"addr": address, "swarm-manager": manager}
         flags |= {"tlscacert": files.ca, "tlscert": files.cert, "tlskey": files.key}
         with (home / "log").open("wb") as log:
-            words = [*PROGRAM, *(f"{dash}{name}={value}" for name, value in flags.items())]
+            words = [*PROGRAM, *(f"{dash}{name}={value}" for name, value in flags.items()), *more]
             process = subprocess.Popen(words, env=environment(home), stdout=log, stderr=log)
         running = Manager(home, files, address, process)
         try:
@@ -300,92 +296,3 @@ def test_a_password_in_the_managers_url_is_not_shown() -> None:
 )
 def test_the_log_speaks_the_documents_words(line: dict[str, object], words: str) -> None:
     assert reference_words(None, "info", dict(line))["event"] == words
-
-
-# --- on a real engine ------------------------------------------------------------------------------------------------
-
-
-async def _example(engine: HostEngine) -> None:
-    client = DockerEngine(engine.endpoint)
-    try:
-        await build_example_image(client)
-    finally:
-        await client.close()
-
-
-@pytest.fixture(scope="module")
-def engine(authority: Authority) -> Iterator[tuple[HostEngine, str]]:
-    """One that takes clients with certificates alone, and its URL."""
-    own = authority.issue("engine", "127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        options = ["-H", "fd://", "--tlsverify", "--tlscacert", own.ca, "--tlscert", own.cert, "--tlskey", own.key]
-        with host_engine(options, listener) as made:
-            asyncio.run(_example(made))
-            yield made, f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-
-
-def ids(engine: HostEngine, name: str, *options: str) -> list[str]:
-    """As the document lists them."""
-    return engine.docker("ps", "-f", f"label=swarm.cluster.state={name}", "-q", "--no-trunc", *options).split()
-
-
-@pytest.mark.docker
-def test_the_document_on_an_engine_over_tls(engine: tuple[HostEngine, str], files: TlsFiles) -> None:
-    """Submit, status, the label, what is removed by hand comes back, a smaller Count, Count 0, DELETE, and the log."""
-    host, url = engine
-    with managing(files, url) as manager:
-
-        def current() -> object:
-            return [(one["DesiredCount"], one["CurrentCount"]) for one in manager.status()]
-
-        assert manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=5)["change"] == "created"
-        eventually(current, [(5, 5)])
-        first = ids(host, "nginx")
-        expected = ["Starting Swarm cluster state manager...", "updating nginx cluster state"]
-        expected += ["creating 5 nginx containers", *sorted(f"created nginx container: {id}" for id in first)]
-        eventually(_in_blocks(manager), expected)
-
-        host.docker("rm", "-f", *first[:2])
-        eventually(lambda: len(ids(host, "nginx")), 5)
-        eventually(current, [(5, 5)])
-        again = sorted(f"created nginx container: {id}" for id in set(ids(host, "nginx")) - set(first))
-        assert len(again) == 2
-        assert set(again) <= set(manager.lines())
-
-        assert manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=3)["change"] == "configured"
-        eventually(current, [(3, 3)])
-        eventually(lambda: len(ids(host, "nginx", "-a")), 3)
-        told = manager.lines()
-        after = told[told.index("removing 2 nginx containers") :]
-        assert [line.rpartition(" ")[0] for line in after[1:]] == ["removed nginx container:"] * 2
-        assert all(re.fullmatch("[0-9a-f]{64}", line.rpartition(" ")[2]) for line in after[1:])
-
-        manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=0)
-        eventually(current, [(0, 0)])
-        eventually(lambda: ids(host, "nginx", "-a"), [])
-        manager.curl("/v1/workloads/nginx", "-X", "DELETE")
-        eventually(manager.status, [])
-
-
-def _in_blocks(manager: Manager) -> Callable[[], list[str]]:
-    """The lines as they came, but those of containers made side by side in the order of their IDs."""
-
-    def lines() -> list[str]:
-        told = manager.lines()
-        made = sorted(line for line in told if line.startswith("created "))
-        return [*(line for line in told if not line.startswith("created ")), *made]
-
-    return lines
-
-
-@pytest.mark.docker
-def test_a_certificate_that_the_engine_does_not_take_is_told_and_the_server_stays(
-    engine: tuple[HostEngine, str], tmp_path: Path
-) -> None:
-    _, url = engine
-    theirs = Authority(tmp_path / "theirs").issue("machine", "127.0.0.1")
-    with managing(theirs, url) as manager:
-        manager.submit(Name="nginx", Image=EXAMPLE_IMAGE, Count=1)
-        clusters = manager.curl("/v1/clusters").stdout
-        assert '"state":"answering"' not in clusters
-        assert manager.status() == [{"Name": "nginx", "Image": EXAMPLE_IMAGE, "DesiredCount": 1, "CurrentCount": 0}]
