@@ -90,6 +90,26 @@ async def test_a_certificate_of_nobody_whom_this_host_trusts(ours: Authority) ->
     assert told.startswith("its certificate is not signed by a CA that this host trusts")
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_file_of_two_cas_believes_both(ours: Authority, theirs: Authority, reverse: bool) -> None:
+    """For the time in which one takes the place of the other."""
+    both = both_of(ours, theirs, reverse)
+    files = replace(ours.issue("client", "ann"), ca=str(both))
+    for authority in (ours, theirs):
+        server = authority.server("127.0.0.1")
+        server.load_verify_locations(ours.ca)
+        async with serving_tcp(answer, server) as port:
+            assert await said(f"tcp://127.0.0.1:{port}", files) == ""
+
+
+def both_of(ours: Authority, theirs: Authority, reverse: bool) -> Path:
+    """A file beside the first one's."""
+    found = [ours.ca.read_text(), theirs.ca.read_text()]
+    made = ours.ca.with_name("both.pem")
+    made.write_text("".join(reversed(found) if reverse else found))
+    return made
+
+
 async def test_only_who_says_so_looks_at_no_certificate(ours: Authority, theirs: Authority) -> None:
     async with serving_tcp(answer, ours.server("other.example.com")) as port:
         files = replace(ours.issue("client", "ann"), ca="", verify=False)

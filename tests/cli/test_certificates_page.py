@@ -20,6 +20,8 @@ from tests.engines.host import host_engine
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "certificates.md").read_text()
 BLOCKS = re.findall(r"^```sh ?(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 """Where each is run (empty for here, else with a server or as its user), and its commands."""
+BOTH, RENEWED, NEW = (script for _, script in BLOCKS[8:11])
+"""The three steps from one CA to the next."""
 NAMES = "".join(BLOCKS[0][1].splitlines(keepends=True)[:2])
 """The page's first lines: where all of it lies."""
 
@@ -68,7 +70,7 @@ def running(home: Path, script: str) -> Iterator[None]:
 
 
 def test_every_block_is_run_somewhere() -> None:
-    assert [where for where, _ in BLOCKS] == ["", "engine", "client", "", "serve", "user", "", "", "", ""]
+    assert [where for where, _ in BLOCKS] == ["", "engine", "client", "", "serve", "user", *[""] * 6]
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
 
@@ -117,6 +119,32 @@ async def test_skep_takes_them_as_printed_and_renewed_ones_without_a_restart(hom
         assert await answer() == "[]"
 
 
+async def test_while_both_cas_are_trusted_nobody_is_refused_with_old_or_with_new_files(home: Path) -> None:
+    """`early` got none of the new files, `late` nothing but the ca.pem with both."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    serve, user = (dict(BLOCKS)[where].replace("2476", port) for where in ("serve", "user"))
+
+    async def refused(files: str) -> bool:
+        return attempt(home, f"{NAMES}\n{user.replace('$certs/dashboard', files)}").stdout.strip() != "[]"
+
+    async def certificate() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", int(port)))
+
+    run(home, f"{BLOCKS[0][1]}\ncp -r $certs/dashboard ~/early")
+    with running(home, f"{NAMES}\nexec {serve}"):
+        await until(lambda: refused("~/early"), False)
+        run(home, f"{NAMES}\n{BOTH}\ncp -r $certs/dashboard ~/late")
+        assert [await refused(files) for files in ("~/early", "~/late")] == [False, False]
+        run(home, f"{NAMES}\n{RENEWED}")
+        renewed = (home / ".local/state/skep/certs/node-1/cert.pem").read_text()
+        await until(certificate, renewed)
+        assert [await refused(files) for files in ("~/early", "~/late", "$certs/dashboard")] == [True, False, False]
+        run(home, f"{NAMES}\n{NEW}")
+        await until(lambda: refused("~/late"), True)
+        assert not await refused("$certs/dashboard")
+
+
 @pytest.mark.docker
 def test_an_engine_takes_them_as_printed(home: Path) -> None:
     begin, engine, client = (BLOCKS[number][1] for number in range(3))
@@ -137,3 +165,15 @@ def test_an_engine_takes_them_as_printed(home: Path) -> None:
             assert told.returncode != 0
             assert "Server:" not in told.stdout
             assert "OK" not in told.stdout
+
+
+@pytest.mark.docker
+def test_an_engine_that_trusts_both_cas_takes_old_and_new_certificates(home: Path) -> None:
+    """And docker's client, which trusts both, takes the engine's old one: it was not restarted since."""
+    begin, engine, client = (BLOCKS[number][1] for number in range(3))
+    words = shlex.split(run(home, f"{begin}\n{BOTH}\nprintf '%q ' {engine}").splitlines()[-1])
+    with host_engine(words[3:]) as host:
+        enter = f"nsenter --net --target={host.pid} bash -ec"
+        for _ in range(2):
+            assert "Server:" in run(home, f"{enter} {shlex.quote(f'{NAMES}{client}')}")
+            assert "renewed node-1 in" in run(home, f"{NAMES}\n{RENEWED}")

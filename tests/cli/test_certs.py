@@ -108,6 +108,19 @@ def test_what_is_there_stays(folder: Path) -> None:
     assert content(folder).keys() == before.keys()
 
 
+def test_whoever_wants_to_renew_the_ca_is_told_what_makes_a_new_one(folder: Path) -> None:
+    skep(folder, "ca")
+    skep(folder, "client", "ann")
+    before = content(folder)
+    told = skep(folder, "renew", "ann", "ca")
+    assert (told.code, told.out) == (1, "")
+    assert told.err == (
+        "skep: a CA is not renewed: `skep certs ca --force` makes a new one in its place, and then `skep certs renew` "
+        "renews all that the old one signed\n"
+    )
+    assert content(folder) == before
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -128,6 +128,11 @@ class CertificateFolder:
         `days` 0: for as many as each was made for. Nothing is changed where one of them can't be renewed.
         """
         authority = self._authority()
+        if "ca" in names:
+            raise RefusedError(
+                "a CA is not renewed: `skep certs ca --force` makes a new one in its place, and then `skep certs "
+                "renew` renews all that the old one signed"
+            )
         faults: list[Fault] = []
         pairs = {}
         for name in dict.fromkeys(names or self.names()):
