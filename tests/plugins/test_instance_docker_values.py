@@ -254,3 +254,12 @@ def test_later_tags_lie_where_the_machine_cant_write(tmp_path: Path) -> None:
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RejectedError, match="107 bytes"):
         Folder.of(tmp_path / ("x" * 100), "skep-me-0123456789ab")
+
+
+@pytest.mark.parametrize("name", ["Config", "config"])
+def test_over_the_wire_a_group_that_means_any_container_is_refused(name: str) -> None:
+    """infrakit-compat.md 5.4: of the plugin of this name that InfraKit had, it would silently get other machines."""
+    properties = RawJson(json.dumps({name: {"Image": "nginx"}, "HostConfig": {}}).encode())
+    with pytest.raises(InvalidError, match=r"^Config: a machine is a container with an engine of its own here"):
+        wanted(properties, "skep", lenient=True)
+    assert wanted(RawJson(b'{"Config":null,"HostConfig":{},"Memory":"1GiB"}'), "skep", lenient=True).memory == 1024**3

@@ -6,11 +6,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from skep.model.json import RawJson
+from skep.model.errors import Fault, InvalidError
+from skep.model.json import NULL, RawJson
 from skep.specs.properties import ByteSize, Properties, read
+from skep.wire.go_decode import GoDecodeError, fields
 
 MEMORY_MIN_BYTES = 128 * 1024**2
 """The machine's own engine and containerd take some 100 MiB."""
+
+_NO_CONTAINERS = "a machine is a container with an engine of its own here, and no container of your choice:"
 
 
 def _subnet(text: str) -> str:
@@ -63,8 +67,21 @@ class Wanted:
     cpus: float
 
 
+def _refuse_infrakits(properties: RawJson) -> None:
+    """InfraKit's own plugin of this name makes the very container that `Config` tells of, which it requires
+    (infrakit-compat.md 5.4). InvalidError for that: its groups would silently get machines of another kind."""
+    try:
+        given = fields(properties, ("Config",)).get("Config", NULL)
+    except GoDecodeError:
+        return  # `read` says better what is wrong
+    if given != NULL:
+        raise InvalidError([Fault(f"{_NO_CONTAINERS} give Image, Network, Memory and Cpus", "Config")])
+
+
 def wanted(properties: RawJson, default_network: str, *, lenient: bool = False) -> Wanted:
-    """InvalidError lists every fault. `lenient` ignores unknown fields."""
+    """InvalidError lists every fault. `lenient` ignores unknown fields, if none of them asks for other machines."""
+    if lenient:
+        _refuse_infrakits(properties)
     parsed = read(properties, _Docker, lenient=lenient)
     subnet = IPv4Network(parsed.network.subnet) if parsed.network.subnet else None
     network = WantedNetwork(parsed.network.name or default_network, subnet)
