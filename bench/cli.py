@@ -30,18 +30,20 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("status",),
     ("status", "-o", "json"),
     ("status", "-o", "yaml"),
+    ("status", "-ojson"),
     ("group", "ls"),
     ("workload", "describe", "web"),
     ("workload", "inspect", "web"),
     ("workload", "scale", "web", "3"),
     ("workload", "submit", "web.json"),
     ("apply", "-f", "web.json"),
+    ("apply", "--file=web.json"),
     ("events",),
     ("logs", "web"),
     ("cluster", "ls"),
     ("version",),
 )
-"""None of them waits."""
+"""All of them ask the server, and none waits."""
 REQUEST = b"GET /v1/status HTTP/1.1\r\nHost: skep\r\nConnection: close\r\n\r\n"
 
 

@@ -48,16 +48,32 @@ def _values(parameters: tuple[Parameter, ...], words: list[str]) -> dict[str, An
         if word[:1] != "-" or word == "-":
             texts.append(word)
             continue
-        option = _option(flags, word)
+        flag, attached = _apart(word)
+        option = _option(flags, flag)
         if option.switch:
-            given[option.name] = True
+            given[option.name] = _set(attached)
             continue
-        value = _value(option, next(rest, ""))
+        value = _value(option, next(rest, "") if attached is None else attached)
         given[option.name] = (*given[option.name], value) if option.many else value
     _place([one for one in parameters if not one.flags], texts, given)
     if any(one.required and given[one.name] in {None, ()} for one in parameters):
         raise _UnusualError
     return given
+
+
+def _apart(word: str) -> tuple[str, str | None]:
+    """The flag, and its value where that is written with it: `--file=x`, `-fx`."""
+    if word[:2] == "--":
+        flag, equals, value = word.partition("=")
+        return flag, value if equals else None
+    return word[:2], word[2:] or None
+
+
+def _set(attached: str | None) -> bool:
+    """A switch takes no value; several in one word are Click's to read."""
+    if attached is not None:
+        raise _UnusualError
+    return True
 
 
 def _option(flags: dict[str, Parameter], word: str) -> Parameter:
