@@ -19,7 +19,7 @@ from skep.model.json import NULL, RawJson
 from skep.model.machine import CommittedGroup
 from tests.conditions import until
 from tests.fakes.foreign import tagged
-from tests.infrakit.site import Site, group, simulated
+from tests.infrakit.site import Site, simulated
 
 GOOD = {
     "Allocation": {"Size": 1},
@@ -113,12 +113,36 @@ def test_names_of_fields_match_in_any_case_and_unknown_ones_are_passed_over() ->
     simulated(body)
 
 
-def test_what_skep_can_not_keep_is_told_with_its_place() -> None:
+@pytest.mark.parametrize(
+    ("id", "allocation", "told"),
+    [
+        ("prod/web", {"Size": 1}, "ID: must have only letters"),
+        ("a b", {"Size": 1}, "ID: must have only letters"),
+        ("é", {"Size": 1}, "ID: must have only letters"),
+        ("g" * 64, {"Size": 1}, "ID: must have at most 63 characters"),
+        ("g" * 63, {"Size": 1}, ""),
+        ("g", {"LogicalIDs": ["a", "a"]}, "Properties.Allocation.LogicalIDs[1]: is the same"),
+        *(
+            ("g", {"LogicalIDs": [name]}, "Properties.Allocation.LogicalIDs[0]: must be an address or a host name")
+            for name in ("a b", "vol/1", "ä", "-a", "a" * 254)
+        ),
+        ("g", {"LogicalIDs": ["192.168.2.200", "fe80:1", "db_1", "a" * 253]}, ""),
+        ("g", {"Size": 10_001}, "Properties.Allocation.Size: must be at most 10000"),
+        ("g", {"Size": 10_000}, ""),
+    ],
+)
+def test_what_skep_can_not_keep_is_told_with_its_place(id: str, allocation: object, told: str) -> None:
+    """The limits in docs/infrakit.md, which InfraKit did not have."""
+
     async def body(site: Site) -> None:
-        with pytest.raises(InvalidError, match=r"^Properties.Allocation.LogicalIDs\[1\]: is the same"):
-            await site.commit(["a", "a"])
-        with pytest.raises(InvalidError, match=r"^ID: must have only letters"):
-            await site.groups.commit(CommittedGroup("a b", group(1).properties), pretend=False)
+        asked = CommittedGroup(id, changed(Allocation=allocation))
+        if not told:
+            await site.groups.commit(asked, pretend=True)
+            return
+        with pytest.raises(InvalidError) as caught:
+            await site.groups.commit(asked, pretend=False)
+        assert str(caught.value).startswith(told)
+        assert await site.groups.inspect() == []
 
     simulated(body)
 
