@@ -8,6 +8,7 @@ from skep.control.documents import decode_record, encode_record
 from skep.control.ledger import Outcome, Sight, forgive, settle
 from skep.model.errors import NoImageError, RejectedError, UnavailableError
 from skep.model.plan import ActionKind
+from skep.model.setbacks import Setbacks
 from skep.model.state import Desired, Entry, Failure, Ledger, Life, Limits, Member, Record
 from skep.planning.backoff import RESTART_CAP_S
 from tests.control.values import act, creation, member, sight
@@ -312,3 +313,63 @@ def test_an_end_is_counted_although_the_clock_of_its_engine_is_behind() -> None:
     now = dead("1", id="now", created_s=10.0, sick_s=0.0, source="b")
     settled = after(books(failures=(ends("1", 3, counted="before"),)), look(before, now))
     assert [(f.count, f.counted) for f in settled.failures] == [(4, "now")]
+
+
+# --- W34: where they failed ------------------------------------------------------------------------------------------
+
+
+START_OF_1 = act(START, "m1", slot="1", source="a")
+CREATED = there("1", life=Life.STOPPED, healthy=False)
+
+
+@pytest.mark.parametrize(
+    ("what", "before", "seen", "counted"),
+    [
+        ("one ended", books(), look(dead("1")), ["a"]),
+        ("one on each ended", books(), look(dead("1"), dead("2", source="b")), ["a", "b"]),
+        ("an end was counted before", books(failures=(ends("1"),)), look(dead("1")), []),
+        ("it was made for an older spec", books(), look(replace(dead("1"), fingerprint="f0")), []),
+        ("we were removing it", books(act(ActionKind.DRAIN, "d1")), look(dead("1")), []),
+        ("a job ended well", books(), look(dead("1", completed=1), desired=replace(WEB, once=True)), []),
+        ("it is no place any more", books(), look(dead("1", source="z")), []),
+        ("a start was refused", books(START_OF_1), look(CREATED, outcomes=(Outcome("r1", 99.0, REFUSED),)), ["a"]),
+        ("a start got no answer", books(START_OF_1), look(CREATED, outcomes=(Outcome("r1", 99.0, SILENT),)), []),
+        ("a creation was refused", books(made("1")), look(outcomes=(Outcome("r1", 99.0, REFUSED),)), ["a"]),
+        ("a creation got no answer (W26)", books(made("1")), look(outcomes=(Outcome("r1", 99.0, SILENT),)), []),
+        ("its image can't be had (W32)", books(made("1")), look(outcomes=(Outcome("r1", 99.0, NO_IMAGE),)), []),
+        ("a creation went well", books(made("1")), look(there("1"), outcomes=(Outcome("r1", 99.0),)), []),
+        ("its key is removed", books(), look(dead("1"), desired=replace(WEB, removed=True)), []),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_w34_what_is_held_against_a_source(what: str, before: Ledger, seen: Sight, counted: list[str]) -> None:
+    settled = after(before, seen)
+    assert settled.setbacks == tuple(Setbacks(source, (NOW_S,)) for source in counted)
+    assert after(settled, replace(seen, outcomes={}), NOW_S + 1).setbacks == settled.setbacks
+
+
+def test_w34_the_last_five_are_remembered_and_nothing_that_is_older_than_five_minutes() -> None:
+    known = replace(books(), setbacks=(Setbacks("a", (1.0, 2.0, 3.0, 4.0, 5.0)), Setbacks("b", (-199.6, -199.5))))
+    seen = after(known, look(dead("1")))
+    assert seen.setbacks == (Setbacks("a", (2.0, 3.0, 4.0, 5.0, NOW_S)),)
+    assert after(known, look(), NOW_S - 1).setbacks == known.setbacks
+
+
+def test_w34_a_new_generation_has_failed_nowhere() -> None:
+    """F5: what is wrong there may be mended by it, and the same ends are not counted again."""
+    ended = after(books(), look(dead("1")))
+    assert after(forgive(ended), look(dead("1"))).setbacks == ()
+
+
+def test_w34_no_more_sources_are_remembered_than_a_record_holds() -> None:
+    many = tuple(f"e{n}" for n in range(600))
+    known = tuple(Setbacks(source, (float(n) / 10,)) for n, source in enumerate(many))
+    kept = after(replace(books(), setbacks=known), look(desired=replace(WEB, sources=many))).setbacks
+    assert kept == known[:99:-1]
+
+
+def test_w34_a_source_on_which_members_fail_is_no_better_for_a_creation_that_is_never_answered() -> None:
+    known = replace(
+        books(made("1"), failures=(FIVE_TRIES,)), setbacks=(Setbacks("b", (96.0, 97.0, 98.0, 99.0, 100.0)),)
+    )
+    assert len(after(known, look()).entries) == 1

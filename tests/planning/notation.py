@@ -10,7 +10,8 @@ runs, is healthy and current.
 
 A ledger is `create [slot] [@source] #r`, `drain id`, `start id`, … for what is under way,
 `failed KIND SUBJECT TIMES RETRY_S [COUNTED]` for what was refused or has ended, `failed pull SOURCE TIMES RETRY_S` for
-an image that could not be had, `streak N`, and `progress UPDATED OUTDATED AVAILABLE SINCE_S [complete]`.
+an image that could not be had, `setbacks SOURCE AT_S …` for a source on which members failed then, `streak N`, and
+`progress UPDATED OUTDATED AVAILABLE SINCE_S [complete]`.
 An action is `drain m1 Surplus`, `create Missing`, `create a Missing`, `create 3 Missing @a`.
 What is silent is a list of sources, `health` or `everything`; `lost:a`, `unlisted:a` and `partitioned` say more.
 """
@@ -18,6 +19,7 @@ What is silent is a list of sources, `health` or `everything`; `lost:a`, `unlist
 import re
 
 from skep.model.plan import Action, ActionKind, Reason
+from skep.model.setbacks import Setbacks
 from skep.model.spec import Key, Kind
 from skep.model.state import (
     EVERYTHING,
@@ -94,10 +96,11 @@ def ledger(text: str, applied: str = "") -> Ledger:
     """Lines separated by commas."""
     lines = [line.split() for line in text.split(",") if line.strip()]
     failures = tuple(_failure(words[1:]) for words in lines if words[0] == "failed")
-    entries = tuple(_entry(words) for words in lines if words[0] not in ("failed", "streak", "progress"))
+    entries = tuple(_entry(words) for words in lines if words[0] not in ("failed", "streak", "progress", "setbacks"))
+    setbacks = tuple(Setbacks(words[1], tuple(map(float, words[2:]))) for words in lines if words[0] == "setbacks")
     progress = next((_progress(words[1:]) for words in lines if words[0] == "progress"), None)
     streak = next((int(words[1]) for words in lines if words[0] == "streak"), 0)
-    return Ledger(entries, failures, applied, streak, progress=progress)
+    return Ledger(entries, failures, applied, streak, progress=progress, setbacks=setbacks)
 
 
 def _progress(words: list[str]) -> Progress:

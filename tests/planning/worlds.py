@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from skep.model.plan import ActionKind, Reason
+from skep.model.setbacks import Setbacks
 from skep.model.spec import Key, Kind
 from skep.model.state import (
     EVERYTHING,
@@ -209,12 +210,21 @@ def numbered_ledgers(draw: st.DrawFn, desired: Desired, there: tuple[Member, ...
     subjects += [(n, ActionKind.START, f"m{i}") for i, n in enumerate(NUMBERS) for _ in range(2)]
     subjects += [(m.id, kind, "") for m in there for kind in (ActionKind.DRAIN, ActionKind.STOP, ActionKind.START)]
     failures = draw(st.lists(_numbered_failure(subjects), max_size=4, unique_by=lambda f: (f.subject, f.kind)))
-    return Ledger(tuple(entries), tuple(failures), streak=draw(st.sampled_from([0, 1, 2, 3, 7, 15, 15, 20])))
+    streak = draw(st.sampled_from([0, 1, 2, 3, 7, 15, 15, 20]))
+    return Ledger(tuple(entries), tuple(failures), streak=streak, setbacks=draw(_setbacks()))
 
 
 def _coming(request: str, slot: str | None, source: str, desired: Desired) -> Entry:
     fingerprint, replace_sha = desired.fingerprint, desired.replace_sha
     return Entry(request, ActionKind.CREATE, Reason.MISSING, 1, slot, "", fingerprint, replace_sha, source=source)
+
+
+@st.composite
+def _setbacks(draw: st.DrawFn) -> tuple[Setbacks, ...]:
+    """Those of five are in the way, or not any more (W34)."""
+    bad = draw(st.sampled_from([(), (), SOURCES[:1], SOURCES[1:], SOURCES]))
+    times = st.sampled_from([(NOW_S - 1,), (NOW_S - 1,) * 5, (NOW_S - 300, *(NOW_S - 1,) * 4)])
+    return tuple(Setbacks(source, draw(times)) for source in bad)
 
 
 @st.composite

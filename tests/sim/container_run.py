@@ -279,10 +279,10 @@ class ContainerScenario(Keeper):
         return "; ".join(str(f) for ledger in ledgers for f in ledger.failures if f.count)
 
     async def _records(self) -> Mapping[str, object]:
-        """What they say, but for deaths that are forgotten in time."""
+        """What they say, but for what failed, which is forgotten in time."""
         stored = await self.sim.store.list("record/")
         records = {v.key: decode(Record, v.value) for v in stored}
-        return {key: replace(r, ledger=replace(r.ledger, failures=())) for key, r in records.items()}
+        return {key: replace(r, ledger=replace(r.ledger, failures=(), setbacks=())) for key, r in records.items()}
 
 
 def count_of(document: Document) -> int:

@@ -18,6 +18,7 @@ ORDER = (
     "quorum",
     "census",
     "pace",
+    "setbacks",
     "placement",
     "restarts",
     "managers",

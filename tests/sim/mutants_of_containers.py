@@ -55,6 +55,22 @@ OF_CONTAINERS = (
         "one that refused is asked first", "placement", "doubt is not None and doubt.retry_s > self._now_s", "False"
     ),
     _numbered(
+        "one on which members fail is asked first", "placement", "return (source in self._failing, ", "return (False, "
+    ),
+    _numbered(
+        "one on which members failed is never asked again",
+        "setbacks",
+        " and now_s < s.at_s[0] + WITHIN_S)",
+        ")",
+    ),
+    _numbered("one failure puts a source behind the others", "setbacks", "len(s.at_s) == TIMES_MAX and ", ""),
+    _numbered(
+        "one that refused comes after one on which members fail",
+        "placement",
+        "(source in self._failing, is_doubted, ",
+        "(is_doubted, source in self._failing, ",
+    ),
+    _numbered(
         "what is drafted on a source is forgotten",
         "placement",
         "        self._last[source] += 1\n",

@@ -281,6 +281,7 @@ class ContainerSimulation:
         if total > most:
             raise BrokenPromiseError("observer", f"{total} where at most {most} may be: {there} {absent}")
         self._observe_patience(slot, source)
+        self._observe_place(source)
 
     def _observe_patience(self, slot: str | None, source: str) -> None:
         """W30, W32, W33, W38."""
@@ -292,6 +293,15 @@ class ContainerSimulation:
                 raise BrokenPromiseError("observer", f"{slot} was made before its time")
             if of_slot and 0 < self.desired.limits.restarts_max <= failure.count:
                 raise BrokenPromiseError("observer", f"{slot} was made once more than allowed")
+
+    def _observe_place(self, source: str) -> None:
+        """W34: none is made where five failed within five minutes while another engine, of which nothing bad is known,
+        has room without end."""
+        bad = {s.source for s in self.ledger.setbacks if len(s.at_s) >= 5 and self.now_s - s.at_s[-5] < 300.0}
+        unsure = {f.subject for f in self.ledger.failures if f.kind is ActionKind.CREATE}
+        good = set(self.desired.sources) - bad - unsure - self.observed.silent - self.observed.lost
+        if source in bad and good and not self.desired.per_source_max:
+            raise BrokenPromiseError("observer", f"made on {source}, where five failed, and not on {good}")
 
     def _observe_removal(self, member: str) -> None:
         """W42; and of the dead the last of a slot in use is kept. Those that others took are not counted."""

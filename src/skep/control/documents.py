@@ -23,8 +23,9 @@ revisions of each."""
 
 RECORD_BYTES_MAX = 512 * 1024
 """A record holds only what can't be observed again; a larger one is a bug. The largest that may be are those of a
-workload whose containers have all ended at once, a count of 200 bytes for each of `planning.restarts.COUNTS_MAX` slots,
-and of a group with 500 actions in flight (semantics.md W8): 170 KB, and 300 KB where slots have the longest names."""
+workload whose containers have all ended at once, a count of 200 bytes for each of `planning.restarts.COUNTS_MAX` slots
+and 150 for each of `planning.setbacks.SOURCES_MAX` engines, and of a group with 500 actions in flight (semantics.md
+W8): 280 KB, and 300 KB where slots have the longest names."""
 
 T = TypeVar("T")
 
@@ -144,13 +145,13 @@ def decode_record(value: bytes, monotonic_s: float, wall_s: float, cap_s: float)
 
 
 def _shifted(record: Record, by_s: float, now_s: float = math.inf) -> Record:
-    """No progress was made later than `now_s`, whatever the wall clock did meanwhile."""
-    shifted = _mapped(record, lambda f: replace(f, retry_s=f.retry_s + by_s))
-    progress = record.ledger.progress
-    if progress is None:
-        return shifted
-    moved = replace(progress, since_s=min(now_s, progress.since_s + by_s))
-    return replace(shifted, ledger=replace(shifted.ledger, progress=moved))
+    """Nothing failed and no progress was made later than `now_s`, whatever the wall clock did meanwhile."""
+    ledger = _mapped(record, lambda f: replace(f, retry_s=f.retry_s + by_s)).ledger
+    setbacks = tuple(replace(s, at_s=tuple(min(now_s, at_s + by_s) for at_s in s.at_s)) for s in ledger.setbacks)
+    progress = ledger.progress
+    if progress is not None:
+        progress = replace(progress, since_s=min(now_s, progress.since_s + by_s))
+    return replace(record, ledger=replace(ledger, setbacks=setbacks, progress=progress))
 
 
 def _mapped(record: Record, change: Callable[[Failure], Failure]) -> Record:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from skep.model.errors import NoImageError, NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
+from skep.model.setbacks import Setbacks
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, Member, Observed, Phase, Role
-from skep.planning import jobs
+from skep.planning import jobs, setbacks
 from skep.planning.backoff import RESTART_CAP_S, create_delay_s, start_delay_s
 from skep.planning.census import ENDED, is_count
 from skep.planning.pace import is_at_rest
@@ -196,6 +197,8 @@ class Books:
         self.listing = Listing(sight.observed, ledger)
         self.failures = {(f.subject, f.kind): f for f in ledger.failures}
         self.streak, self._applied = ledger.streak, ledger.applied
+        self._refusing: list[str] = []
+        """The source of each creation that was refused."""
 
     def remember(self, entry: Entry, outcome: Outcome) -> None:
         """Note how an action ended."""
@@ -245,6 +248,7 @@ class Books:
         if isinstance(error, UnavailableError):
             self._failed(on_source, create_delay_s, error, entry.request)
             return
+        self._refusing.append(entry.source)
         self._failed(on_source, start_delay_s, error)
         self._failed(on_key, create_delay_s, error)
 
@@ -283,7 +287,8 @@ class Books:
     def _is_good(self, source: str) -> bool:
         """Whether a creation on it would be tried first: it answers, owes nothing, and has room."""
         desired, observed = self._sight.desired, self._sight.observed
-        if source in observed.silent | observed.lost or (source, ActionKind.CREATE) in self.failures:
+        bad = observed.silent | observed.lost | setbacks.failing(self._ledger, self.now_s)
+        if source in bad or (source, ActionKind.CREATE) in self.failures:
             return False
         held = sum(m.source == source and m.life not in ENDED for m in observed.members)
         held += sum(e.source == source and e.kind is ActionKind.CREATE for e in self._ledger.entries)
@@ -300,10 +305,19 @@ class Books:
             self.failures = recounted(desired, observed, self._ledger, self.failures, self.now_s, self._unit)
         failures = tuple(f for f in self.failures.values() if self._still_matters(f))
         ledger = replace(ledger, failures=failures, streak=self.streak if desired.numbered else 0)
+        ledger = replace(ledger, setbacks=self._setbacks(failures))
         ledger = replace(ledger, progress=advanced(desired, observed, ledger, self.now_s))
         if desired.numbered and not _is_blind(self._sight) and is_at_rest(desired, observed, ledger, self.now_s):
             return replace(ledger, streak=0, failures=tuple(f for f in failures if f.subject or is_count(f)))
         return ledger
+
+    def _setbacks(self, failures: tuple[Failure, ...]) -> tuple[Setbacks, ...]:
+        """W34. A removed key has no next placement."""
+        desired, before = self._sight.desired, self._ledger
+        if not desired.numbered or desired.removed:
+            return ()
+        ended_on = setbacks.ended_on(before.failures, failures, self.listing.by_id)
+        return setbacks.noted(before.setbacks, (*self._refusing, *ended_on), desired.sources, self.now_s)
 
     def _given(self) -> str:
         """What a cluster has, and neither undid nor failed in, it was given, whatever became of the answer: it needs no
@@ -341,7 +355,7 @@ def _told(error: Exception | None) -> str:
 def forgive(ledger: Ledger) -> Ledger:
     """A new generation gets its first try at once (semantics.md F5), also of what the cluster has undone before."""
     kept = tuple(forgiven(f) for f in ledger.failures if is_count(f))
-    return replace(ledger, failures=kept, applied="", streak=0)
+    return replace(ledger, failures=kept, applied="", streak=0, setbacks=())
 
 
 def begin(

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from skep.model.plan import ActionKind, Reason
+from skep.model.setbacks import Setbacks
 from skep.model.spec import Key
 
 EVERYTHING = "every source"
@@ -280,6 +281,7 @@ class Ledger:
     `completed`: slots of a job whose members ended well, of the fingerprint `completed_of`; what completed is not made
     again, even if nothing is left of it (W54).
     `progress` is None where no deadline is kept: none was asked for, or nothing may be done now.
+    `setbacks`: sources on which numbered members failed in the last minutes (W34).
     """
 
     entries: tuple[Entry, ...] = ()
@@ -289,6 +291,7 @@ class Ledger:
     completed: tuple[str, ...] = ()
     completed_of: str = ""
     progress: Progress | None = None
+    setbacks: tuple[Setbacks, ...] = ()
 
 
 class ConditionType(StrEnum):

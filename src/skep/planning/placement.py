@@ -5,6 +5,7 @@ from collections import Counter
 from skep.model.plan import ActionKind
 from skep.model.state import Entry, Member
 from skep.planning.census import Census, is_current
+from skep.planning.setbacks import failing
 
 
 class Places:
@@ -21,6 +22,7 @@ class Places:
         self._last = Counter(one.source for one in there if self._lasts(one))
         """Of those the ones that no roll replaces: it ends as evenly spread as what is made afresh."""
         self._doubted = {s: f for s in self._order if (f := census.failure(s, ActionKind.CREATE)) is not None}
+        self._failing = failing(census.ledger, now_s)
         self._alone, self._mute = census.asked_alone, census.mute
         trying = {e.source for e in census.ledger.entries if e.kind is ActionKind.CREATE}
         self.silent = [s for s in self._order if s in census.observed.silent or s in census.mute & trying]
@@ -40,11 +42,12 @@ class Places:
     def _has_room(self, there: int) -> bool:
         return not self._desired.per_source_max or there < self._desired.per_source_max
 
-    def _worth(self, source: str) -> tuple[bool, int, int, int]:
-        """One whose last creation failed a moment ago comes last, else it would be tried first for being empty."""
+    def _worth(self, source: str) -> tuple[bool, bool, int, int, int]:
+        """One on which members fail again and again comes last, and before it one whose last creation failed a moment
+        ago: else they would be tried first for being empty."""
         doubt = self._doubted.get(source)
         is_doubted = doubt is not None and doubt.retry_s > self._now_s
-        return (is_doubted, self._last[source], self._load[source], self._order[source])
+        return (source in self._failing, is_doubted, self._last[source], self._load[source], self._order[source])
 
     def add(self, source: str) -> None:
         """A creation was drafted."""
