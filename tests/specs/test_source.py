@@ -11,6 +11,7 @@ from skep.model.spec import (
     Gpus,
     GroupSpec,
     HealthCheck,
+    Kind,
     Mount,
     PluginRef,
     Port,
@@ -21,7 +22,7 @@ from skep.model.spec import (
     Updating,
     WorkloadSpec,
 )
-from skep.specs.source import SourceFile, parse
+from skep.specs.source import SourceFile, parse, read
 
 ROOT_DIR = Path(__file__).parents[2]
 
@@ -222,3 +223,9 @@ def test_the_quickstart_is_what_it_says() -> None:
     assert isinstance(workers, GroupSpec) and workers.allocation.count == 2
     assert isinstance(web, WorkloadSpec) and web.count == 5 and web.ports == (Port(8080, mode="host"),)
     assert managers.images == workers.images == (web.image,)
+
+
+@pytest.mark.parametrize("text", ['{"Name": "web", "Image": "web:1"}', "Name: web\nImage: web:1\nCount: 3\n"])
+def test_what_is_of_another_kind_is_told_so_whatever_else_is_wrong_with_it(text: str) -> None:
+    _, faults = read([SourceFile("web", text)], Kind.GROUP)
+    assert str(faults[0]) == "web:1: is a workload, and only a group is taken here"

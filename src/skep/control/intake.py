@@ -65,8 +65,7 @@ class Intake:
 
         kind: the only one that the files may hold.
         """
-        parsed, faults = read(files)
-        faults = (*faults, *(_of_another_kind(p, kind) for p in parsed if kind not in (None, p.spec.key.kind)))
+        parsed, faults = read(files, kind)
         await self._validator.check(parsed, faults)
         if not parsed:
             raise InvalidError([Fault("holds no group and no workload", file=f.name) for f in files])
@@ -277,10 +276,6 @@ def _changed_too_often(key: Key) -> ConflictError:
 def told(who: str, why: str) -> str:
     """`by uid 0 (root): a reason`."""
     return f"by {who}: {why}" if why else f"by {who}"
-
-
-def _of_another_kind(parsed: ParsedSpec, kind: Kind | None) -> Fault:
-    return Fault(f"is a {parsed.spec.key.kind}, and only a {kind} is taken here", file=parsed.file, line=parsed.line)
 
 
 def change_of(before: SpecDocument | None, after: SpecDocument) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.model.errors import Fault, InvalidError
-from skep.model.spec import Key, Spec
+from skep.model.spec import Key, Kind, Spec
 from skep.specs.binding import bind
 from skep.specs.group import GroupDocument
 from skep.specs.json_text import read_json
@@ -48,10 +48,11 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What became of one file."""
+    """What became of one file. `kinds`: which each of its documents is, and on which line, if it tells."""
 
     parsed: tuple[ParsedSpec, ...]
     faults: tuple[Fault, ...]
+    kinds: tuple[tuple[str, int], ...]
 
 
 def prepared(file: SourceFile) -> SourceFile:
@@ -67,13 +68,17 @@ def parse(files: Sequence[SourceFile]) -> tuple[ParsedSpec, ...]:
     return parsed
 
 
-def read(files: Sequence[SourceFile]) -> tuple[tuple[ParsedSpec, ...], tuple[Fault, ...]]:
-    """The specs that could be read, and every fault of the others: for those who find more faults in the former."""
+def read(files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[tuple[ParsedSpec, ...], tuple[Fault, ...]]:
+    """The specs that could be read, and every fault of the others: for those who find more faults in the former.
+
+    kind: the only one that the files may hold. What is of another is told of by both, whatever else is wrong with it.
+    """
     faults: list[Fault] = []
     parsed: list[ParsedSpec] = []
     for file in files:
         outcome = file._outcome or _outcome(file)
         parsed += outcome.parsed
+        faults += [_of_another_kind(file, told, line, kind) for told, line in outcome.kinds if kind not in (None, told)]
         faults += outcome.faults
     faults += _repeated(parsed)
     if len(parsed) > DOCUMENTS_MAX:
@@ -86,13 +91,20 @@ def _outcome(file: SourceFile) -> _Outcome:
     unread = {fault.line for fault in reading.faults}
     parsed: list[ParsedSpec] = []
     faults = list(reading.faults)
-    for node in _documents(reading):
+    documents = list(_documents(reading))
+    for node in documents:
         spec, wrong = _spec(node)
         faults += [fault for fault in wrong if fault.line not in unread]
         if spec:
             parsed.append(ParsedSpec(spec, file.name, node.line, Lines(node)))
     in_order = sorted(faults, key=lambda fault: fault.line)
-    return _Outcome(tuple(parsed), tuple(replace(fault, file=file.name) for fault in in_order))
+    kinds = [(_kind(node)[0], node.line) for node in documents if node.shape is Shape.OBJECT]
+    told = tuple((kind, line) for kind, line in kinds if kind)
+    return _Outcome(tuple(parsed), tuple(replace(fault, file=file.name) for fault in in_order), told)
+
+
+def _of_another_kind(file: SourceFile, told: str, line: int, kind: Kind | None) -> Fault:
+    return Fault(f"is a {told}, and only a {kind} is taken here", file=file.name, line=line)
 
 
 def _read(file: SourceFile) -> Reading:
