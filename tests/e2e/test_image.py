@@ -98,9 +98,9 @@ def words_of_the_compose_file() -> list[str]:
 
 
 def compose() -> list[list[str]]:
-    """How Compose 2 is called here: nowhere, on a host without it, which nothing here installs."""
+    """How Compose 2 or newer is called here, if at all: nothing here installs it. Version 1 writes no v."""
     ways = [["docker", "compose"], ["docker-compose"]]
-    return [way for way in ways if shutil.which(way[0]) and "v2" in asked([*way, "version"])]
+    return [way for way in ways if shutil.which(way[0]) and " version v" in asked([*way, "version"])]
 
 
 def asked(command: list[str]) -> str:
