@@ -12,6 +12,8 @@ import pytest
 from skep.adapters.clock import SystemClock
 from skep.adapters.docker import DockerEngine, DockerEngines
 from skep.adapters.node_image import build_example_image
+from skep.adapters.store_memory import MemoryStore
+from skep.control.adoptions import Adoptions
 from skep.control.container_level import ContainerLevel
 from skep.control.endpoints import EngineBook
 from skep.model.cluster import StaticCluster
@@ -47,7 +49,7 @@ async def create(host_engine: HostEngine) -> AsyncIterator[Create]:
     """Makes one container of a workload, and gives the only one that is seen then."""
     engines = DockerEngines()
     book = EngineBook([StaticCluster("real", (host_engine.endpoint,))], engines, SystemClock(), lambda name: None)
-    level = ContainerLevel(book, PlainSecrets(), "contract", Limits(), 4)
+    level = ContainerLevel(book, Adoptions(MemoryStore(), None), PlainSecrets(), "contract", Limits(), 4)
 
     async def advance(phase: Phase) -> None:
         """Nobody writes it down."""

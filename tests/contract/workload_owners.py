@@ -1,5 +1,6 @@
 """Whose a container is (semantics.md 3.5), whatever kind of engines it is on, and whose a service."""
 
+import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -10,7 +11,7 @@ from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from skep.model.view import KeyView
 from skep.specs.source import SourceFile
-from tests.contract.workload_bed import IMAGE, STATE_LABEL, Bed, Check, name
+from tests.contract.workload_bed import IMAGE, OTHER_IMAGE, STATE_LABEL, Bed, Check, name
 
 
 async def _freed(bed: Bed, web: str) -> set[str]:
@@ -137,6 +138,77 @@ async def what_is_nobodys_is_told_and_kept_and_ours_are_made_beside_it(bed: Bed)
         await bed.engines[0].remove_container(id)
 
 
+async def _adopt(bed: Bed, web: str, count: int, image: str = IMAGE, **more: object) -> KeyView:
+    document = {"Name": web, "Image": image, "Cluster": bed.cluster, "Count": count, **more}
+    await bed.life.core.apply([SourceFile("contract", json.dumps(document))], "contract", True)
+    return await bed.converged(web)
+
+
+async def what_is_nobodys_and_matches_is_adopted_and_runs_on(bed: Bed) -> None:
+    """W20, W21: as many as are wanted, without a restart, also of skep; more are made beside them."""
+    web = name()
+    old = set(await _of_2015(bed, web))
+    view = await _adopt(bed, web, 2)
+    assert (view.current, view.ready, view.outdated) == (2, 2, 0)
+    assert await bed.running(web) == {}
+    assert await _unowned(bed, web) == ""
+    await bed.crash()
+    await bed.apply(web, 3)
+    assert (len(await bed.runs(web, 1)), await _alive(bed, old)) == (1, old)
+    await bed.delete(web)
+    assert not await _alive(bed, old)
+
+
+async def what_was_adopted_is_made_anew_when_it_ends_and_rolled_when_the_template_changes(bed: Bed) -> None:
+    """W20, F1, W42: by what has our labels."""
+    web = name()
+    first, second = await _of_2015(bed, web)
+    await _adopt(bed, web, 2)
+    await bed.engines[0].stop_container(first, 0)
+    await bed.runs(web, 1)
+    assert await _alive(bed, [first, second]) == {second}
+    await bed.converged(web)
+    await bed.apply(web, 2, OTHER_IMAGE)
+    await bed.runs(web, 2)
+    assert not await _alive(bed, [first, second])
+    await bed.delete(web)
+
+
+async def what_was_adopted_and_freed_stays_and_is_its_own_again_when_it_comes_back(bed: Bed) -> None:
+    """W23: nobody has to ask for its adoption twice."""
+    web = name()
+    old = set(await _of_2015(bed, web))
+    await _adopt(bed, web, 2)
+    await bed.life.core.free(Key(Kind.WORKLOAD, web), "contract")
+    await bed.until(lambda: bed.view(web), None)
+    assert await _alive(bed, old) == old
+    view = await bed.apply(web, 2)
+    assert (view.current, await _alive(bed, old)) == (2, old)
+    assert await bed.running(web) == {}
+    await bed.delete(web)
+    assert not await _alive(bed, old)
+
+
+async def what_is_nobodys_and_does_not_match_or_is_too_much_is_told_and_kept(bed: Bed) -> None:
+    """W21: of three one has another image, and one is enough."""
+    web = name()
+    [other] = await _of_2015(bed, web, OTHER_IMAGE, [0])
+    labels = {"Image": IMAGE, "Labels": {STATE_LABEL: web}}
+    same = [await bed.engines[0].create_container(f"{web}_same{n}", labels) for n in range(2)]
+    for id in same:
+        await bed.engines[0].start_container(id)
+    if bed.kind is ClusterKind.CLASSIC:
+        await bed.clock.sleep(CLASSIC_AGE_S)
+    await _adopt(bed, web, 1)
+    told = await _unowned(bed, web)
+    assert f"{web}_same1 on " in told
+    assert "(more than are asked for)" in told
+    await bed.delete(web)
+    assert await _alive(bed, [other, *same]) == {other, same[1]}
+    for id in (other, same[1]):
+        await bed.engines[0].remove_container(id)
+
+
 async def of_two_with_one_number_one_stays(bed: Bed) -> None:
     """W24: the duplicate goes, never both."""
     web = name()
@@ -217,6 +289,10 @@ OWNER_CHECKS: list[Check] = [
     one_of_a_life_that_is_not_ours_is_neither_counted_nor_removed,
     a_name_under_which_somebody_left_containers_is_told_and_they_are_kept,
     what_is_nobodys_is_told_and_kept_and_ours_are_made_beside_it,
+    what_is_nobodys_and_matches_is_adopted_and_runs_on,
+    what_was_adopted_is_made_anew_when_it_ends_and_rolled_when_the_template_changes,
+    what_was_adopted_and_freed_stays_and_is_its_own_again_when_it_comes_back,
+    what_is_nobodys_and_does_not_match_or_is_too_much_is_told_and_kept,
     of_two_with_one_number_one_stays,
 ]
 """Of plain engines."""

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 
+from skep.adapters.store_memory import MemoryStore
+from skep.control.adoptions import Adoptions
 from skep.control.container_level import ContainerLevel
 from skep.control.containers import ContainerActuator
 from skep.control.documents import SpecDocument
@@ -50,11 +52,13 @@ class Lab:
         self.book = EngineBook(
             [StaticCluster("lab", tuple(f"{SCHEME}{n}" for n in names))], LabEngines(self), self.clock, self.told.append
         )
+        self.store = MemoryStore()
+        self.adoptions = Adoptions(self.store, None)
         self.level = self.new_level()
 
     def new_level(self) -> ContainerLevel:
         """As after a restart: nothing is remembered."""
-        return ContainerLevel(self.book, PlainSecrets(), "skep", Limits(), 4)
+        return ContainerLevel(self.book, self.adoptions, PlainSecrets(), "skep", Limits(), 4)
 
     def host(self, name: str) -> Host | None:
         return self.hosts.get(name)

@@ -242,7 +242,7 @@ def test_what_is_forgotten_is_not_remembered_and_a_dry_run_leaves_no_trace() -> 
         assert (await lab.look()).complete
         lab.hosts["beta"].sicken(True)
         assert (await lab.look()).unlisted == frozenset()
-        lab.level.forget(document_of().key)
+        await lab.level.forget(document_of().key)
         assert (await lab.look()).unlisted == {"beta"}
 
     run(main)

@@ -252,7 +252,8 @@ def _unowned(lab: Lab, host: str, name: str, state: str = "running", **labels: s
 @on("alpha", "beta")
 async def test_those_that_are_nobodys_are_named_and_neither_counted_nor_touched(lab: Lab) -> None:
     """W21: what has ended serves nobody, and what another skep has made is its own business."""
-    _unowned(lab, "beta", "old2"), _unowned(lab, "alpha", "old1"), _unowned(lab, "alpha", "old0")
+    _unowned(lab, "beta", "old2"), _unowned(lab, "alpha", "old1")
+    _unowned(lab, "alpha", "old0", **{"skep.image": "a label of its image"})
     _unowned(lab, "alpha", "ended", "exited"), _unowned(lab, "alpha", "theirs", **{"skep.controller": "another"})
     seen = await lab.look()
     assert seen.members == ()

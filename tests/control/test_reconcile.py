@@ -37,7 +37,7 @@ class Plugged:
         return await self._lab.level.resolve(document, record, await self._lab.book.sight("lab"))
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
-        self._lab.level.forget(document.key)
+        await self._lab.level.forget(document.key)
 
 
 class Desk:

@@ -23,6 +23,7 @@ def listed(node: str, container: Container, *, healthy: bool) -> object:
         "Id": container.id,
         "Names": [f"/{node}/{container.name}"],
         "Image": container.image,
+        "ImageID": container.image_id,
         "Created": int(container.created_s),
         "State": container.state,
         "Status": shown_status(container) if healthy else HOST_DOWN,
@@ -40,6 +41,7 @@ def inspected(node: str, container: Container) -> object:
     health = {"Health": {"Status": container.health}} if container.health else {}
     return {
         "Id": container.id,
+        "Image": container.image_id,
         "Created": datetime.fromtimestamp(container.created_s, UTC).isoformat(),
         "Node": {"Name": node, "IP": "10.0.0.1"},
         "Name": f"/{container.name}",

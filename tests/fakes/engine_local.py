@@ -45,7 +45,14 @@ class LocalCalls(Calls):
             raise ConflictError(f'Conflict. The container name "/{name}" is already in use')
         id = self._kernel.identity(64)
         shown = Container(
-            id, name, image, "created", _strings(body.get("Labels")), self._kernel.clock.wall_s(), "Created"
+            id,
+            name,
+            image,
+            "created",
+            _strings(body.get("Labels")),
+            self._kernel.clock.wall_s(),
+            "Created",
+            image_id=_image_id(host, image),
         )
         host.containers[id] = FakeContainer(shown, body)
         host.emit("container", "create", id, name=name, **shown.labels)
@@ -144,7 +151,7 @@ class LocalCalls(Calls):
         digest = self._net.registry.get(name)
         if not holds(host.images, image) or (asked and asked != digest):
             return None
-        return Image(host.images.get(name, image), (f"{name}@{digest}",) if digest else ())
+        return Image(_image_id(host, image), (f"{name}@{digest}",) if digest else ())
 
     async def fetch_image(self, image: str) -> None:
         if not await self.pull_image(image, timeout_s=0):
@@ -198,6 +205,11 @@ def _addresses(host: Host, network: str) -> tuple[str, ...]:
 def _network_of(body: JsonObject) -> str:
     config = body.get("HostConfig")
     return str(config.get("NetworkMode", "bridge")) if isinstance(config, Mapping) else "bridge"
+
+
+def _image_id(host: Host, image: str) -> str:
+    """One that is held has one ID under all its names."""
+    return host.images.get(image.partition("@")[0], image)
 
 
 def _bound(host: Host, body: JsonObject) -> Ports:

@@ -112,4 +112,18 @@ BATCHES = [
         (N.SOURCE_SILENT,),
         "create 2 @a #r, failed create a 1 90 r",
     ),
+    Row(
+        "what is nobody's is adopted, and none is made in its stead (W21)",
+        numbered(3, "ab"),
+        "1=m1@a 2=m2f@b",
+        "adopt m2 Drifted, create 3 Missing @a",
+    ),
+    Row(
+        "while its adoption has to wait it holds its place and is not removed (W21)",
+        numbered(1, "ab"),
+        "1=m1!f@a",
+        "",
+        (N.BACKING_OFF,),
+        "failed adopt m1 1 130",
+    ),
 ]

@@ -51,6 +51,14 @@ CASES = [
         "stop m1 Unhealthy",
         "nothing says that it must be",
     ),
+    Case(
+        "what is nobody's is not stopped",
+        numbered(1),
+        "1=m1f!@a",
+        "adopt m1 Drifted",
+        "stop m1 Unhealthy",
+        "not made by",
+    ),
     Case("what only starts is not stopped", numbered(1), "1=m1.@a", "", "stop m1 Unhealthy", "nothing says"),
     Case("machines are not stopped", cattle(1), "m1!!", "drain m1 Unhealthy", "stop m1 Unhealthy", "nothing says"),
     Case(

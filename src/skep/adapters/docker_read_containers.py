@@ -35,6 +35,7 @@ class ContainerAnswer(Struct, rename="pascal"):
     id: str
     names: list[str] | None = None
     image: str = ""
+    image_id: str = field(default="", name="ImageID")
     state: str = ""
     status: str = ""
     created: int = 0
@@ -63,6 +64,7 @@ def read_container(answer: ContainerAnswer) -> Container:
         exit_code=int(code[1]) if code else None,
         ports=_published((port.public_port, port.private_port, port.type) for port in answer.ports or []),
         node=node_of(answer.names or []),
+        image_id=answer.image_id,
     )
 
 
@@ -99,6 +101,7 @@ class InspectAnswer(Struct, rename="pascal"):
 
     id: str
     name: str = ""
+    image: str = ""
     node: _NodeAnswer = field(default_factory=_NodeAnswer)
     created: str = ""
     state: _StateAnswer = field(default_factory=_StateAnswer)
@@ -122,6 +125,7 @@ def read_inspected(answer: InspectAnswer) -> Container:
         exit_code=state.exit_code if state.status in ("exited", "dead") else None,
         ports=_published(_bound(answer.network_settings.ports or {})),
         node=answer.node.name,
+        image_id=answer.image,
     )
 
 

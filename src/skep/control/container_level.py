@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import inf
 from typing import TypeVar
 
+from skep.control.adoptions import Adoptions
 from skep.control.container_listings import LISTING_S, Listings
 from skep.control.containers import ContainerActuator, ContainerWorkload
 from skep.control.documents import SpecDocument, spec_of
@@ -41,6 +42,7 @@ class ContainerLevel:
     def __init__(
         self,
         book: EngineBook,
+        adoptions: Adoptions,
         secrets: Secrets,
         controller: str,
         limits: Limits,
@@ -49,7 +51,7 @@ class ContainerLevel:
     ) -> None:
         """`call_limit`: calls at once that one engine is worth (settings.py). `classic_age_s`: how old what a classic
         Swarm manager tells may be."""
-        self._book, self._secrets, self._controller = book, secrets, controller
+        self._book, self._adoptions, self._secrets, self._controller = book, adoptions, secrets, controller
         self._limits, self._call_limit, self._classic_age_s = limits, call_limit, classic_age_s
         self._listings: dict[Key, Listings] = {}
 
@@ -64,17 +66,19 @@ class ContainerLevel:
             record = fixed_again(asked, record, spec.image) or record
             record, unfixed = await self._fixed(spec, record, sight)
         image = record.image if record.image_spec == spec.image else spec.image
-        workload = self._workload(document, spec, image, sight)
+        workload = replace(self._workload(document, spec, image, sight), entries=record.ledger.entries)
         refusal = refusal or containers.refusal(spec, sight.engines) or _nowhere(workload, sight)
-        actuator = ContainerActuator(workload, self._book, self._listings_of(document, record, sight))
+        listings = self._listings_of(document, record, sight)
+        actuator = ContainerActuator(workload, self._book, listings, self._adoptions)
         desired = standing_still(self._desired(document, workload, sight), asked, document)
         if document.removed:
             return Resolved(desired, record, actuator, sight.name)
         return Resolved(replace(desired, hold=refusal or unfixed), record, actuator, sight.name, refusal=refusal)
 
-    def forget(self, key: Key) -> None:
+    async def forget(self, key: Key) -> None:
         """The workload is gone for good."""
         self._listings.pop(key, None)
+        await self._adoptions.forget(key)
 
     def _listings_of(self, document: SpecDocument, record: Record, sight: ClusterSight) -> Listings:
         """A dry run of a workload that is not there leaves no trace."""

@@ -1,12 +1,16 @@
 """Containers of one workload on plain Engines: how they are seen, made, stopped and removed."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
-from skep.control.container_listings import Found, Listing, Listings
+from skep.control.adoptions import Adoptions
+from skep.control.container_listings import LISTING_S, Found, Listing, Listings
 from skep.control.endpoints import EngineBook
-from skep.control.unowned import left_alone
+from skep.control.unowned import Choice, choose, left_alone, mismatch, place_of
+from skep.model.adopted import Adopted
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.engine import Container
 from skep.model.errors import (
@@ -15,6 +19,7 @@ from skep.model.errors import (
     NotFoundError,
     NotReadyError,
     RejectedError,
+    SkepError,
     UnavailableError,
 )
 from skep.model.json import Json
@@ -33,7 +38,8 @@ class ContainerWorkload:
     """What a turn works with. `rendered` is the body without what tells one container from another.
 
     uid: this life of the workload's name; lives: those before it whose removal was not over. adopt: what bears the
-    name and came from any other life is taken over. sources: the engines that it may run on now.
+    name and came from any other life, or is nobody's, is taken over. sources: the engines that it may run on now.
+    entries: what was under way when the turn began.
     """
 
     spec: WorkloadSpec
@@ -44,18 +50,32 @@ class ContainerWorkload:
     adopt: bool
     rendered: dict[str, Json]
     sources: tuple[str, ...]
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Whose a container is: its labels tell it, of one that was adopted the store (W20). `foreign`: nobody's yet."""
+
+    slot: str
+    uid: str
+    fingerprint: str
+    request: str = ""
+    foreign: bool = False
 
 
 class ContainerActuator:
     """Implements ports.Actuator for one workload spec. `found` are the containers of the last observation, for people;
     `foreign` those that bear our names and come from another life of the workload: they are not touched. Nor are those
-    that bear its name and are nobody's."""
+    that bear its name and are nobody's, unless they are to be adopted: then they are among `found`."""
 
-    def __init__(self, workload: ContainerWorkload, book: EngineBook, listings: Listings) -> None:
+    def __init__(self, workload: ContainerWorkload, book: EngineBook, listings: Listings, adoptions: Adoptions) -> None:
         self.workload = self._workload = workload
-        self._book, self._listings = book, listings
+        self._book, self._listings, self._adoptions = book, listings, adoptions
         self.found: tuple[Found, ...] = ()
         self.foreign: tuple[Found, ...] = ()
+        self._vanished: frozenset[str] = frozenset()
+        """Adopted ones that are not there any more."""
 
     def sight(self) -> ClusterSight:
         """What is known of the engines now."""
@@ -70,51 +90,116 @@ class ContainerActuator:
         return self._book.losses(self._workload.cluster)
 
     async def observe(self, desired: Desired) -> Observed:
-        sight = self.sight()
-        listing = await self._listings.take(sight)
-        labelled = [f for f in listing.found if not containers.is_unowned(f.container)]
-        unowned = [f for f in listing.found if containers.is_unowned(f.container)]
-        self.found = tuple(f for f in labelled if self._is_ours(f.container))
-        self.foreign = tuple(f for f in labelled if not self._is_ours(f.container))
-        return self._observed(listing, left_alone(self._workload.spec.name, unowned))
+        listing = await self._listings.take(self.sight())
+        adopted = await self._adopted(desired)
+        marked = [(f, _marks_of(f.container, adopted)) for f in listing.found]
+        unowned = [f for f, marks in marked if not marks.uid and containers.is_unowned(f.container)]
+        owned = [(f, marks) for f, marks in marked if marks.uid or not containers.is_unowned(f.container)]
+        ours = [(f, marks) for f, marks in owned if self._is_ours(marks)]
+        members = [self._member(f, marks) for f, marks in ours]
+        choice = await self._choice(desired, listing, members, adopted, unowned)
+        taken = [f for f in unowned if f.container.id in choice.slots]
+        members += [self._member(f, self._marks_to_be(desired, choice.slots[f.container.id])) for f in taken]
+        self.found = (*(f for f, _ in ours), *taken)
+        self.foreign = tuple(f for f, marks in owned if not self._is_ours(marks))
+        self._vanished = self._gone(listing, adopted)
+        left = [f for f in unowned if f.container.id not in choice.slots]
+        return self._observed(listing, members, choice.unsure, left_alone(desired.key.name, left, choice.refused))
 
-    def _observed(self, listing: Listing, beside: str) -> Observed:
+    async def _adopted(self, desired: Desired) -> Mapping[str, Adopted]:
+        lives = (self._workload.uid, *self._workload.lives)
+        return {a.id: a for a in (await self._adoptions.of(desired.key)).values() if a.uid in lives}
+
+    def _marks_to_be(self, desired: Desired, slot: str) -> _Marks:
+        return _Marks(slot, self._workload.uid, desired.fingerprint, foreign=True)
+
+    def _gone(self, listing: Listing, adopted: Mapping[str, Adopted]) -> frozenset[str]:
+        """Adopted ones that are nowhere; where anybody is silent nobody knows."""
+        if listing.silent or listing.unlisted or listing.lost:
+            return frozenset()
+        sources, there = {e.source for e in self.sight().engines}, {f.container.id for f in listing.found}
+        return frozenset(a.id for a in adopted.values() if a.source in sources and a.id not in there)
+
+    def _observed(self, listing: Listing, members: Iterable[Member], unsure: frozenset[str], beside: str) -> Observed:
+        """`unsure`: where nobody knows yet whether what is there is to be adopted."""
         return Observed(
-            members=tuple(map(self._member, self.found)),
+            members=tuple(members),
             silent=listing.silent,
-            unlisted=listing.unlisted,
+            unlisted=listing.unlisted | unsure,
             lost=listing.lost,
             partitioned=listing.partitioned,
             why="; ".join(e.error for e in self.sight().engines if e.source in listing.silent and e.error),
             beside=beside,
         )
 
-    def _is_ours(self, container: Container) -> bool:
+    def _is_ours(self, marks: _Marks) -> bool:
         """W21, W22: what another life of the name has left is taken over only if that was asked for."""
-        uid = container.labels.get(services.UID_LABEL, "")
-        return self._workload.adopt or uid in (self._workload.uid, *self._workload.lives)
+        return self._workload.adopt or marks.uid in (self._workload.uid, *self._workload.lives)
 
-    def _member(self, found: Found) -> Member:
+    async def _choice(
+        self,
+        desired: Desired,
+        listing: Listing,
+        members: Sequence[Member],
+        adopted: Mapping[str, Adopted],
+        unowned: Sequence[Found],
+    ) -> Choice:
+        """Whom of those that are nobody's to adopt (W21). A job is run as often as it says, by nobody else."""
+        workload = self._workload
+        offered = [f for f in unowned if containers.life_of(f.container) is not Life.DEAD]
+        if not workload.adopt or desired.removed or not offered:
+            return Choice()
+        place = place_of(desired, members, workload.entries, adopted)
+        reason = "it is a job" if workload.spec.restart.once else desired.hold or _unheard(listing)
+        if reason or place.room <= 0:
+            return choose(replace(place, room=0), offered, {f.container.id: reason for f in offered if reason})
+        images = await self._images({f.source for f in offered if not f.stale})
+        mismatches = {f.container.id: self._mismatch(f, images) for f in offered}
+        unsure = frozenset(s for s, image in images.items() if image is None)
+        return replace(choose(place, offered, {id: why for id, why in mismatches.items() if why}), unsure=unsure)
+
+    def _mismatch(self, found: Found, images: Mapping[str, str | None]) -> str:
+        if found.stale or images[found.source] is None:
+            return "its engine does not answer"
+        if found.source not in self._workload.sources:
+            return "not where Constraints allow"
+        return mismatch(self._workload.spec, found.container, images[found.source] or "")
+
+    async def _images(self, sources: Iterable[str]) -> Mapping[str, str | None]:
+        """What each engine has under the image's name; None where it did not say."""
+        asked = tuple(sources)
+        return dict(zip(asked, await asyncio.gather(*map(self._image, asked)), strict=True))
+
+    async def _image(self, source: str) -> str | None:
+        try:
+            async with asyncio.timeout(LISTING_S):
+                image = await self._engine(source).image(str(self._workload.rendered["Image"]))
+        except (SkepError, TimeoutError):
+            return None
+        return image.id if image is not None else ""
+
+    def _member(self, found: Found, marks: _Marks) -> Member:
         """One of an earlier life, or where the constraints do not let it be, is outdated: labels never change.
 
         What has ended is so on a silent engine too (W7): nobody but us would start it again.
         """
         container, workload = found.container, self._workload
-        labels = container.labels
-        fits = labels.get(services.UID_LABEL) == workload.uid and found.source in workload.sources
+        fits = marks.uid == workload.uid and found.source in workload.sources
         life = containers.life_of(container)
         if found.stale and life is not Life.DEAD:
             life = Life.UNKNOWN
         return Member(
             id=container.id,
-            slot=labels.get(containers.SLOT_LABEL, ""),
-            fingerprint=labels.get(services.FINGERPRINT_LABEL, "") if fits else "",
+            slot=marks.slot,
+            fingerprint=marks.fingerprint if fits else "",
             life=life,
             health=Health.UNKNOWN if found.stale else containers.health_of(container),
             source=found.source,
-            request=labels.get(containers.REQUEST_LABEL, ""),
+            request=marks.request,
             created_s=container.created_s,
+            drift=("owner",) if marks.foreign else (),
             running=int(life is Life.RUNNING),
+            foreign=marks.foreign,
             completed=int(workload.spec.restart.once and life is Life.DEAD and container.exit_code == 0),
             detail=containers.detail_of(container),
         )
@@ -136,6 +221,8 @@ class ContainerActuator:
         # W27: one that was started before is not started again, even if it has ended since.
         if container.state == "created":
             await self._begin(engine, entry.source, container.id)
+        if self._vanished:
+            await self._adoptions.release(desired.key, self._vanished)
 
     def _refuse_beside_others(self) -> None:
         """The first container of a workload is not made beside those that somebody left under its name."""
@@ -226,7 +313,15 @@ class ContainerActuator:
         raise BugError("a container is never changed in place")
 
     async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None:
-        raise BugError("a container can't be relabelled: it is replaced instead")
+        """W20, W21: it is looked at once more, written down, and runs on."""
+        found, image = await self._engine(member.source).container(member.id), await self._image(member.source)
+        if found is None or image is None:
+            raise NotReadyError(f"container {member.id[:12]} can't be adopted: {member.source} does not tell how it is")
+        if why := mismatch(self._workload.spec, found, image):
+            raise RejectedError(f"container {found.name} on {member.source} can't be adopted: {why}")
+        adopted = Adopted(member.id, member.source, member.slot or "", self._workload.uid, desired.fingerprint)
+        await self._adoptions.take(desired.key, adopted)
+        log.info("adopted a container", key=str(desired.key), container=member.id, engine=member.source)
 
     async def remove(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         """DRAIN lets it end in its own time first; what is not there any more is success (W12, W29)."""
@@ -240,6 +335,7 @@ class ContainerActuator:
             raise _not_shown(member.id[:12], source)
         await engine.remove_container(member.id)
         self._listings.removed(source, member.id)
+        await self._adoptions.release(desired.key, {member.id})
         log.info("removed a container", key=str(desired.key), container=member.id, engine=source)
 
     def _engine(self, source: str) -> Engine:
@@ -247,6 +343,23 @@ class ContainerActuator:
         if not source:
             raise NotReadyError(f"it is not known yet on which engine of cluster {self._workload.cluster} it is")
         return self._book.engine(self._workload.cluster, source)
+
+
+def _marks_of(container: Container, adopted: Mapping[str, Adopted]) -> _Marks:
+    known, labels = adopted.get(container.id), container.labels
+    if known is not None:
+        return _Marks(known.slot, known.uid, known.fingerprint)
+    return _Marks(
+        labels.get(containers.SLOT_LABEL, ""),
+        labels.get(services.UID_LABEL, ""),
+        labels.get(services.FINGERPRINT_LABEL, ""),
+        labels.get(containers.REQUEST_LABEL, ""),
+    )
+
+
+def _unheard(listing: Listing) -> str:
+    """Else more could be adopted than are missing, and those that are too many would be removed."""
+    return f"{', '.join(sorted(listing.unlisted))} did not tell yet what is there" if listing.unlisted else ""
 
 
 def _not_shown(container: str, source: str) -> NotReadyError:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.control.actions import Actions
+from skep.control.adoptions import Adoptions
 from skep.control.board import Board, Listed
 from skep.control.catalog import Catalog
 from skep.control.cluster_views import formed_view, static_view
@@ -164,7 +165,7 @@ class Core:
         world, options = self._world, self._options
         actions = Actions(group, world.clock, world.hub.wake)
         controllers = {}
-        for kind, level in self._levels().items():
+        for kind, level in self._levels(records.term).items():
             self._reconcilers[kind] = reconciler = Reconciler(
                 level, self._catalog, records, self._journal, actions, world.clock, world.rng
             )
@@ -177,7 +178,7 @@ class Core:
             group.create_task(controller.run(), name=f"controller {kind}")
         group.create_task(watch.run(world.watched, controllers[Kind.GROUP].wake_all), name="watch")
 
-    def _levels(self) -> dict[Kind, Level]:
+    def _levels(self, term: int) -> dict[Kind, Level]:
         world, options = self._world, self._options
         return {
             Kind.GROUP: Machines(
@@ -191,26 +192,21 @@ class Core:
                 options.burst,
                 options.own_machine,
             ),
-            Kind.WORKLOAD: self._workloads(),
+            Kind.WORKLOAD: self._workloads(term),
         }
 
-    def _workloads(self) -> Level:
+    def _workloads(self, term: int) -> Level:
         world, options = self._world, self._options
+        name, limits = options.controller, options.limits
         services = SwarmWorkloads(
-            self._topology,
-            world.clusters,
-            world.secrets,
-            world.clock,
-            world.rng,
-            options.controller,
-            options.limits,
-            self._image_to_come,
+            self._topology, world.clusters, world.secrets, world.clock, world.rng, name, limits, self._image_to_come
         )
         containers = ContainerLevel(
             world.static,
+            Adoptions(world.store, term),
             world.secrets,
-            options.controller,
-            options.limits,
+            name,
+            limits,
             options.call_limit,
             options.classic_age_s,
         )

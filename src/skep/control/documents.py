@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from skep.model.adopted import AdoptedContainers
 from skep.model.errors import BugError, RefusedError
 from skep.model.spec import Key, Spec
 from skep.model.state import ClusterState, Event, Failure, Record, Revision
@@ -105,6 +106,11 @@ def record_path(key: Key) -> str:
 
 def cluster_path(name: str) -> str:
     """Where what is known of a cluster is kept."""
+def adopted_path(key: Key) -> str:
+    """Where it is kept which containers without labels of ours are a workload's; also while it is freed."""
+    return f"adopted/{key}"
+
+
     return f"cluster/{name}"
 
 
@@ -113,7 +119,7 @@ def event_path(seq: int) -> str:
     return f"event/{seq:020d}"
 
 
-def encode(document: SpecDocument | ClusterState | Event) -> bytes:
+def encode(document: SpecDocument | AdoptedContainers | ClusterState | Event) -> bytes:
     """The bytes that `decode` reads."""
     return _encode(document)
 

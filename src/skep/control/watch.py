@@ -14,7 +14,7 @@ from skep.model.cluster import ClusterKind
 from skep.model.engine import EngineEvent
 from skep.model.errors import SkepError, UnavailableError
 from skep.model.spec import Key, Kind
-from skep.planning.container import OWN_LABELS
+from skep.planning.container import OWNERS
 from skep.planning.service import CONTROLLER_LABEL, STATE_LABEL, WORKLOAD_LABEL
 from skep.ports import Clock, InstancePlugin, Watchable
 
@@ -138,7 +138,7 @@ class Watch:
         name and is nobody's may have been adopted (W21)."""
         told = event.attributes
         ours = told.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in told
-        known = STATE_LABEL in told and (ours or not any(name.startswith(OWN_LABELS) for name in told))
+        known = STATE_LABEL in told and (ours or OWNERS.isdisjoint(told))
         return known and event.type == "container" and event.action.partition(":")[0] in CHANGES
 
     async def _for_ever(self, follow: Callable[[], Awaitable[None]]) -> None:

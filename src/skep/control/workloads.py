@@ -68,7 +68,7 @@ class Workloads:
         return _made_on(resolved, ClusterKind.SWARM) if is_made else resolved
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
-        self._containers.forget(document.key)
+        await self._containers.forget(document.key)
         await self._services.forgotten(document, world)
 
 

@@ -116,7 +116,8 @@ class Container:
     `state`: created, running, paused, restarting, removing, exited, dead; unknown behind a classic Swarm manager that
     does not reach its engine. `health`: healthy, unhealthy, starting, or
     empty without a health check. `exit_code` is None while it runs and where nobody knows it. `ports` are (published,
-    target, protocol). `node`: where it is behind a classic Swarm manager, else empty.
+    target, protocol). `node`: where it is behind a classic Swarm manager, else empty. `image` is the name that it was
+    made with, `image_id` what that meant then.
     """
 
     id: str
@@ -131,6 +132,7 @@ class Container:
     exit_code: int | None = None
     ports: tuple[tuple[int, int, str], ...] = ()
     node: str = ""
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ def _stops(view: View) -> Iterator[str]:
         sick = member.life is Life.RUNNING and member.health is Health.UNHEALTHY
         if not view.desired.numbered or not sick or action.reason is not Reason.UNHEALTHY:
             yield f"{member.id} is to be stopped, and nothing says that it must be"
+        if member.foreign:
+            yield f"{member.id} was not made by skep and is to be stopped"
 
 
 def _numbers(view: View) -> Iterator[str]:

@@ -24,10 +24,11 @@ from skep.planning.service import (
 
 """The life of the workload's name that the container was made in (semantics.md W22)."""
 SLOT_LABEL = "skep.slot"
-OWN_LABELS = "skep."
-"""What the names of all labels begin with by which a skep tells its own."""
 REQUEST_LABEL = "skep.request"
 """The ledger's ID of the creation, so that one whose answer was lost is found again (W26)."""
+
+OWNERS = frozenset({CONTROLLER_LABEL, WORKLOAD_LABEL, UID_LABEL, SLOT_LABEL, REQUEST_LABEL})
+"""Labels by which a skep tells its own. Images may bring others of its names with them."""
 
 TASK_LABEL = "com.docker.swarm.task.id"
 """On the containers of Swarm's own tasks, which are nobody else's business (5.3)."""
@@ -308,7 +309,7 @@ def detail_of(container: Container) -> str:
 
 def is_unowned(container: Container) -> bool:
     """W21: whether nobody has it: it bears a workload's name alone, as all did that the state manager of 2015 made."""
-    return STATE_LABEL in container.labels and not any(name.startswith(OWN_LABELS) for name in container.labels)
+    return STATE_LABEL in container.labels and OWNERS.isdisjoint(container.labels)
 
 
 def is_task(container: Container) -> bool:

@@ -62,7 +62,7 @@ def _mend_in_place(draft: Draft) -> None:
         if desired.once and member.failed and not outdated:
             draft.note(NoteKind.JOB_FAILED, detail=member.detail)
         if member.foreign:
-            draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
+            _adopt(draft, member)
         elif _refused_by_cluster(draft.census, member):
             draft.note(NoteKind.REVISION_FAILED, detail=member.detail)
         elif outdated and desired.hold:
@@ -71,6 +71,16 @@ def _mend_in_place(draft: Draft) -> None:
             draft.try_act(Action(ActionKind.UPDATE, Reason.OUTDATED, member.slot, member.id, member.drift))
         elif member.drift and member.life is Life.RUNNING:
             draft.try_act(Action(ActionKind.UPDATE, Reason.DRIFTED, member.slot, member.id, member.drift))
+
+
+def _adopt_others(draft: Draft) -> None:
+    for member in draft.untouched():
+        if member.foreign:
+            _adopt(draft, member)
+
+
+def _adopt(draft: Draft, member: Member) -> None:
+    draft.try_act(Action(ActionKind.ADOPT, Reason.DRIFTED, member.slot, member.id))
 
 
 def _refused_by_cluster(census: Census, member: Member) -> bool:
@@ -165,6 +175,7 @@ _NAMED_OR_ALIKE: Sequence[Step] = (
 
 _NUMBERED: Sequence[Step] = (
     slots.tell,
+    _adopt_others,
     _clean_up,
     _remove_surplus,
     remedy.start_created,
