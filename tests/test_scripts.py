@@ -232,6 +232,32 @@ def test_infrakits_programs_are_where_its_documents_call_them(tmp_path: Path) ->
     ]
 
 
+def test_up_with_binaries_links_the_programs_and_starts_nothing(tmp_path: Path) -> None:
+    """In a checkout of its own, where what is installed is a double."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("up", "lib.sh"):
+        shutil.copy(SCRIPTS / name, tmp_path / "scripts" / name)
+    setup = tmp_path / "scripts" / "setup"
+    program = ".venv/bin/infrakit"
+    setup.write_text(f"#!/bin/sh\nmkdir -p .venv/bin\nprintf '#!/bin/sh\\necho $0\\n' >{program}\nchmod +x {program}\n")
+    setup.chmod(0o755)
+    for _ in range(2):
+        command = [tmp_path / "scripts" / "up", "--binaries"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert run.stdout.startswith("InfraKit's programs: infrakit, in build/.\n")
+    said = subprocess.run(["build/infrakit"], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert said == b"build/infrakit\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".venv", "build", "scripts"]
+
+
+@pytest.mark.parametrize(
+    "made", ["infrakit-123/tags", ".infrakit-123.new/tags", "failed/infrakit-1.log", "tutorial/x", "build/x"]
+)
+def test_git_passes_over_what_the_documents_make_in_a_checkout(made: str) -> None:
+    assert subprocess.run(["git", "check-ignore", "-q", "--no-index", made], cwd=ROOT, check=False).returncode == 0
+
+
 def test_every_program_is_installed_under_its_name() -> None:
     """infrakit-compat.md 1.1."""
     names = "group-default flavor-swarm flavor-vanilla flavor-zookeeper flavor-combo instance-file instance-vagrant"
