@@ -104,13 +104,13 @@ def record_path(key: Key) -> str:
     return f"record/{key}"
 
 
-def cluster_path(name: str) -> str:
-    """Where what is known of a cluster is kept."""
 def adopted_path(key: Key) -> str:
     """Where it is kept which containers without labels of ours are a workload's; also while it is freed."""
     return f"adopted/{key}"
 
 
+def cluster_path(name: str) -> str:
+    """Where what is known of a cluster is kept."""
     return f"cluster/{name}"
 
 

@@ -98,7 +98,7 @@ class Observed:
     lost: sources that were silent for so long that their members count as absent (semantics.md W35); not in `silent`.
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
     why: what is wrong with those that are silent, in words; empty where that is not known.
-    beside: what bears the key's name, runs and is nobody's, and what to do about it, in words; empty where nothing does.
+    beside: what bears the name, runs and is nobody's, and what to do about it, in words; empty where nothing does.
     """
 
     members: tuple[Member, ...] = ()
