@@ -1,4 +1,4 @@
-"""The API with 10,000 workloads: how long GET /status and GET /v1/workloads take, and a submit while all converge.
+"""The API with 10,000 workloads: how long the lists of them take, and a submit while all converge.
 
 Run with `.venv/bin/python -m bench.workload_status`, or as a part of `bench.workload`. A skep of its own over 100
 simulated engines (`bench.simulated`): a real store on the disk, a real API on its socket, and 10,000 containers that
@@ -6,7 +6,8 @@ take no time.
 
 - submit while converging: workloads of one container each are submitted one after the other, while the controller works
   on those before. Each submit is a new connection, as curl's.
-- the two lists, at rest: from the connection to the last byte of the answer, of 200.
+- the lists, at rest: from the connection to the last byte of the answer, of 200. `skep status` reads
+  `/v1/status?fresh=true`, which looks at all 10,000 before it answers: of 20, and without a limit.
 
 Exits 1 when a limit is not held.
 """
@@ -29,21 +30,29 @@ from bench.table import Row, told
 
 CLUSTERS = 100
 WORKLOADS = 10_000
-READS = 200
+READS = {"/status": 200, "/v1/workloads": 200, "/v1/status": 200, "/v1/status?fresh=true": 20}
 CONVERGED_WITHIN_S = 600
 P99_MAX_MS = 50.0
 """A person does not notice it, and a script that polls each second costs 5 % of a core."""
 
 
 def measure() -> Sequence[Row]:
-    """Three figures in ms, each with its limit; takes some minutes."""
+    """Figures in ms, with their limits; takes some minutes."""
     with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder, _serving(Path(folder)) as path:
         submits = [timed_ms(path, "POST", "/submit", _spec(number)) for number in range(WORKLOADS)]
         until(lambda: _are_there(path), "10,000 workloads have converged", CONVERGED_WITHIN_S)
-        reads = {url: [timed_ms(path, "GET", url) for _ in range(READS)] for url in ("/status", "/v1/workloads")}
+        reads = read(path)
     return [
-        _row(f"submit while {WORKLOADS} converge, p99", submits),
-        *(_row(f"GET {url} of {WORKLOADS}, p99", times) for url, times in reads.items()),
+        _row(f"submit while {WORKLOADS} converge", submits, P99_MAX_MS),
+        *reads,
+    ]
+
+
+def read(path: Path) -> Sequence[Row]:
+    """Of each list; what asks the engines first has no limit."""
+    times = {url: [timed_ms(path, "GET", url) for _ in range(count)] for url, count in READS.items()}
+    return [
+        _row(f"GET {url} of {WORKLOADS}", found, None if "fresh" in url else P99_MAX_MS) for url, found in times.items()
     ]
 
 
@@ -67,9 +76,9 @@ def _spec(number: int) -> bytes:
     ).encode()
 
 
-def _row(what: str, times_ms: list[float]) -> Row:
+def _row(what: str, times_ms: list[float], limit: float | None) -> Row:
     times_ms.sort()
-    return Row(what, "ms", times_ms[math.ceil(len(times_ms) * 0.99) - 1], limit=P99_MAX_MS)
+    return Row(f"{what}, p99", "ms", times_ms[math.ceil(len(times_ms) * 0.99) - 1], limit=limit)
 
 
 def _are_there(path: Path) -> bool:
