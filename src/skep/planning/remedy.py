@@ -77,9 +77,9 @@ def stop_sick(draft: Draft) -> None:
     if not health_known(draft.census.observed) or desired.hold or desired.once:
         return
     for member in draft.untouched():
-        if member.life is not Life.RUNNING or member.health is not Health.UNHEALTHY:
+        if member.life is not Life.RUNNING or member.health is not Health.UNHEALTHY or member.id in draft.unwanted:
             continue
-        if member.foreign or member.id in draft.unwanted:
+        if member.foreign:
             continue
         if member.sick_s >= desired.limits.unhealthy_after_s:
             draft.try_act(Action(ActionKind.STOP, Reason.UNHEALTHY, member.slot, member.id))
