@@ -30,10 +30,11 @@ def web(tmp_path: Path) -> str:
 def test_a_file_of_one_kind_is_applied_as_that(
     shell: Shell, front: FrontDouble, web: str, command: tuple[str, ...], kind: Kind
 ) -> None:
-    result = shell.skep(*command, web, "--adopt")
+    more = ("--resolve",) if kind is Kind.WORKLOAD else ()
+    result = shell.skep(*command, web, "--adopt", *more)
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines()[1].split() == ["workload/web", "configured", "4"]
-    assert (front.kind, front.adopted) == (kind, True)
+    assert (front.kind, front.adopted, front.resolved) == (kind, True, bool(more))
 
 
 @pytest.mark.parametrize("command", [("group", "commit"), ("workload", "submit")])
@@ -88,9 +89,9 @@ def test_a_workload_of_the_command_line_is_the_spec_that_people_would_write(
     sent: list[str] = []
 
     class Recording(FrontDouble):
-        async def apply(self, files, who, adopt, kind=None, why=""):  # type: ignore[no-untyped-def]
+        async def apply(self, files, who, adopt, kind=None, why="", resolve=False):  # type: ignore[no-untyped-def]
             sent.extend(file.text for file in files)
-            return await super().apply(files, who, adopt, kind, why)
+            return await super().apply(files, who, adopt, kind, why, resolve)
 
     socket = server.path.with_name("recording.sock")
     with running(Recording(), socket):

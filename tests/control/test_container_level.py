@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from skep.control.container_level import image_held
+from skep.control.fixing import image_held
 from skep.model.engine import Image
 from skep.model.errors import UnavailableError
 from skep.model.plan import NoteKind

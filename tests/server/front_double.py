@@ -71,6 +71,7 @@ class FrontDouble:
         self.reasons: list[str] = []
         self.rolled_to: list[int | None] = []
         self.adopted = False
+        self.resolved = False
         self.cascaded = False
         self.ready = True
         self.kind: Kind | None = None
@@ -86,10 +87,16 @@ class FrontDouble:
         return self.ready
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
+        self,
+        files: Sequence[SourceFile],
+        who: str,
+        adopt: bool,
+        kind: Kind | None = None,
+        why: str = "",
+        resolve: bool = False,
     ) -> tuple[ChangeView, ...]:
         self._ask(who, why)
-        self.adopted, self.kind = adopt, kind
+        self.adopted, self.kind, self.resolved = adopt, kind, resolve
         return tuple(self._store(name, count) for name, count in _documents(files))
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:

@@ -29,7 +29,13 @@ class ParsingFront(FrontDouble):
     """Finds the faults that a core would find before it stores anything."""
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
+        self,
+        files: Sequence[SourceFile],
+        who: str,
+        adopt: bool,
+        kind: Kind | None = None,
+        why: str = "",
+        resolve: bool = False,
     ) -> tuple[ChangeView, ...]:
         return tuple(ChangeView(str(parsed.spec.key), "created", 1) for parsed in parse(files))
 

@@ -61,6 +61,12 @@ FILES_IF_ANY = Parameter(
     "names", "-f", "--file", metavar="PATH", many=True, help="Also these specs: a file, a folder or -."
 )
 ADOPT = Parameter("adopt", "--adopt", switch=True, help="Take over what exists already and is not skep's.")
+RESOLVE = Parameter(
+    "resolve",
+    "--resolve",
+    switch=True,
+    help="Look again at what the images of workloads name, and roll if it is another.",
+)
 CASCADE = Parameter("cascade", "--cascade", switch=True, help="Also remove what needs it.")
 ORPHAN = Parameter("orphan", "--orphan", switch=True, help="Forget it, and leave its members as they are.")
 WHY = Parameter("why", "--why", metavar="TEXT", default="", help="Why; kept with the revision, for `history`.")
@@ -139,7 +145,7 @@ def _of_keys(kind: str, named: str, removal: str) -> tuple[Command, ...]:
 
 
 COMMANDS = (
-    Command("apply", "specs:apply", FILES, ADOPT, WHY, *WAITS, PRINTS),
+    Command("apply", "specs:apply", FILES, ADOPT, RESOLVE, WHY, *WAITS, PRINTS),
     Command("plan", "specs:plan", FILES, PRINTS, failure_code=PLAN_FAILED),
     Command("delete", "specs:delete", FILES, CASCADE, ORPHAN, WHY, *WAITS, PRINTS),
     Command("status", "status:status", PRINTS_WIDE),
@@ -163,7 +169,7 @@ COMMANDS = (
     Command("events", "events:events", FOLLOW, SINCE, PRINTS),
     Command("group commit", "specs:commit", FILE, PRETEND, ADOPT, WHY, *WAITS, PRINTS, fixed={"kind": "group"}),
     *_of_keys("group", "ID", "destroy"),
-    Command("workload submit", "submit:submit", *SUBMIT, PRETEND, ADOPT, WHY, *WAITS, PRINTS),
+    Command("workload submit", "submit:submit", *SUBMIT, PRETEND, ADOPT, RESOLVE, WHY, *WAITS, PRINTS),
     *_of_keys("workload", "NAME", "rm"),
     Command("cluster ls", "clusters:listed", PRINTS),
     Command("cluster describe", "clusters:described", Parameter("name", metavar="NAME", completes="cluster"), PRINTS),

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def apply(
-    client: Client, names: tuple[str, ...], adopt: bool, why: str, wait: bool, timeout_s: float, form: str
+    client: Client,
+    names: tuple[str, ...],
+    adopt: bool,
+    resolve: bool,
+    why: str,
+    wait: bool,
+    timeout_s: float,
+    form: str,
 ) -> None:
     """Make it as the files say.
 
@@ -28,7 +35,8 @@ def apply(
       skep apply -f groups/ -f web.json --why "more room for the sale"
       cat web.yaml | skep apply -f -
     """
-    changes = client.post("/v1/apply", reasoned({"files": read_files(names), "adopt": adopt}, why))
+    body = {"files": read_files(names), "adopt": adopt, "resolve": resolve}
+    changes = client.post("/v1/apply", reasoned(body, why))
     report_changes(client, changes, wait, timeout_s, form)
 
 

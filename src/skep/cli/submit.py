@@ -37,6 +37,7 @@ def submit(
     ports: tuple[str, ...],
     pretend: bool,
     adopt: bool,
+    resolve: bool,
     why: str,
     wait: bool,
     timeout_s: float,
@@ -51,6 +52,7 @@ def submit(
       skep workload submit web.json --wait
       skep workload submit web --image nginx --count 5
       skep workload submit web --image nginx --publish 80 --env GREETING=hello
+      skep workload submit web.json --resolve --why "nginx:latest was pushed anew"
     """
     options = {"--count": count, "--cluster": cluster, "--env": environment, "--publish": ports}
     if image is None:
@@ -61,7 +63,9 @@ def submit(
     else:
         files = [{"name": TYPED, "text": _spec(source, image, count, cluster, environment, ports)}]
     try:
-        store(client, {"files": files, "kind": "workload"}, pretend, adopt, why, wait, timeout_s, form)
+        asked = {"resolve": True} if resolve and not pretend else {}
+        body = {"files": files, "kind": "workload", **asked}
+        store(client, body, pretend, adopt, why, wait, timeout_s, form)
     except Refusal as error:
         raise Failure(typed(str(error))) from error
 

@@ -68,19 +68,28 @@ class Catalog:
         return known[1]
 
     async def write(
-        self, key: Key, spec: bytes, author: Author, *, uid: str, adopt: bool = False, again: bool = False
+        self,
+        key: Key,
+        spec: bytes,
+        author: Author,
+        *,
+        uid: str,
+        adopt: bool = False,
+        again: bool = False,
+        resolve: bool = False,
     ) -> SpecDocument:
-        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless wanted `again`.
+        """Accept a spec: generation + 1, or 1 under a new `uid`. The same as now is none, unless wanted `again` or its
+        image is to be resolved again.
 
         A key that was freed goes on where it was, so that its members are its own again. Who asks for the same key
         meanwhile is next: ConflictError comes from other processes alone.
         """
         turn = self._turns.setdefault(key, asyncio.Lock())
         async with turn:
-            return await self._written(key, spec, author, uid, adopt=adopt, again=again)
+            return await self._written(key, spec, author, uid, adopt=adopt, again=again or resolve, resolve=resolve)
 
     async def _written(
-        self, key: Key, spec: bytes, author: Author, uid: str, *, adopt: bool, again: bool
+        self, key: Key, spec: bytes, author: Author, uid: str, *, adopt: bool, again: bool, resolve: bool
     ) -> SpecDocument:
         stored = await self._store.get(spec_path(key))
         before = self._document(stored) if stored else await self._freed(key)
@@ -99,6 +108,7 @@ class Catalog:
             adopt=adopt,
             lives=lives_after(before),
             paused=_lasting(before),
+            resolve=generation if resolve else before.resolve if before else 0,
         )
         await self._store.put(spec_path(key), encode(document), version=stored.version if stored else 0)
         if stored is None and before is not None:
@@ -149,7 +159,7 @@ class Catalog:
         StaleTermError: `term` is over, and so is what was seen under it."""
         revision = Revision(before.generation + 1, author.who, author.when_s, spec, why=author.why, automatic=True)
         history = await self._extended(before, revision)
-        after = replace(before, generation=revision.generation, spec=spec, history=history)
+        after = replace(before, generation=revision.generation, spec=spec, history=history, resolve=0)
         await self._replace(before, after, term)
         return after
 

@@ -1,7 +1,7 @@
 """The level of workloads on plain Engines: so many containers of an image, spread over the engines of a cluster."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from math import inf
 from typing import TypeVar
@@ -11,12 +11,12 @@ from skep.control.container_listings import LISTING_S, Listings
 from skep.control.containers import ContainerActuator, ContainerWorkload
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
+from skep.control.fixing import fixed, fixed_again, image_held, is_awaited, is_due
 from skep.control.hidden import CLASSIC_AGE_S, Hidden
 from skep.control.levels import Resolved
-from skep.control.pauses import as_settled, fixed_again, standing_still
+from skep.control.pauses import as_settled, standing_still
 from skep.control.rollback import failure_action, is_automatic
 from skep.model.cluster import ClusterKind, ClusterSight
-from skep.model.engine import Image
 from skep.model.errors import BugError, SkepError
 from skep.model.spec import Key, WorkloadSpec
 from skep.model.state import Desired, Limits, Record
@@ -64,13 +64,15 @@ class ContainerLevel:
         unfixed = ""
         if not document.removed:
             record = fixed_again(asked, record, spec.image) or record
-            record, unfixed = await self._fixed(spec, record, sight)
+            record, unfixed = await self._fixed(asked, spec, record, sight)
         image = record.image if record.image_spec == spec.image else spec.image
         workload = replace(self._workload(document, spec, image, sight), entries=record.ledger.entries)
         refusal = refusal or containers.refusal(spec, sight.engines) or _nowhere(workload, sight)
         listings = self._listings_of(document, record, sight)
         actuator = ContainerActuator(workload, self._book, listings, self._adoptions)
-        desired = standing_still(self._desired(document, workload, sight), asked, document)
+        desired = standing_still(
+            self._desired(document, workload, sight), asked, document, waits=is_awaited(asked, record)
+        )
         if document.removed:
             return Resolved(desired, record, actuator, sight.name)
         return Resolved(replace(desired, hold=refusal or unfixed), record, actuator, sight.name, refusal=refusal)
@@ -153,21 +155,27 @@ class ContainerLevel:
         asked = {**workload.rendered, "Refused": refused} if refused else workload.rendered
         return services.fingerprint(asked, self._secrets.keyed_hash)
 
-    async def _fixed(self, spec: WorkloadSpec, record: Record, sight: ClusterSight) -> tuple[Record, str]:
-        """The digest is fixed once for a revision (W40); why it could not be, where nobody answers."""
-        if record.image_spec == spec.image:
+    async def _fixed(
+        self, asked: SpecDocument, spec: WorkloadSpec, record: Record, sight: ClusterSight
+    ) -> tuple[Record, str]:
+        """The digest is fixed once for a revision (W40); why it could not be, where nobody answers.
+
+        Looked at again, it is the registry's word that counts: what was pulled once is held by all, and no news.
+        """
+        if not is_due(asked, record, spec.image):
             return record, ""
         answering = [e.source for e in sight.engines if e.answers]
         held, error = await self._ask_all(sight, answering, lambda engine: engine.image(spec.image), LISTING_S)
         if not held:
             return record, error
-        image = image_held(spec.image, [i for i in held.values() if i is not None])
+        images = [i for i in held.values() if i is not None]
+        image = "" if record.image_spec == spec.image else image_held(spec.image, images)
         if not image:
             told, error = await self._ask_all(sight, held, lambda engine: engine.resolve_digest(spec.image), None)
             if not told:
                 return record, error
-            image = next((t for t in told.values() if t is not None), spec.image)
-        return replace(record, image=image, image_spec=spec.image), ""
+            image = next((t for t in told.values() if t is not None), "")
+        return fixed(asked, record, spec.image, image, images), ""
 
     async def _ask_all(
         self,
@@ -202,24 +210,3 @@ def _nowhere(workload: ContainerWorkload, sight: ClusterSight) -> str:
     if workload.sources or not all(e.heard for e in sight.engines):
         return ""
     return f"Constraints: no engine of cluster {sight.name} fulfils {', '.join(workload.spec.constraints)}"
-
-
-def image_held(image: str, held: Sequence[Image]) -> str:
-    """The name that all engines can be given at once, as far as what they hold tells; empty where a registry must.
-
-    `name:tag@sha256:…` if all that hold it hold the same and can say which. One that was built or loaded has no digest,
-    and must be found by its tag.
-    """
-    if "@" in image:
-        return image
-    repository = _repository(image)
-    digests = {next((d for d in i.digests if d.partition("@")[0] == repository), "") for i in held}
-    if "" in digests:
-        return image
-    return f"{image}@{digests.pop().partition('@')[2]}" if len(digests) == 1 else ""
-
-
-def _repository(image: str) -> str:
-    """The name without its tag; a colon before the last slash is a registry's port."""
-    head, slash, last = image.rpartition("/")
-    return head + slash + last.partition(":")[0]

@@ -221,10 +221,16 @@ class Core:
         return self.ready.is_set()
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
+        self,
+        files: Sequence[SourceFile],
+        who: str,
+        adopt: bool,
+        kind: Kind | None = None,
+        why: str = "",
+        resolve: bool = False,
     ) -> tuple[ChangeView, ...]:
         """The events are written by the turns that this begins: who submits waits for the disk once, for the spec."""
-        return await self._intake.apply(files, who, adopt, kind, why)
+        return await self._intake.apply(files, who, adopt, kind, why, resolve)
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         preview = Preview(self._catalog, self._running)

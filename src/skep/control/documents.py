@@ -56,6 +56,7 @@ class SpecDocument:
     and `cascade` are the user's word with it.
     `lives`: uids of lives whose removal was not over when the name was taken again, newest first.
     `paused`: newer templates wait until it is resumed; None while they are rolled out.
+    `resolve`: the newest generation that asked to look again at what the image's tag names (W40), 0 if none did.
     """
 
     key: Key
@@ -67,6 +68,7 @@ class SpecDocument:
     adopt: bool = False
     lives: tuple[str, ...] = ()
     paused: Pause | None = None
+    resolve: int = 0
 
 
 @dataclass(frozen=True, slots=True)

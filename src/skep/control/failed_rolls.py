@@ -7,6 +7,7 @@ import structlog
 from skep.control import ledger as ledgers
 from skep.control.catalog import Author, Catalog
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.fixing import is_another
 from skep.control.journal import Journal
 from skep.control.pauses import as_settled, begin, is_job
 from skep.control.records import Records
@@ -41,7 +42,7 @@ class FailedRolls:
         if record.settled == document.generation:
             return False
         spec, failed = _settled_spec(document, record), f"generation {document.generation} failed: {why}"
-        is_new = spec is not None and spec != document.spec
+        is_new = spec is not None and (spec != document.spec or is_another(record))
         if desired.in_place and spec is not None and not is_new and not is_automatic(document):
             return False
         try:
@@ -59,7 +60,9 @@ class FailedRolls:
 
     async def _stand_still(self, document: SpecDocument, record: Record, desired: Desired, why: str) -> None:
         pause = begin(document, record, WHO, self._clock.wall_s(), why, automatic=True)
-        if desired.numbered and as_settled(replace(document, paused=pause)).spec != document.spec:
+        if desired.numbered and (
+            as_settled(replace(document, paused=pause)).spec != document.spec or is_another(record)
+        ):
             # What ended was of the template that failed; the one that is followed then has its first try at once. This
             # comes first, for nobody would do it after the pause; a crash in between lets the roll fail once more.
             forgiven = ledgers.forgive(record.ledger)

@@ -26,6 +26,8 @@ log = structlog.get_logger()
 TRIES = 10
 """A spec that two people change at the same moment is read again and written again this often."""
 
+RESOLVED_AGAIN = "image resolved again"
+"""Said as the reason of a revision, or after the one that was given."""
 
 _OTHER_NAME = "give the group another ID, or the cluster of the settings another name"
 
@@ -73,11 +75,23 @@ class Intake:
         return parsed
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
+        self,
+        files: Sequence[SourceFile],
+        who: str,
+        adopt: bool,
+        kind: Kind | None = None,
+        why: str = "",
+        resolve: bool = False,
     ) -> tuple[ChangeView, ...]:
-        """Accept all of the specs, or none of them."""
+        """Accept all of the specs, or none of them. resolve: look again at what the images of workloads name (W40)."""
         parsed = await self.read(files, kind)
-        return tuple([await self._accept(p.spec, self._author(who, why), adopt) for p in parsed])
+        return tuple([await self._applied(p.spec, self._author(who, why), adopt, resolve) for p in parsed])
+
+    async def _applied(self, spec: Spec, author: Author, adopt: bool, resolve: bool) -> ChangeView:
+        if not resolve or not isinstance(spec, WorkloadSpec):
+            return await self._accept(spec, author, adopt)
+        why = f"{author.why}; {RESOLVED_AGAIN}" if author.why else RESOLVED_AGAIN
+        return await self._accept(spec, replace(author, why=why), adopt, resolve=True)
 
     def _author(self, who: str, why: str) -> Author:
         return Author(who, self._clock.wall_s(), why)
@@ -88,12 +102,16 @@ class Intake:
         await self.refuse_harm([spec])
         return await self._accept(spec, self._author(who, ""), again=again)
 
-    async def _accept(self, spec: Spec, author: Author, adopt: bool = False, *, again: bool = False) -> ChangeView:
+    async def _accept(
+        self, spec: Spec, author: Author, adopt: bool = False, *, again: bool = False, resolve: bool = False
+    ) -> ChangeView:
         text, again = to_json(spec), again or self._has_failed(spec.key)
         for _ in range(TRIES):
             before = await self._catalog.get(spec.key)
             try:
-                after = await self._catalog.write(spec.key, text, author, uid=self._uid(), adopt=adopt, again=again)
+                after = await self._catalog.write(
+                    spec.key, text, author, uid=self._uid(), adopt=adopt, again=again, resolve=resolve
+                )
             except ConflictError:
                 continue
             change = change_of(before, after)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from skep.control.documents import Pause, SpecDocument, spec_of
 from skep.control.retention import revision_at
-from skep.control.rollback import is_automatic, sized_like, told_of
+from skep.control.rollback import sized_like, told_of
 from skep.model.spec import WorkloadSpec
 from skep.model.state import Desired, Record, Revision
 from skep.specs.canonical import to_json
@@ -66,22 +66,10 @@ def _with(document: SpecDocument, template: bytes) -> SpecDocument:
     return replace(document, spec=to_json(sized_like(spec_of(template), spec_of(document.spec))))
 
 
-def standing_still(desired: Desired, document: SpecDocument, followed: SpecDocument) -> Desired:
-    """`desired` was made of `followed`, and `document` is what is asked for."""
+def standing_still(desired: Desired, document: SpecDocument, followed: SpecDocument, *, waits: bool = False) -> Desired:
+    """`desired` was made of `followed`, and `document` is what is asked for. `waits`: so does another image."""
     pause, desired = document.paused, told_of(desired, document)
     if pause is None or document.removed:
         return desired
-    withheld = followed.spec != document.spec
+    withheld = waits or followed.spec != document.spec
     return replace(desired, paused=paused_by(document), withheld=withheld, given_up=pause.automatic)
-
-
-def goes_back(document: SpecDocument) -> bool:
-    """Whether what it follows is an older template, whose image is to be the very same again (W40)."""
-    return document.paused is not None or is_automatic(document)
-
-
-def fixed_again(document: SpecDocument, record: Record, image: str) -> Record | None:
-    """The record with the image as it was fixed when all members followed it; None where nobody goes back to that."""
-    if not goes_back(document) or record.settled_image_spec != image:
-        return None
-    return replace(record, image=record.settled_image, image_spec=image)

@@ -246,6 +246,7 @@ class Reconciler:
             settled=desired.generation if done else record.settled,
             settled_image=record.image if done else record.settled_image,
             settled_image_spec=record.image_spec if done else record.settled_image_spec,
+            settled_image_id=record.image_id if done else record.settled_image_id,
         )
 
     def _request(self) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from skep.control.clusters import ClusterBook, unplaced
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.fixing import fixed_on_swarm, is_awaited
 from skep.control.levels import Resolved
-from skep.control.pauses import as_begun, fixed_again, standing_still
+from skep.control.pauses import as_begun, standing_still
 from skep.control.rollback import failure_action, is_automatic, never_again
 from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
@@ -96,8 +97,7 @@ class SwarmWorkloads:
         engine, hold, formed = await self._reach(cluster)
         formed = formed or static
         names, missing = await self._names(spec, engine)
-        record = fixed_again(asked, record, spec.image) or record
-        record = await self._fixed(spec, record, engine)
+        record = await fixed_on_swarm(asked, record, spec.image, engine)
         rendered = {} if missing else services.render(spec, record.image or spec.image, self._controller, names)
         gone = engine is None and not static and self._is_gone(cluster, places)
         workload = Workload(
@@ -129,7 +129,7 @@ class SwarmWorkloads:
                 failure_ratio_max=spec.updating.failure_ratio_max,
             ),
         )
-        desired = standing_still(desired, asked, document)
+        desired = standing_still(desired, asked, document, waits=is_awaited(asked, record))
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
         return Resolved(desired, record, actuator, cluster, refusal=refusal or nowhere)
 
@@ -190,13 +190,6 @@ class SwarmWorkloads:
         missing = [f"{kind} {name}" for kind, name, ids in wanted if name not in ids]
         text = f"the cluster has no {', no '.join(missing)}" if missing else ""
         return Names(secrets, configs, networks), text
-
-    async def _fixed(self, spec: WorkloadSpec, record: Record, engine: Engine | None) -> Record:
-        """The digest is fixed in the first turn that can ask, and stays until the spec's image changes (W40)."""
-        if record.image_spec == spec.image or engine is None:
-            return record
-        image = await engine.resolve_digest(spec.image)
-        return replace(record, image=image or spec.image, image_spec=spec.image)
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
         """A workload keeps nothing beside its record."""

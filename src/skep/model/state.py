@@ -332,11 +332,10 @@ class Condition:
 class Record:
     """What can't be observed again of a key; at most 512 KiB, written only when it changed.
 
-    `image` is what the spec's `image_spec` was fixed to, `name:tag@sha256:…` or, where no registry answered, the
-    same as written (semantics.md W40: a resubmitted tag is resolved again only when it changes).
-    `made_on` is the kind of cluster that its members were first made on (ClusterKind), and `made_in` its name; empty
-    before. `begun` is the newest generation whose template was acted on, `settled` the newest that all members followed
-    (W50); 0 before. `settled_image` and `settled_image_spec` are `image` and `image_spec` of that one.
+    `image` is what the spec's `image_spec` was fixed to for `resolved`, `image_id` the ID of one without a
+    digest, if it is known (semantics.md W40, control/fixing.py); `settled_…` those of `settled`. `made_on` is the kind
+    of cluster that its members were made on first (ClusterKind), `made_in` its name; empty before. `begun`: the newest
+    generation whose template was acted on, `settled` the newest that all members followed (W50); 0 before.
     """
 
     key: Key
@@ -351,6 +350,9 @@ class Record:
     settled: int = 0
     settled_image: str = ""
     settled_image_spec: str = ""
+    image_id: str = ""
+    resolved: int = 0
+    settled_image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

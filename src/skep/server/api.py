@@ -102,7 +102,7 @@ def _files_router(front: Front, reading: Reading) -> APIRouter:
     @router.post("/apply", response_model=answers(ChangeView), operation_id="apply")
     async def apply(body: ApplyBody, request: Request) -> tuple[ChangeView, ...]:
         files = await reading.read(_texts(body.files))
-        return await front.apply(files, who(request), body.adopt, _kind(body.kind), body.why)
+        return await front.apply(files, who(request), body.adopt, _kind(body.kind), body.why, body.resolve)
 
     @router.post("/plan", response_model=answers(PlanView), operation_id="plan")
     async def plan(body: PlanBody) -> tuple[PlanView, ...]:

@@ -48,11 +48,12 @@ KindName = Literal["group", "workload"]
 
 
 class ApplyBody(Body):
-    """All files are stored, or none. adopt: take over what exists and lacks our labels. kind: the only one taken.
-    why: kept with each revision."""
+    """All files are stored, or none. adopt: take over what exists and lacks our labels. resolve: look again at what the
+    images of workloads name. kind: the only one taken. why: kept with each revision."""
 
     files: Files
     adopt: bool = False
+    resolve: bool = False
     kind: KindName | None = None
     why: Why = ""
 

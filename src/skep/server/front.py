@@ -41,11 +41,17 @@ class Front(Protocol):
         """Whether this process acts: it has the term and answers for what it shows."""
 
     async def apply(
-        self, files: Sequence[SourceFile], who: str, adopt: bool, kind: Kind | None = None, why: str = ""
+        self,
+        files: Sequence[SourceFile],
+        who: str,
+        adopt: bool,
+        kind: Kind | None = None,
+        why: str = "",
+        resolve: bool = False,
     ) -> tuple[ChangeView, ...]:
         """Store what the files say, all of it or nothing. adopt: take over what exists and lacks our labels.
 
-        kind: the only kind that the files may hold.
+        kind: the only kind that the files may hold. resolve: look again at what the images of workloads name (W40).
         """
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:

@@ -59,12 +59,15 @@ def reference_router(front: Front, reading: Reading) -> APIRouter:
         responses={**EVERYWHERE, **problems(409, 502), 201: {"model": answer(ChangeView), "description": "Created"}},
         openapi_extra=_BODY,
     )
-    async def submit(request: Request, response: Response) -> ChangeView:
-        """Takes the body as it is, whatever its Content-Type says: `curl -d` calls it a form."""
+    async def submit(request: Request, response: Response, resolve: bool = False) -> ChangeView:
+        """Takes the body as it is, whatever its Content-Type says: `curl -d` calls it a form.
+
+        resolve: look again at what the image names, also if it is submitted as before.
+        """
         files = await reading.read([(FILE, await _text(request))])
         if files[0].documents > 1:
             raise InvalidError([Fault("holds more than one workload: submit one at a time")])
-        (change,) = await front.apply(files, who(request), False, Kind.WORKLOAD)
+        (change,) = await front.apply(files, who(request), False, Kind.WORKLOAD, resolve=resolve)
         response.status_code = 201 if change.change == "created" else 200
         return change
 

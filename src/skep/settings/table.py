@@ -199,7 +199,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "history",
         10,
         "revisions",
-        "Revisions kept of each key, to go back to (semantics.md W48); and as many of those that only changed the count.",
+        "Revisions kept of each key, to go back to (semantics.md W48), and as many that only changed the count.",
         least=1,
         most=1000,
     ),
