@@ -38,12 +38,14 @@ class TlsRunning:
             context.load_cert_chain(pair.cert, pair.key)
         return context
 
-    def ask(self, pair: Pair | None, method: str, path: str, body: bytes | None = None) -> Answer:
-        """With a certificate, if there is one."""
+    def ask(self, pair: Pair | None, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """With a certificate, if there is one. `headers` are written with _ for -."""
         context = self.context(pair)
+        sent = {"Content-Type": "application/json"} if body else {}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=DEADLINE_S, context=context)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            connection.request(method, path, body, sent)
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:

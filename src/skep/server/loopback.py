@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skep.server.errors import Problem, problem_answer
 from skep.server.listen import listen_tcp
+from skep.server.pages import FETCH_SITE, ORIGIN
 from skep.server.patient import Patience, PatientProtocol
 from skep.server.serving import serve_on
 from skep.specs.endpoints import loopback_address
@@ -18,9 +19,6 @@ FLAG = "--insecure-http"
 
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 """What a client of this host calls it. Any other name is that of a web page whose DNS points here."""
-
-_FROM_A_PAGE = (b"origin", b"sec-fetch-site")
-"""Headers that browsers add and pages can't leave out; programs send neither."""
 
 
 class LoopbackProtocol(PatientProtocol):
@@ -69,7 +67,7 @@ class PageGuard:
 
     def objection(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """Why a request is refused; empty when it is not."""
-        page = next((name.decode() for name, _ in headers if name in _FROM_A_PAGE), "")
+        page = next((name.decode() for name, _ in headers if name in (ORIGIN, FETCH_SITE)), "")
         if page:
             return f"a request with the header {page} comes from a web page; this is for programs of this host alone"
         hosts = [value.lower() for name, value in headers if name == b"host"]

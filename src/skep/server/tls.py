@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from skep.server.errors import Problem
 from skep.server.listen import listen_tcp, shown_address
+from skep.server.pages import foreign_page
 from skep.server.patient import Patience, PatientProtocol
 from skep.server.serving import serve_on
 from skep.server.tls_files import Certificates
@@ -62,10 +63,13 @@ class TlsProtocol(PatientProtocol):
             self.tell(self.tls_peer.bounds())
 
     def on_headers_complete(self) -> None:
-        if words := self.tls_peer.objection(self.parser.get_method().decode("ascii", "replace")):
-            self.scope["state"]["refused"] = (403, Problem(words, "Forbidden"))
-            if self.tls_peer.role is Role.VIEWER:
-                self.tell(self.tls_peer.bounds())
+        words, page = self.tls_peer.objection(self.parser.get_method().decode("ascii", "replace")), ""
+        if words and self.tls_peer.role is Role.VIEWER:
+            self.tell(self.tls_peer.bounds())
+        elif not words and (page := foreign_page(self.headers)):
+            self.tell(f"{self.tls_peer.name}: {page}")
+        if words or page:
+            self.scope["state"]["refused"] = (403, Problem(words or page, "Forbidden"))
         super().on_headers_complete()
 
 
