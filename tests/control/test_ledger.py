@@ -153,6 +153,13 @@ def test_failures_in_a_row_wait_twice_as_long_each_time() -> None:
     assert books.failures[0].message == "no answer"
 
 
+def test_of_a_long_error_its_head_and_its_end_are_remembered() -> None:
+    """A program's last words are the reason; what they were of stands first."""
+    outcome = replace(SILENCE, error=RejectedError("vagrant up failed: " + "x" * 5000 + " no usable provider"))
+    told = settle(ledger(creation()), sight(outcomes=(outcome,)), NOW_S, 0.5).ledger.failures[0].message
+    assert (told[:18], told[-18:], len(told)) == ("vagrant up failed:", "no usable provider", 1000)
+
+
 def test_what_only_waits_does_not_count_as_a_failure() -> None:
     [noted] = settle(ledger(creation()), sight(outcomes=(NOT_YET,)), NOW_S, 0.5).ledger.failures
     assert (noted.count, noted.retry_s) == (0, NOW_S + 1.0)

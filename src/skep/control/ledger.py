@@ -22,7 +22,9 @@ NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
 
 MESSAGE_MAX = 1000
-"""Characters of an error that are remembered: more than an engine or a registry says of one thing."""
+MESSAGE_HEAD = 200
+"""Characters of an error that are remembered, more than an engine or a registry says of one thing. Of a longer one the
+head says what failed, and the end, as a program's last words do, why."""
 
 TRIES_MAX = 5
 """W34: a source that left so many tries of one creation without an answer is given up for it, if there are others."""
@@ -349,7 +351,8 @@ class Books:
 
 def _told(error: Exception | None) -> str:
     text = str(error or "")
-    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"
+    end = MESSAGE_MAX - MESSAGE_HEAD - 1
+    return text if len(text) <= MESSAGE_MAX else f"{text[:MESSAGE_HEAD]}…{text[-end:]}"
 
 
 def forgive(ledger: Ledger) -> Ledger:
