@@ -1,6 +1,6 @@
 """Containers of one workload on plain Engines: how they are seen, made, stopped and removed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -32,7 +32,8 @@ class ContainerWorkload:
     """What a turn works with. `rendered` is the body without what tells one container from another.
 
     uid: this life of the workload's name; lives: those before it whose removal was not over. adopt: what bears the
-    name and came from any other life is taken over. sources: the engines that it may run on now.
+    name and came from any other life is taken over. sources: the engines that it may run on now. settled: `rendered` of
+    the template that all followed last, for what is made of that (planning/settled.py).
     """
 
     spec: WorkloadSpec
@@ -43,6 +44,7 @@ class ContainerWorkload:
     adopt: bool
     rendered: dict[str, Json]
     sources: tuple[str, ...]
+    settled: dict[str, Json] = field(default_factory=dict)
 
 
 class ContainerActuator:
@@ -172,10 +174,12 @@ class ContainerActuator:
         return containers.name_of(self._workload.spec.name, entry.slot or "", entry.request)
 
     def _body(self, desired: Desired, entry: Entry) -> dict[str, Json]:
+        """Of the template that the entry was written down for."""
         workload = self._workload
-        return containers.labelled(
-            workload.rendered, workload.uid, entry.slot or "", entry.request, desired.fingerprint
-        )
+        rendered, fingerprint = workload.rendered, desired.fingerprint
+        if desired.settled and entry.fingerprint == desired.settled:
+            rendered, fingerprint = workload.settled, desired.settled
+        return containers.labelled(rendered, workload.uid, entry.slot or "", entry.request, fingerprint)
 
     async def _with_image(self, engine: Engine, name: str, body: dict[str, Json]) -> str:
         """An image that is missing is fetched once; what else the engine may miss (a network) is its refusal."""

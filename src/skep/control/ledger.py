@@ -16,6 +16,7 @@ from skep.planning.census import ENDED, is_count
 from skep.planning.pace import is_at_rest
 from skep.planning.progress import advanced
 from skep.planning.restarts import ended, forgiven, recounted
+from skep.planning.settled import is_settled
 
 NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
@@ -148,7 +149,7 @@ def _is_wanted(entry: Entry, made: Member | None, sight: Sight, listing: Listing
     if made is not None and not desired.removed and desired.role is Role.MANAGER:
         # A manager that never joined can't be told from one that does not answer: it is let finish, then undone.
         return True
-    if desired.removed or entry.fingerprint != desired.fingerprint:
+    if desired.removed or not (entry.fingerprint == desired.fingerprint or is_settled(desired, entry)):
         return False
     if made is not None and (made.life is Life.DEAD or made.sick_s >= desired.limits.startup_s):
         return False
@@ -232,12 +233,12 @@ class Books:
         """W10, W33: a refusal holds up the whole key, and puts its source behind the others. Silence says nothing of
         the spec: only its source waits, and `counted` names the request that it left without an answer (W26)."""
         on_key, on_source = ("", ActionKind.CREATE), (entry.source, ActionKind.CREATE)
+        is_old = is_settled(self._sight.desired, entry)
         if error is None:
-            self.failures.pop(on_key, None)
-            self.failures.pop(on_source, None)
+            self._made(on_key, on_source, is_old)
             return
         if isinstance(error, NoImageError):
-            self._remember_pull(on_source, error)
+            self._remember_pull(on_source, error, is_old)
             return
         self.streak = 0
         if self.failures.get(on_source, _NONE).pull:
@@ -245,20 +246,32 @@ class Books:
         if isinstance(error, UnavailableError):
             self._failed(on_source, create_delay_s, error, entry.request)
             return
+        was_old = self.failures.get(on_key, _NONE).settled
         self._failed(on_source, start_delay_s, error)
         self._failed(on_key, create_delay_s, error)
+        self.failures[on_key] = replace(self.failures[on_key], settled=was_old or is_old)
 
-    def _remember_pull(self, on_source: tuple[str, ActionKind], error: NoImageError) -> None:
+    def _made(self, on_key: tuple[str, ActionKind], on_source: tuple[str, ActionKind], is_old: bool) -> None:
+        """What could be made of the settled template says nothing of the new one, which waits on for its time."""
+        for key in (on_key, on_source):
+            failure = self.failures.pop(key, None)
+            if failure is not None and is_old and (failure.pull or key == on_key):
+                self.failures[key] = replace(failure, settled=False)
+
+    def _remember_pull(self, on_source: tuple[str, ActionKind], error: NoImageError, is_old: bool) -> None:
         """W32: the image can't be had on this source, which waits 10, 20, 40, … 300 s; others may hold it. What failed
         beside another try was no try of its own."""
         known = self.failures.pop(on_source, _NONE)
         if not known.pull:
             self.streak, known = 0, _NONE
+        is_old = is_old or known.settled
         if known.retry_s > self.now_s:
-            self.failures[on_source] = known
+            self.failures[on_source] = replace(known, settled=is_old)
             return
         retry_s = self.now_s + start_delay_s(known.count + 1, self._unit)
-        self.failures[on_source] = Failure(*on_source, known.count + 1, retry_s, _told(error), pull=True)
+        self.failures[on_source] = Failure(
+            *on_source, known.count + 1, retry_s, _told(error), pull=True, settled=is_old
+        )
 
     def _remember_start(self, entry: Entry, error: Exception | None) -> None:
         """A refused start ends the member as its slot counts it; after silence it is tried again."""
@@ -268,7 +281,8 @@ class Books:
                 self._failed((entry.member, ActionKind.START), create_delay_s, error)
             return
         key = (member.slot, ActionKind.START)
-        self.failures[key] = ended(self.failures.get(key), member.slot, member, _told(error), self.now_s, self._unit)
+        failure = ended(self.failures.get(key), member.slot, member, _told(error), self.now_s, self._unit)
+        self.failures[key] = replace(failure, settled=is_settled(self._sight.desired, member))
 
     def gives_up(self, entry: Entry) -> bool:
         """Whether a numbered member shall be made elsewhere: its source answers, only not to this, and shows nothing of
@@ -356,8 +370,8 @@ def begin(
             generation=desired.generation,
             slot=a.slot,
             member=a.member,
-            fingerprint=desired.fingerprint,
-            replace_sha=desired.replace_sha,
+            fingerprint=a.fingerprint or desired.fingerprint,
+            replace_sha="" if a.fingerprint else desired.replace_sha,
             began_s=wall_s,
             source=a.source,
         )

@@ -165,6 +165,8 @@ class Desired:
     undone: which generation had failed, and why, where this one was made by skep to go back.
     lasting_s: who waits for it is told that it is as wanted once it was so for so long (W54); 0 for groups and jobs.
     own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
+    settled: fingerprint of the last template that all numbered members followed, where what is missing in a roll may be
+    made of that (planning/settled.py); empty where it may not, or is the same.
     """
 
     key: Key
@@ -193,6 +195,7 @@ class Desired:
     undone: str = ""
     lasting_s: float = 0.0
     own: str = ""
+    settled: str = ""
 
 
 class Phase(StrEnum):
@@ -240,6 +243,8 @@ class Failure:
     `subject` is the member, or the slot to be filled, or empty for any cattle. `retry_s` is on the planner's
     clock. `message` is the last error, fit for a user. Of a numbered slot (kind START) it counts the members that
     ended; `counted` is the last of them. `pull`: of a source of numbered members, what failed is getting the image.
+    `settled`: what ended, or could not be made, was of the settled template; where not even that can be made, nothing
+    can.
     """
 
     subject: str
@@ -249,6 +254,7 @@ class Failure:
     message: str
     counted: str = ""
     pull: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
