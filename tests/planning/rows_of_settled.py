@@ -127,6 +127,14 @@ PATIENCE = [
         f"failed start 3 2 110 m3 ~, {FULL}",
     ),
     Row(
+        "a new one does not wait for what ended before the roll",
+        numbered(3, "a", settled=OLD),
+        "1=m1~@a 2=m2~@a 3=m3~%@a 4=m4@a",
+        "create 3 Outdated @a",
+        (N.RETRIES_EXHAUSTED,),
+        f"failed start 3 5 400 m3 ~, {FULL}",
+    ),
+    Row(
         "new ones that end again and again hold no place of theirs",
         numbered(3, "a", settled=OLD),
         "1=m1~@a 2=m2%@a 3=m3~@a 4=m4~%@a",

@@ -303,6 +303,7 @@ class ContainerSimulation:
             excused = as_before and not failure.settled
             of_key = (failure.subject, failure.kind) == ("", ActionKind.CREATE) and not excused
             of_slot = (failure.subject, failure.kind) == (slot, ActionKind.START)
+            of_slot = of_slot and (as_before or not failure.settled)
             of_image = failure.pull and failure.subject == source and not excused
             if (of_key or of_slot or of_image) and failure.retry_s > self.now_s:
                 raise BrokenPromiseError("observer", f"{slot} was made before its time")

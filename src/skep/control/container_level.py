@@ -110,11 +110,8 @@ class ContainerLevel:
     ) -> dict[str, Json]:
         """What containers were made of when all followed one template, if some may be made of it again while another is
         rolled out: wherever those of today may run, of the very image. What is paused follows it anyway (W49)."""
-        told = (
-            None
-            if document.removed or document.paused or workload.spec.restart.once
-            else settled_spec(document, record)
-        )
+        stays = document.removed or document.paused or record.settled in (0, document.generation)
+        told = None if stays or workload.spec.restart.once else settled_spec(document, record)
         spec = spec_of(told) if told is not None else None
         if not isinstance(spec, WorkloadSpec) or record.settled_image_spec != spec.image:
             return {}

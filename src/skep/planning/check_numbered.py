@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from skep.model.plan import REMOVALS, ActionKind, Reason
+from skep.model.plan import REMOVALS, Action, ActionKind, Reason
 from skep.model.state import Health, Life, Member, Phase
 from skep.planning.view import View
 
@@ -32,13 +32,15 @@ def _numbers(view: View) -> Iterator[str]:
             yield f"slot {slot} would be filled twice"
         if slot in view.desired.done:
             yield f"slot {slot} has completed and would be filled again"
-        if _is_over(view, slot):
-            yield f"slot {slot} ended too often and would be filled again"
+    for slot in {a.slot for a in view.creates if _is_over(view, a)}:
+        yield f"slot {slot} ended too often and would be filled again"
 
 
-def _is_over(view: View, slot: str | None) -> bool:
-    failure, most = view.failures.get((slot or "", ActionKind.START)), view.desired.limits.restarts_max
-    return failure is not None and most > 0 and failure.count >= most
+def _is_over(view: View, action: Action) -> bool:
+    """What ended before a roll is no matter of a new one."""
+    failure, most = view.failures.get((action.slot or "", ActionKind.START)), view.desired.limits.restarts_max
+    counts = failure is not None and (bool(action.fingerprint) or not failure.settled)
+    return failure is not None and counts and 0 < most <= failure.count
 
 
 def _sources(view: View) -> Iterator[str]:

@@ -169,6 +169,14 @@ class Outlook:
         room = min(room, settled.short(census, census.available, self.now_s))
         return list(islice(candidates_as_before(census, *self._taken_numbers), max(0, room)))
 
+    @cached_property
+    def _awaited(self) -> frozenset[str]:
+        return settled.awaited(self._census, self.now_s)
+
+    @cached_property
+    def _is_unproven(self) -> bool:
+        return settled.applies(self._census, self.now_s)
+
     def _empty_numbers(self, room: int) -> Sequence[str]:
         """Which ones `slots.fill` would take then."""
         held, vacated = self._taken_numbers
@@ -192,6 +200,7 @@ class Outlook:
     def _of_number(self, slot: str) -> Next:
         kept = slot in self._kept_numbers
         ended, refused = self.restarts(slot), self._census.failure("", ActionKind.CREATE)
+        ended = None if ended is not None and ended.settled and not kept else ended
         why = ended.message if ended else ""
         if self.observed.unlisted:
             return Next(f"waits until {_names(self.observed.unlisted)} shows what lives there", error=why)
@@ -252,8 +261,7 @@ class Outlook:
         successor = self._successors.get(member.slot or "")
         if successor is not None:
             return successor
-        unproven = settled.applies(self._census, self.now_s)
-        kept = member.slot in self._borne or unproven or is_evidence(self.desired, member)
+        kept = member.slot in self._borne or self._is_unproven or is_evidence(self.desired, member)
         return Next(KEPT) if kept else Next("removed")
 
     @cached_property
@@ -282,7 +290,7 @@ class Outlook:
             return Next(UNTIL_RESUMED)
         if self.desired.hold:
             return Next(f"left as it is: {self.desired.hold}")
-        if member.id in settled.awaited(self._census, self.now_s):
+        if member.id in self._awaited:
             return Next(f"waited for, {AS_BEFORE}")
         return Next("leaves when another one is available" if member.healthy else "leaves")
 

@@ -33,7 +33,7 @@ def fill_as_before(draft: Draft) -> None:
     slots = list(islice(candidates_as_before(census, held, vacated), room))
     draft.hold_as_before(slots)
     for slot in slots:
-        if not _waits(draft, slot):
+        if not _waits(draft, slot, kept=True):
             draft.create_numbered(slot, Reason.MISSING, kept=True)
 
 
@@ -84,10 +84,10 @@ def _is_hindered(draft: Draft) -> bool:
     return bool(hold or draft.census.observed.unlisted)
 
 
-def _waits(draft: Draft, slot: str) -> bool:
-    """W30, W38: its last member ended a moment ago, or too often."""
+def _waits(draft: Draft, slot: str, *, kept: bool = False) -> bool:
+    """W30, W38: its last member ended a moment ago, or too often. A new one does not wait for those before the roll."""
     failure = draft.census.failure(slot, ActionKind.START)
-    if failure is None:
+    if failure is None or (failure.settled and not kept):
         return False
     if is_exhausted(draft.census.desired, failure):
         return True
