@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from skep.control.documents import Pause
 from skep.control.fixing import image_held
 from skep.model.engine import Image
 from skep.model.errors import UnavailableError
 from skep.model.plan import NoteKind
 from skep.model.spec import FileRef, Port, Restart, WorkloadSpec
-from skep.model.state import Desired, Ledger, Observed, Record
+from skep.model.state import Desired, Ledger, Observed, Record, Revision
 from skep.planning.conditions import is_converged
 from skep.planning.planner import plan
-from tests.control.lab import IMAGE, WEB, Lab, document_of
+from skep.specs.canonical import to_json
+from tests.control.lab import IMAGE, WEB, Lab, creation, document_of, nobody, on
 from tests.sim.loop import run
 
 THREE = ("alpha", "beta", "gamma")
@@ -246,3 +248,65 @@ def test_what_is_forgotten_is_not_remembered_and_a_dry_run_leaves_no_trace() -> 
         assert (await lab.look()).unlisted == {"beta"}
 
     run(main)
+
+
+# --- the template that all followed -----------------------------------------------------------------------------------
+
+SETTLED = Record(WEB.key, settled=1, settled_image=f"{IMAGE}@sha256:1", settled_image_spec=IMAGE)
+NEWER = replace(WEB, image="skep/web:2", count=5)
+
+
+def _rolled(before: WorkloadSpec, after: WorkloadSpec, record: Record = SETTLED, **more: object) -> Desired:
+    """What is desired in a roll from one to the other."""
+    history = tuple(Revision(n, "ann", 0.0, to_json(spec)) for n, spec in ((2, after), (1, before)))
+
+    async def main() -> Desired:
+        lab = Lab(*THREE)
+        await lab.resolve()
+        return (await lab.resolve(after, record, generation=2, history=history, **more)).desired
+
+    return run(main)
+
+
+def test_w45_in_a_roll_the_settled_template_is_known_with_its_image_as_fixed_then() -> None:
+    rolled = _rolled(WEB, NEWER)
+    assert rolled.settled not in ("", rolled.fingerprint)
+    assert rolled.settled == _rolled(replace(WEB, count=9), NEWER).settled, "the count makes no other template"
+    assert rolled.settled != _rolled(WEB, NEWER, replace(SETTLED, settled_image=f"{IMAGE}@sha256:9")).settled
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "after", "record"),
+    [
+        ("there is none", WEB, NEWER, Record(WEB.key)),
+        ("it is forgotten", WEB, NEWER, replace(SETTLED, settled=7)),
+        ("its image is not known any more", WEB, NEWER, replace(SETTLED, settled_image_spec="")),
+        ("it was a job", replace(WEB, restart=Restart(policy="never")), NEWER, SETTLED),
+        ("it is one now", WEB, replace(NEWER, restart=Restart(policy="never")), SETTLED),
+        ("it may not be everywhere", replace(WEB, constraints=("node.id==none",)), NEWER, SETTLED),
+        ("it takes a port of its engine", replace(WEB, ports=(Port(80, 8080),)), NEWER, SETTLED),
+    ],
+)
+def test_nothing_is_made_as_before_where(why: str, before: WorkloadSpec, after: WorkloadSpec, record: Record) -> None:
+    assert _rolled(before, after, record).settled == "", why
+
+
+def test_w49_what_is_paused_has_no_other_template_than_the_settled_one() -> None:
+    pause = Pause("ann", 0.0, "", begun=to_json(NEWER), settled=to_json(WEB))
+    assert _rolled(WEB, NEWER, paused=pause).settled == ""
+
+
+@on(*THREE)
+async def test_a_container_is_made_of_the_template_that_its_entry_asks_for(lab: Lab) -> None:
+    """W40: the old one of the very image that ran before."""
+    history = tuple(Revision(n, "ann", 0.0, to_json(spec)) for n, spec in ((2, NEWER), (1, WEB)))
+    for host in lab.hosts.values():
+        host.images |= {NEWER.image: "sha256:2", SETTLED.settled_image: "sha256:1"}
+    await lab.resolve()
+    resolved = await lab.resolve(NEWER, SETTLED, generation=2, history=history)
+    await resolved.actuator.observe(resolved.desired)
+    for number, fingerprint in enumerate((resolved.desired.settled, resolved.desired.fingerprint)):
+        entry = replace(creation(str(number + 1), request=f"{number}" * 16), fingerprint=fingerprint)
+        await resolved.actuator.create(resolved.desired, entry, nobody)
+    made = {c.labels["skep.fingerprint"]: c.image for c in lab.there()}
+    assert made == {resolved.desired.settled: SETTLED.settled_image, resolved.desired.fingerprint: NEWER.image}

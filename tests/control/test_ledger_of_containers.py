@@ -280,7 +280,7 @@ def test_of_a_long_error_as_much_is_remembered_as_people_read() -> None:
     book = RejectedError("no " * 1_000_000)
     settled = after(books(made("1")), look(outcomes=(Outcome("r1", 99.0, book),)))
     assert {len(f.message) for f in settled.failures} == {1000}
-    assert all(f.message.startswith("no no") and f.message.endswith("…") for f in settled.failures)
+    assert all(f.message.startswith("no no") and "…" in f.message for f in settled.failures)
 
 
 def test_no_more_slots_are_counted_than_a_record_holds() -> None:

@@ -13,10 +13,12 @@ A ledger is `create [slot] [@source] #r`, `drain id`, `start id`, … for what i
 an image that could not be had, `setbacks SOURCE AT_S …` for a source on which members failed then, `streak N`, and
 `progress UPDATED OUTDATED AVAILABLE SINCE_S [complete]`.
 An action is `drain m1 Surplus`, `create Missing`, `create a Missing`, `create 3 Missing @a`.
+A creation or a failure that ends with ` ~` is of the settled template.
 What is silent is a list of sources, `health` or `everything`; `lost:a`, `unlisted:a` and `partitioned` say more.
 """
 
 import re
+from dataclasses import replace
 
 from skep.model.plan import Action, ActionKind, Reason
 from skep.model.setbacks import Setbacks
@@ -114,26 +116,31 @@ def _entry(words: list[str]) -> Entry:
     request = next((w[1:] for w in rest if w.startswith("#")), "-".join(words))
     source = next((w[1:] for w in rest if w.startswith("@")), "")
     phase = next((Phase(w[1:]) for w in rest if w.startswith("=")), Phase.BEGUN)
-    subject = next((w for w in rest if w[0] not in "#@="), None)
+    subject = next((w for w in rest if w[0] not in "#@=~"), None)
     if kind is ActionKind.CREATE:
-        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=NEW, phase=phase, source=source)
+        made_of = OLD if "~" in rest else NEW
+        return Entry(request, kind, Reason.MISSING, 1, slot=subject, fingerprint=made_of, phase=phase, source=source)
     return Entry(request, kind, Reason.SURPLUS, 1, member=subject or "")
 
 
 def _failure(words: list[str]) -> Failure:
+    settled, words = "~" in words, [w for w in words if w != "~"]
     kind, subject, count, retry_s = words[:4]
     if kind == "pull":
-        return Failure(subject, ActionKind.CREATE, int(count), float(retry_s), "manifest unknown", pull=True)
+        failed = Failure(subject, ActionKind.CREATE, int(count), float(retry_s), "manifest unknown", pull=True)
+        return replace(failed, settled=settled)
     counted = words[4] if len(words) > 4 else ""
-    return Failure(
+    failed = Failure(
         "" if subject == "any" else subject, ActionKind(kind), int(count), float(retry_s), "refused", counted
     )
+    return replace(failed, settled=settled)
 
 
 def action_text(action: Action) -> str:
     subject = action.member or action.slot or ""
     place = f"@{action.source}" if action.source and action.kind is ActionKind.CREATE else ""
-    return " ".join(word for word in (action.kind.value, subject, action.reason.value, place) if word)
+    old = "~" if action.fingerprint == OLD else action.fingerprint
+    return " ".join(word for word in (action.kind.value, subject, action.reason.value, place, old) if word)
 
 
 def cattle(size: int, surge: int = 1, unavailable: int = 0, **other: object) -> Desired:

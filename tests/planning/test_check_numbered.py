@@ -7,7 +7,7 @@ import pytest
 from skep.model.plan import Action, ActionKind, Plan, Reason
 from skep.model.state import Desired
 from skep.planning.check import check_plan
-from tests.planning.notation import cattle, ledger, numbered, observed
+from tests.planning.notation import OLD, cattle, ledger, numbered, observed
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,64 @@ def made(desired: Desired, text: str) -> Plan:
 
 
 def _action(words: list[str]) -> Action:
-    """`create 3 a Missing`, `drain m1 Surplus`."""
+    """`create 3 a Missing`, `create 3 a old Missing` for one of a template of this fingerprint, `drain m1 Surplus`."""
     kind, reason = ActionKind(words[0]), Reason(words[-1])
     if kind is ActionKind.CREATE:
-        return Action(kind, reason, words[1], source=words[2])
+        return Action(kind, reason, words[1], source=words[2], fingerprint="".join(words[3:-1]))
     return Action(kind, reason, None, words[1])
 
 
 FULL = "streak 15"
 
+ROLL = numbered(3, settled=OLD)
+
+AS_BEFORE = [
+    Case(
+        "nothing is made of a template that not all followed",
+        ROLL,
+        "1=m1~@a 2=m2~@a",
+        "create 3 a old Missing",
+        "create 3 a older Missing",
+        "that nobody asked for",
+    ),
+    Case(
+        "no more are made as before than must serve (W42)",
+        ROLL,
+        "1=m1~@a 2=m2~@a",
+        "create 3 a old Missing, create 4 a Outdated",
+        "create 3 a old Missing, create 4 a old Missing",
+        "2 are to be made as before the roll, and 1 are missing",
+        FULL,
+    ),
+    Case(
+        "nor any once new ones are available (W45)",
+        ROLL,
+        "1=m1~@a 2=m2@a",
+        "create 3 a Missing",
+        "create 3 a old Missing",
+        "1 are to be made as before the roll, and 0 are missing",
+    ),
+    Case(
+        "new ones leave them their room (W42)",
+        ROLL,
+        "1=m1~@a 2=m2~@a 4=m4.@a",
+        "create 3 a old Missing",
+        "create 3 a Missing",
+        "new ones would take their room",
+    ),
+    Case(
+        "a new image that can't be had holds up no old one (W32)",
+        ROLL,
+        "1=m1~@a",
+        "create 2 a old Missing, create 3 a old Missing",
+        "create 2 a old Missing, create 3 a Missing, create 4 a Outdated",
+        "could not get the image",
+        f"failed pull a 3 90, {FULL}",
+    ),
+]
+
 CASES = [
+    *AS_BEFORE,
     Case(
         "only the unhealthy are stopped",
         numbered(2),

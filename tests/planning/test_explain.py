@@ -37,6 +37,11 @@ R, A = Reason, ActionKind
         (Kind.WORKLOAD, Action(A.DRAIN, R.REMOVED, None, "s1"), "drain and remove service: its spec was removed"),
         (
             Kind.WORKLOAD,
+            Action(A.CREATE, R.MISSING, "3", source="box", fingerprint="f1"),
+            "create container 3 on box: one is missing, as before the roll, of which nothing is available yet",
+        ),
+        (
+            Kind.WORKLOAD,
             Action(A.CREATE, R.MISSING, "3", source="box"),
             "create container 3 on box: one is missing",
         ),

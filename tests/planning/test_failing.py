@@ -37,6 +37,7 @@ def why(desired: Desired, books: str, silent: str = "", to_replace: int = 4) -> 
         ("a slot that ended often is one", LIMITS, f"{BEGUN}, {TWO_ENDED}", "2 of 4 failed: refused"),
         ("as many as are allowed", HALF, f"{BEGUN}, {TWO_ENDED}", ""),
         ("more than are allowed", HALF, f"{BEGUN}, {TWO_ENDED}, failed start 3 1 100 m7", "3 of 4 failed: refused"),
+        ("one that was made as before the roll", LIMITS, f"{BEGUN}, {ENDED} ~", ""),
         ("what was forgiven", LIMITS, f"{BEGUN}, failed start 1 0 0 m9", ""),
         ("an image that can't be had", LIMITS, f"{BEGUN}, failed pull a 3 140", ""),
         ("a creation that was refused", LIMITS, f"{BEGUN}, failed create any 3 140", ""),

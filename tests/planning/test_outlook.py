@@ -4,9 +4,10 @@ import pytest
 
 from skep.model.plan import ActionKind
 from skep.model.state import Desired, Member
+from skep.planning.explain import AS_BEFORE
 from skep.planning.outlook import LEFT_ALONE, Next, Outlook
 from skep.planning.planner import plan
-from tests.planning.notation import cattle, ledger, numbered, observed, pets
+from tests.planning.notation import OLD, cattle, ledger, numbered, observed, pets
 from tests.planning.row import NOW_S, Row
 from tests.planning.rows import ROWS
 
@@ -48,6 +49,42 @@ NUMBERED: list[tuple[str, Desired, str, str, str, Told]] = [
         f"failed start 1 3 {LATER_S} m1",
         "",
         {"m1": ("made again", 40, "refused")},
+    ),
+    (
+        "it is made as before a roll of which nothing is available (W42)",
+        numbered(2, settled=OLD),
+        "1=m1~@a 3=m3.@a",
+        "",
+        "",
+        {
+            "m1": ("leaves when another one is available", 0, ""),
+            "m3": ("counts as available when its health check passes", 0, ""),
+            "2": (f"made next, {AS_BEFORE}", 0, ""),
+        },
+    ),
+    (
+        "and waits for its time (W30)",
+        numbered(2, settled=OLD),
+        "1=m1~@a 2=m2~%@a 3=m3.@a",
+        f"failed start 2 2 {LATER_S} m2 ~",
+        "",
+        {
+            "m1": ("leaves when another one is available", 0, ""),
+            "m2": (f"made again, {AS_BEFORE}", 40, "refused"),
+            "m3": ("counts as available when its health check passes", 0, ""),
+        },
+    ),
+    (
+        "and starts",
+        numbered(2, settled=OLD),
+        "1=m1~@a 2=m2~.@a 3=m3.@a",
+        "",
+        "",
+        {
+            "m1": ("leaves when another one is available", 0, ""),
+            "m2": (f"waited for, {AS_BEFORE}", 0, ""),
+            "m3": ("counts as available when its health check passes", 0, ""),
+        },
     ),
     (
         "it ended too often (W38)",

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from skep.model.plan import NoteKind
-from skep.model.state import ConditionType, Desired, Ledger, Member, Observed, Progress, Record
+from skep.model.progress import Progress
+from skep.model.state import ConditionType, Desired, Ledger, Member, Observed, Record
 from skep.planning.conditions import conditions, is_converged
 from skep.planning.news import news
 from skep.planning.planner import plan
 from skep.planning.progress import advanced
-from tests.planning.notation import NUMBERED_LIMITS, cattle, ledger, numbered, observed, service
+from tests.planning.notation import NUMBERED_LIMITS, OLD, cattle, ledger, numbered, observed, service
 from tests.planning.row import NOW_S
 
 TIMED = replace(NUMBERED_LIMITS, progress_s=60.0)
@@ -48,6 +49,22 @@ def told(progress: Progress | None) -> str:
 def test_progress_is_more_updated_fewer_old_or_more_that_serve(why: str, members: str, before: str, after: str) -> None:
     """W46: against the best that there was, so that what ends again and again makes none."""
     assert told(advanced(FOUR, observed(members), ledger(before), NOW_S)) == after
+
+
+@pytest.mark.parametrize(
+    ("why", "members", "after"),
+    [
+        ("an old one died, and is made again", "1=m1~@a 2=m2~@a 4=m4.@a", "progress 1 3 3 40"),
+        ("all of them did", "4=m4.@a", "progress 1 3 3 40"),
+        ("a new one that may not last makes up for none", "1=m1~@a 2=m2~@a 4=m4o@a", "progress 1 3 3 40"),
+        ("a new one does", "1=m1~@a 2=m2~@a 4=m4@a", "progress 1 2 3 100"),
+    ],
+)
+def test_w46_an_old_one_that_dies_in_a_roll_that_proves_nothing_brings_it_no_closer(
+    why: str, members: str, after: str
+) -> None:
+    desired = replace(FOUR, settled=OLD)
+    assert told(advanced(desired, observed(members), ledger("progress 1 3 3 40"), NOW_S)) == after
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ ORDER = (
     "backoff",
     "quorum",
     "census",
+    "settled",
     "pace",
     "setbacks",
     "placement",

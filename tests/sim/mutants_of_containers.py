@@ -24,17 +24,17 @@ OF_CONTAINERS = (
     _numbered(
         "a silent source holds up all others",
         "pace",
-        "[e for e in under_way if e.source not in census.asked_alone]",
+        "[e for e in under_way if not _is_asked_alone(census, e)]",
         "under_way",
     ),
-    _numbered("back-off of the key is ignored", "draft", 'or self.backing_off("", ActionKind.CREATE)', ""),
+    _numbered("back-off of the key is ignored", "draft", "or self._creation_waits(kept)", ""),
     _numbered("what is on its way out takes no room", "draft", "self.total + self.going >=", "self.total >="),
     # places
     _numbered(
         "lost sources are used",
         "placement",
-        "census.observed.lost.union(self.silent, waiting)",
-        "waiting.union(self.silent)",
+        "s not in census.observed.lost.union(self.silent)]",
+        "s not in self.silent]",
     ),
     _numbered("silent sources are used", "placement", "s in census.observed.silent or", "False or"),
     _numbered("a source that owes an answer is asked more", "placement", "or s in census.mute & trying", "or False"),
@@ -73,7 +73,7 @@ OF_CONTAINERS = (
     _numbered(
         "what is drafted on a source is forgotten",
         "placement",
-        "        self._last[source] += 1\n",
+        "        self._last[source] += not kept\n",
         "        self._last[source] += 0\n",
     ),
     _numbered(
@@ -179,12 +179,12 @@ OF_CONTAINERS = (
     # remedies
     _numbered("what was only created is left", "planner", "    remedy.start_created,\n", ""),
     _numbered(
-        "a start that was refused is tried for ever", "remedy", "elif start_was_refused(census, member):", "elif False:"
+        "a start that was refused is tried for ever", "remedy", "elif census.start_was_refused(member):", "elif False:"
     ),
     _numbered(
         "what was created for an old spec is started",
         "remedy",
-        "        if not is_current(census.desired, member):\n",
+        "        if not is_current(census.desired, member) and member.id not in draft.awaited:\n",
         "        if False:\n",
     ),
     _numbered("the unhealthy serve on", "planner", "    remedy.stop_sick,\n", ""),
@@ -198,8 +198,8 @@ OF_CONTAINERS = (
     _numbered(
         "of numbered ones the healthy go first",
         "victims",
-        "return (LIVES_BY_WORTH[member.life], well, current,",
-        "return (LIVES_BY_WORTH[member.life], not well, current,",
+        "return (counts, LIVES_BY_WORTH[member.life], well, current,",
+        "return (not counts, LIVES_BY_WORTH[member.life], not well, current,",
     ),
     _numbered("duplicates are as good as others", "victims", "current, -duplicates[member.id])", "current, 0)"),
     _numbered(
@@ -267,6 +267,42 @@ OF_CONTAINERS = (
         "census",
         "if desired.numbered and member.source not in desired.sources:",
         "if False:",
+    ),
+    # the settled template
+    _numbered("what ends in a roll that never gets well is lost to it", "planner", "    slots.fill_as_before,\n", ""),
+    _numbered("what is available is not enough to go on", "settled", " or _is_proven(census):", ":"),
+    _numbered(
+        "more are made as before than must serve",
+        "settled",
+        "- len(coming(census)) - being_made(census))",
+        ")",
+    ),
+    _numbered(
+        "a broken workload is mended by what is broken", "settled", "    return serving or", "    return True or"
+    ),
+    _numbered(
+        "what is made as before leaves before it serves",
+        "rollout",
+        "and m.id not in draft.awaited]",
+        "]",
+    ),
+    _numbered(
+        "what was made as before is not started",
+        "remedy",
+        " and member.id not in draft.awaited:",
+        ":",
+    ),
+    _numbered(
+        "new ones take the room of those that wait to be made as before",
+        "rollout",
+        "- draft.total - draft.kept_waiting",
+        "- draft.total",
+    ),
+    _numbered(
+        "a new image that can't be had holds up the old one",
+        "placement",
+        "if s not in waiting or not census.pulls[s].settled]",
+        "if s not in waiting]",
     ),
     # time
     _numbered("a silent source is not asked again", "recheck", "if draft.census.observed.silent or", "if False or"),

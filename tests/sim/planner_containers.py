@@ -4,19 +4,23 @@ Like `planner_world`, but with the ledger of the house, because numbered members
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.control.ledger import Outcome, Sight, advance, begin, forgive, settle
 from skep.control.sickness import Sickness
 from skep.model.errors import NoImageError, RejectedError, UnavailableError
-from skep.model.plan import REMOVALS, ActionKind, Plan
+from skep.model.plan import REMOVALS, Action, ActionKind, Plan
 from skep.model.state import Desired, Entry, Health, Ledger, Life, Member, Observed, Phase
 from skep.planning.check import check_plan
+from skep.planning.conditions import is_converged
 from tests.sim.planner_world import BrokenPromiseError, Planner
 
 LOST_S = 30.0
 LOST_SHARE = 0.55
+PROVEN_S = 2.0
+NEVER_WELL, FOR_EVER_S = "f4", 1e9
+"""A template of which nothing gets well before all is mended."""
 ENDED = (Life.DEAD, Life.GONE)
 
 
@@ -134,6 +138,10 @@ class ContainerSimulation:
         self.plan, self.desired = plan, desired
         self.engines = Engines(desired.sources)
         self.ledger, self.generation = Ledger(), desired.generation
+        self.settled = ""
+        """The last template that all followed, as the record knows it."""
+        self.as_before: list[str] = []
+        """Requests of those that were made of it while another one was rolled out."""
         self.sickness = Sickness()
         self.tasks: dict[str, Task] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -154,7 +162,11 @@ class ContainerSimulation:
         if self.generation != self.desired.generation:
             self.ledger, self.generation = forgive(self.ledger), self.desired.generation
         self._look()
+        settled = self.settled if self.settled != self.desired.fingerprint and not self.desired.paused else ""
+        self.desired = replace(self.desired, settled=settled)
         resume = self._settle()
+        if is_converged(self.desired, self.observed, self.ledger):
+            self.settled = self.desired.fingerprint
         plan = self.plan(self.desired, self.observed, self.ledger, self.now_s)
         faults = check_plan(plan, self.desired, self.observed, self.ledger)
         if faults:
@@ -200,9 +212,12 @@ class ContainerSimulation:
         written = plan.actions[: self.rng.randint(0, len(plan.actions))] if crashes else plan.actions
         for action in written:
             self._observe(action.kind, action.slot, action.member, action.source)
+            if action.kind is ActionKind.CREATE:
+                self._observe_template(action, written)
         self.ledger, begun = begin(self.ledger, written, self.desired, self._request, self.now_s)
         made = [e.request for e in begun if e.kind is ActionKind.CREATE]
         self.creations += made
+        self.as_before += [e.request for e in begun if e.kind is ActionKind.CREATE and self._is_settled(e)]
         self.batches += [len(made)] if made else []
         if crashes:
             self.tasks, self.outcomes, self.sickness = {}, {}, Sickness()
@@ -247,7 +262,8 @@ class ContainerSimulation:
         entry, container = task.entry, self.engines.containers.get(task.entry.member)
         if entry.kind is ActionKind.CREATE:
             life = Life.STOPPED if task.outcome == "half" else Life.RUNNING
-            self.engines.make(entry, life, self.rng.choice([0.0, 0.0, 5.0]))
+            never = self.faults and entry.fingerprint == NEVER_WELL
+            self.engines.make(entry, life, FOR_EVER_S if never else self.rng.choice([0.0, 0.0, 5.0]))
         elif container is None:
             return
         elif entry.kind is ActionKind.START and container.life is Life.STOPPED:
@@ -280,15 +296,16 @@ class ContainerSimulation:
         total, most = len(there) + len(absent) + 1, self.desired.size + self.desired.max_surge
         if total > most:
             raise BrokenPromiseError("observer", f"{total} where at most {most} may be: {there} {absent}")
-        self._observe_patience(slot, source)
         self._observe_place(source)
 
-    def _observe_patience(self, slot: str | None, source: str) -> None:
+    def _observe_patience(self, slot: str | None, source: str, as_before: bool) -> None:
         """W30, W32, W33, W38."""
         for failure in self.ledger.failures:
-            of_key = (failure.subject, failure.kind) == ("", ActionKind.CREATE)
+            excused = as_before and not failure.settled
+            of_key = (failure.subject, failure.kind) == ("", ActionKind.CREATE) and not excused
             of_slot = (failure.subject, failure.kind) == (slot, ActionKind.START)
-            of_image = failure.pull and failure.subject == source
+            of_slot = of_slot and (as_before or not failure.settled)
+            of_image = failure.pull and failure.subject == source and not excused
             if (of_key or of_slot or of_image) and failure.retry_s > self.now_s:
                 raise BrokenPromiseError("observer", f"{slot} was made before its time")
             if of_slot and 0 < self.desired.limits.restarts_max <= failure.count:
@@ -302,6 +319,27 @@ class ContainerSimulation:
         good = set(self.desired.sources) - bad - unsure - self.observed.silent - self.observed.lost
         if source in bad and good and not self.desired.per_source_max:
             raise BrokenPromiseError("observer", f"made on {source}, where five failed, and not on {good}")
+
+    def _observe_template(self, action: Action, written: Sequence[Action]) -> None:
+        """W42, W45: as before only while nothing new has proven itself, and no more than must serve."""
+        self._observe_patience(action.slot, action.source, bool(action.fingerprint))
+        if not action.fingerprint:
+            return
+        leaving, least_s = self._leaving(), self.desired.limits.min_ready_s or PROVEN_S
+        there = [m for m in self.observed.members if m.life not in ENDED and m.id not in leaving]
+        new = [m for m in there if m.fingerprint == self.desired.fingerprint and m.source in self.desired.sources]
+        if action.fingerprint != self.settled or any(m.healthy and m.well_s >= least_s for m in new):
+            raise BrokenPromiseError("observer", f"{action} made as before the roll, and new ones are available")
+        shown = {m.request for m in there}
+        coming = [e for e in self.ledger.entries if e.kind is ActionKind.CREATE and e.request not in shown]
+        old = [m for m in there if m.fingerprint == self.settled and not m.healthy and m.health is not Health.UNHEALTHY]
+        count = sum(m.healthy for m in there) + sum(map(self._is_settled, coming))
+        count += sum(m.life is not Life.STOPPED for m in old) + sum(bool(a.fingerprint) for a in written)
+        if count > self.desired.size - self.desired.max_unavailable:
+            raise BrokenPromiseError("observer", f"{action} made as before the roll, and {count} serve or come")
+
+    def _is_settled(self, entry: Entry) -> bool:
+        return entry.fingerprint != self.desired.fingerprint and entry.fingerprint == self.settled
 
     def _observe_removal(self, member: str) -> None:
         """W42; and of the dead the last of a slot in use is kept. Those that others took are not counted."""

@@ -131,7 +131,7 @@ def _calm(simulation: ContainerSimulation) -> None:
     generation = simulation.desired.generation + 1
     simulation.desired = replace(simulation.desired, hold="", paused="", withheld=False, generation=generation)
     for container in simulation.engines.containers.values():
-        container.sick = False
+        container.sick, container.well_s = False, min(container.well_s, simulation.now_s)
     for _ in range(8):  # what was on its way may still fail, and what was planned meanwhile is no waste
         simulation.turn(1.0)
     while simulation.tasks:
@@ -142,14 +142,16 @@ def _calm(simulation: ContainerSimulation) -> None:
 def _arrive(simulation: ContainerSimulation) -> None:
     start_s, size = simulation.now_s, simulation.desired.size
     plan = simulation.turn(1.0)
+    made = set(simulation.creations).difference(simulation.as_before)
     while plan.actions or not has_arrived(simulation):
         plan = simulation.turn(1.0)
         if simulation.now_s > start_s + BOUND_S:
             raise BrokenPromiseError("liveness", _stuck(simulation, plan))
-        if len(simulation.creations) > (0 if simulation.desired.removed else size):
-            raise BrokenPromiseError("waste", f"{len(simulation.creations)} created for a size of {size}")
+        made = set(simulation.creations).difference(simulation.as_before)
+        if len(made) > (0 if simulation.desired.removed else size):
+            raise BrokenPromiseError("waste", f"{len(made)} created for a size of {size}")
     left = {c.request for c in simulation.engines.containers.values()}
-    if set(simulation.creations) - left:
+    if made - left:
         raise BrokenPromiseError("waste", "something was created and removed again although nothing went wrong")
 
 

@@ -11,13 +11,14 @@ from skep.control.container_listings import LISTING_S, Listings
 from skep.control.containers import ContainerActuator, ContainerWorkload
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
-from skep.control.fixing import fixed, fixed_again, image_held, is_awaited, is_due
+from skep.control.fixing import fixed, fixed_again, image_held, is_awaited, is_due, settled_image
 from skep.control.hidden import CLASSIC_AGE_S, Hidden
 from skep.control.levels import Resolved
-from skep.control.pauses import as_settled, standing_still
+from skep.control.pauses import as_settled, settled_spec, standing_still
 from skep.control.rollback import failure_action, is_automatic
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.errors import BugError, SkepError
+from skep.model.json import Json
 from skep.model.spec import Key, WorkloadSpec
 from skep.model.state import Desired, Limits, Record
 from skep.planning import container as containers
@@ -66,7 +67,9 @@ class ContainerLevel:
             record = fixed_again(asked, record, spec.image) or record
             record, unfixed = await self._fixed(asked, spec, record, sight)
         image = record.image if record.image_spec == spec.image else spec.image
-        workload = replace(self._workload(document, spec, image, sight), entries=record.ledger.entries)
+        workload = self._workload(document, spec, image, sight)
+        settled = self._settled(asked, record, workload, sight)
+        workload = replace(workload, settled=settled, entries=record.ledger.entries)
         refusal = refusal or containers.refusal(spec, sight.engines) or _nowhere(workload, sight)
         listings = self._listings_of(document, record, sight)
         actuator = ContainerActuator(workload, self._book, listings, self._adoptions)
@@ -109,6 +112,22 @@ class ContainerLevel:
             sources=tuple(e.source for e in sight.engines if containers.fits(spec, e)),
         )
 
+    def _settled(
+        self, document: SpecDocument, record: Record, workload: ContainerWorkload, sight: ClusterSight
+    ) -> dict[str, Json]:
+        """What containers were made of when all followed one template, if some may be made of it again while another is
+        rolled out: wherever those of today may run, of the very image. What is paused follows it anyway (W49)."""
+        stays = document.removed or document.paused or record.settled in (0, document.generation)
+        told = None if stays or workload.spec.restart.once else settled_spec(document, record)
+        spec = spec_of(told) if told is not None else None
+        if not isinstance(spec, WorkloadSpec) or record.settled_image_spec != spec.image:
+            return {}
+        places = {e.source for e in sight.engines if containers.fits(spec, e)}
+        crowded = containers.takes_one_each(spec) and not containers.takes_one_each(workload.spec)
+        if crowded or not places.issuperset(workload.sources) or containers.refusal(spec, sight.engines):
+            return {}
+        return containers.render(spec, settled_image(record), self._controller)
+
     def _desired(self, document: SpecDocument, workload: ContainerWorkload, sight: ClusterSight) -> Desired:
         spec, one_each = workload.spec, containers.takes_one_each(workload.spec)
         lost = {e.source for e in sight.engines if e.lost}
@@ -117,11 +136,14 @@ class ContainerLevel:
         wanted = max(1, len(there)) if spec.mode == "global" else spec.count
         size = 0 if document.removed else wanted
         surge, unavailable = containers.room_to_roll(size, len(there), one_each, spec.updating)
+        fingerprint = self._fingerprint(workload, sight)
+        settled = services.fingerprint(workload.settled, self._secrets.keyed_hash) if workload.settled else ""
         return Desired(
             key=document.key,
             generation=document.generation,
             size=size,
-            fingerprint=self._fingerprint(workload, sight),
+            fingerprint=fingerprint,
+            settled="" if settled == fingerprint else settled,
             max_surge=surge,
             # Nobody is served by a job: old ones may all go at once.
             max_unavailable=size if spec.restart.once else unavailable,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -39,6 +39,7 @@ class ContainerWorkload:
 
     uid: this life of the workload's name; lives: those before it whose removal was not over. adopt: what bears the
     name and came from any other life, or is nobody's, is taken over. sources: the engines that it may run on now.
+    settled: `rendered` of the template that all followed last, for what is made of that (planning/settled.py).
     entries: what was under way when the turn began.
     """
 
@@ -50,6 +51,7 @@ class ContainerWorkload:
     adopt: bool
     rendered: dict[str, Json]
     sources: tuple[str, ...]
+    settled: dict[str, Json] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
 
 
@@ -264,10 +266,12 @@ class ContainerActuator:
         return containers.name_of(self._workload.spec.name, entry.slot or "", entry.request)
 
     def _body(self, desired: Desired, entry: Entry) -> dict[str, Json]:
+        """Of the template that the entry was written down for."""
         workload = self._workload
-        return containers.labelled(
-            workload.rendered, workload.uid, entry.slot or "", entry.request, desired.fingerprint
-        )
+        rendered, fingerprint = workload.rendered, desired.fingerprint
+        if desired.settled and entry.fingerprint == desired.settled:
+            rendered, fingerprint = workload.settled, desired.settled
+        return containers.labelled(rendered, workload.uid, entry.slot or "", entry.request, fingerprint)
 
     async def _with_image(self, engine: Engine, name: str, body: dict[str, Json]) -> str:
         """An image that is missing is fetched once; what else the engine may miss (a network) is its refusal."""

@@ -6,17 +6,15 @@ import structlog
 
 from skep.control import ledger as ledgers
 from skep.control.catalog import Author, Catalog
-from skep.control.documents import SpecDocument, spec_of
+from skep.control.documents import SpecDocument
 from skep.control.fixing import is_another
 from skep.control.journal import Journal
-from skep.control.pauses import as_settled, begin, is_job
+from skep.control.pauses import as_settled, begin, settled_spec
 from skep.control.records import Records
-from skep.control.retention import revision_at
-from skep.control.rollback import is_automatic, sized_like
+from skep.control.rollback import is_automatic
 from skep.model.errors import ConflictError
 from skep.model.state import Desired, Record
 from skep.ports import Clock
-from skep.specs.canonical import to_json
 
 log = structlog.get_logger()
 
@@ -41,7 +39,7 @@ class FailedRolls:
         """
         if record.settled == document.generation:
             return False
-        spec, failed = _settled_spec(document, record), f"generation {document.generation} failed: {why}"
+        spec, failed = settled_spec(document, record), f"generation {document.generation} failed: {why}"
         is_new = spec is not None and (spec != document.spec or is_another(record))
         if desired.in_place and spec is not None and not is_new and not is_automatic(document):
             return False
@@ -73,12 +71,3 @@ class FailedRolls:
     def _say(self, document: SpecDocument, reason: str, why: str) -> None:
         self._journal.say(document.key, reason, f"generation {document.generation} by {WHO}: {why}")
         log.info("roll failed", key=str(document.key), answer=reason, generation=document.generation, why=why)
-
-
-def _settled_spec(document: SpecDocument, record: Record) -> bytes | None:
-    """The newest spec that all members followed, with today's count; None where the history has forgotten it, or it was
-    a job: nobody is served by that, and what has completed is not run twice unasked (W54)."""
-    found = revision_at(document.history, record.settled)
-    if found is None or found.removed or is_job(found.spec):
-        return None
-    return to_json(sized_like(spec_of(found.spec), spec_of(document.spec)))

@@ -66,7 +66,7 @@ def fixed_again(document: SpecDocument, record: Record, image: str) -> Record | 
     """
     if not goes_back(document) or record.settled_image_spec != image:
         return None
-    before = _as_it_was(record, image)
+    before = settled_image(record)
     is_left = document.paused is not None and record.image_spec == image and record.image != before
     return replace(
         record,
@@ -77,9 +77,10 @@ def fixed_again(document: SpecDocument, record: Record, image: str) -> Record | 
     )
 
 
-def _as_it_was(record: Record, image: str) -> str:
-    """What had no digest was known by its tag. That may name another one by now, if it was looked at again."""
-    is_moved = record.image_spec == image and record.image != record.settled_image == image
+def settled_image(record: Record) -> str:
+    """The image as it was when all members followed it. What had no digest was known by its tag: that may name another
+    one by now, if it was looked at again."""
+    is_moved = is_another(record) and record.settled_image == record.settled_image_spec
     return record.settled_image_id if is_moved and record.settled_image_id else record.settled_image
 
 

@@ -7,6 +7,7 @@ listing begun after it (semantics.md W13-W17), so that nothing is done twice on 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from skep.control.error_text import remembered
 from skep.model.errors import NoImageError, NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
 from skep.model.setbacks import Setbacks
@@ -17,14 +18,10 @@ from skep.planning.census import ENDED, is_count
 from skep.planning.pace import is_at_rest
 from skep.planning.progress import advanced
 from skep.planning.restarts import ended, forgiven, recounted
+from skep.planning.settled import is_settled
 
 NOT_READY_RETRY_S = 1.0
 """What only waits for something else is looked at again after a second, without counting as a failure."""
-
-MESSAGE_MAX = 1000
-MESSAGE_HEAD = 200
-"""Characters of an error that are remembered, more than an engine or a registry says of one thing. Of a longer one the
-head says what failed, and the end, as a program's last words do, why."""
 
 TRIES_MAX = 5
 """W34: a source that left so many tries of one creation without an answer is given up for it, if there are others."""
@@ -151,7 +148,7 @@ def _is_wanted(entry: Entry, made: Member | None, sight: Sight, listing: Listing
     if made is not None and not desired.removed and desired.role is Role.MANAGER:
         # A manager that never joined can't be told from one that does not answer: it is let finish, then undone.
         return True
-    if desired.removed or entry.fingerprint != desired.fingerprint:
+    if desired.removed or not (entry.fingerprint == desired.fingerprint or is_settled(desired, entry)):
         return False
     if made is not None and (made.life is Life.DEAD or made.sick_s >= desired.limits.startup_s):
         return False
@@ -209,7 +206,7 @@ class Books:
         key = (subject(entry, self._sight.desired), entry.kind)
         if isinstance(outcome.error, NotReadyError):
             count = self.failures[key].count if key in self.failures else 0
-            self.failures[key] = Failure(*key, count, self.now_s + NOT_READY_RETRY_S, _told(outcome.error))
+            self.failures[key] = Failure(*key, count, self.now_s + NOT_READY_RETRY_S, remembered(outcome.error))
         elif self._sight.desired.numbered and entry.kind is ActionKind.CREATE:
             self._remember_numbered(entry, outcome.error)
         elif self._sight.desired.numbered and entry.kind is ActionKind.START:
@@ -231,18 +228,18 @@ class Books:
     ) -> None:
         count = self.failures[key].count + 1 if key in self.failures else 1
         retry_s = self.now_s + delay_s(count, self._unit)
-        self.failures[key] = Failure(*key, count, retry_s, _told(error), request)
+        self.failures[key] = Failure(*key, count, retry_s, remembered(error), request)
 
     def _remember_numbered(self, entry: Entry, error: Exception | None) -> None:
         """W10, W33: a refusal holds up the whole key, and puts its source behind the others. Silence says nothing of
         the spec: only its source waits, and `counted` names the request that it left without an answer (W26)."""
         on_key, on_source = ("", ActionKind.CREATE), (entry.source, ActionKind.CREATE)
+        is_old = is_settled(self._sight.desired, entry)
         if error is None:
-            self.failures.pop(on_key, None)
-            self.failures.pop(on_source, None)
+            self._made(on_key, on_source, is_old)
             return
         if isinstance(error, NoImageError):
-            self._remember_pull(on_source, error)
+            self._remember_pull(on_source, error, is_old)
             return
         self.streak = 0
         if self.failures.get(on_source, _NONE).pull:
@@ -251,20 +248,32 @@ class Books:
             self._failed(on_source, create_delay_s, error, entry.request)
             return
         self._refusing.append(entry.source)
+        was_old = self.failures.get(on_key, _NONE).settled
         self._failed(on_source, start_delay_s, error)
         self._failed(on_key, create_delay_s, error)
+        self.failures[on_key] = replace(self.failures[on_key], settled=was_old or is_old)
 
-    def _remember_pull(self, on_source: tuple[str, ActionKind], error: NoImageError) -> None:
+    def _made(self, on_key: tuple[str, ActionKind], on_source: tuple[str, ActionKind], is_old: bool) -> None:
+        """What could be made of the settled template says nothing of the new one, which waits on for its time."""
+        for key in (on_key, on_source):
+            failure = self.failures.pop(key, None)
+            if failure is not None and is_old and (failure.pull or key == on_key):
+                self.failures[key] = replace(failure, settled=False)
+
+    def _remember_pull(self, on_source: tuple[str, ActionKind], error: NoImageError, is_old: bool) -> None:
         """W32: the image can't be had on this source, which waits 10, 20, 40, … 300 s; others may hold it. What failed
         beside another try was no try of its own."""
         known = self.failures.pop(on_source, _NONE)
         if not known.pull:
             self.streak, known = 0, _NONE
+        is_old = is_old or known.settled
         if known.retry_s > self.now_s:
-            self.failures[on_source] = known
+            self.failures[on_source] = replace(known, settled=is_old)
             return
         retry_s = self.now_s + start_delay_s(known.count + 1, self._unit)
-        self.failures[on_source] = Failure(*on_source, known.count + 1, retry_s, _told(error), pull=True)
+        self.failures[on_source] = Failure(
+            *on_source, known.count + 1, retry_s, remembered(error), pull=True, settled=is_old
+        )
 
     def _remember_start(self, entry: Entry, error: Exception | None) -> None:
         """A refused start ends the member as its slot counts it; after silence it is tried again."""
@@ -274,7 +283,8 @@ class Books:
                 self._failed((entry.member, ActionKind.START), create_delay_s, error)
             return
         key = (member.slot, ActionKind.START)
-        self.failures[key] = ended(self.failures.get(key), member.slot, member, _told(error), self.now_s, self._unit)
+        failure = ended(self.failures.get(key), member.slot, member, remembered(error), self.now_s, self._unit)
+        self.failures[key] = replace(failure, settled=is_settled(self._sight.desired, member))
 
     def gives_up(self, entry: Entry) -> bool:
         """Whether a numbered member shall be made elsewhere: its source answers, only not to this, and shows nothing of
@@ -349,12 +359,6 @@ class Books:
         return failure.subject in self._sight.desired.sources and self.now_s < failure.retry_s + RESTART_CAP_S
 
 
-def _told(error: Exception | None) -> str:
-    text = str(error or "")
-    end = MESSAGE_MAX - MESSAGE_HEAD - 1
-    return text if len(text) <= MESSAGE_MAX else f"{text[:MESSAGE_HEAD]}…{text[-end:]}"
-
-
 def forgive(ledger: Ledger) -> Ledger:
     """A new generation gets its first try at once (semantics.md F5), also of what the cluster has undone before."""
     kept = tuple(forgiven(f) for f in ledger.failures if is_count(f))
@@ -373,8 +377,8 @@ def begin(
             generation=desired.generation,
             slot=a.slot,
             member=a.member,
-            fingerprint=desired.fingerprint,
-            replace_sha=desired.replace_sha,
+            fingerprint=a.fingerprint or desired.fingerprint,
+            replace_sha="" if a.fingerprint else desired.replace_sha,
             began_s=wall_s,
             source=a.source,
         )

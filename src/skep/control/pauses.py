@@ -48,6 +48,15 @@ def as_settled(document: SpecDocument) -> SpecDocument:
     return _with(document, pause.begun if is_job(pause.begun) or is_job(pause.settled) else pause.settled)
 
 
+def settled_spec(document: SpecDocument, record: Record) -> bytes | None:
+    """The newest spec that all members followed, with today's count; None where the history has forgotten it, or it was
+    a job: nobody is served by that, and what has completed is not run twice unasked (W54)."""
+    found = revision_at(document.history, record.settled)
+    if found is None or found.removed or is_job(found.spec):
+        return None
+    return to_json(sized_like(spec_of(found.spec), spec_of(document.spec)))
+
+
 def is_job(template: bytes) -> bool:
     """Whether what this spec makes is to end by itself, once."""
     spec = spec_of(template)

@@ -43,7 +43,7 @@ class Action:
     """One act on one member, or on the slot to be filled (None for cattle and for members without one).
 
     `detail` says what differs, for updates. `source` is where it is to be made, or lives; empty where there is no
-    choice.
+    choice. `fingerprint`: of a creation, the settled template that it is made of; empty for what is desired.
     """
 
     kind: ActionKind
@@ -52,6 +52,7 @@ class Action:
     member: str = ""
     detail: tuple[str, ...] = ()
     source: str = ""
+    fingerprint: str = ""
 
 
 class NoteKind(StrEnum):

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from skep.model.plan import ActionKind, Reason
+from skep.model.progress import Progress
 from skep.model.setbacks import Setbacks
 from skep.model.spec import Key
 
@@ -168,6 +169,8 @@ class Desired:
     undone: which generation had failed, and why, where this one was made by skep to go back.
     lasting_s: who waits for it is told that it is as wanted once it was so for so long (W54); 0 for groups and jobs.
     own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
+    settled: fingerprint of the last template that all numbered members followed, where what is missing in a roll may be
+    made of that (planning/settled.py); empty where it may not, or is the same.
     """
 
     key: Key
@@ -196,6 +199,7 @@ class Desired:
     undone: str = ""
     lasting_s: float = 0.0
     own: str = ""
+    settled: str = ""
 
 
 class Phase(StrEnum):
@@ -243,6 +247,8 @@ class Failure:
     `subject` is the member, or the slot to be filled, or empty for any cattle. `retry_s` is on the planner's
     clock. `message` is the last error, fit for a user. Of a numbered slot (kind START) it counts the members that
     ended; `counted` is the last of them. `pull`: of a source of numbered members, what failed is getting the image.
+    `settled`: what ended, or could not be made, was of the settled template; where not even that can be made, nothing
+    can.
     """
 
     subject: str
@@ -252,24 +258,7 @@ class Failure:
     message: str
     counted: str = ""
     pull: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How close a generation has come to what it asks for, and when it last came closer, on the planner's clock (W46).
-
-    The most that were `updated` and `available`, and the fewest `outdated`. `complete`: it was there once, and what
-    befalls it later is no matter of its roll. `to_replace`: how many were outdated when it began; of
-    one that goes back also those that were missing.
-    """
-
-    generation: int
-    updated: int
-    outdated: int
-    available: int
-    since_s: float
-    complete: bool = False
-    to_replace: int = 0
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

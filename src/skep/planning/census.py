@@ -99,6 +99,16 @@ class Census:
         return self.mute.union(self.pulls)
 
     @cached_property
+    def asked_alone_for_settled(self) -> frozenset[str]:
+        """The same for the settled template, whose image is another one."""
+        return self.mute.union(source for source, failure in self.pulls.items() if failure.settled)
+
+    def start_was_refused(self, member: Member) -> bool:
+        """The slot counts it as ended: another one is made in its place, when its time has come (W30)."""
+        failure = self.failure(member.slot or "", ActionKind.START)
+        return failure is not None and failure.counted == member.id
+
+    @cached_property
     def _failures(self) -> Mapping[tuple[str, ActionKind], Failure]:
         return {(f.subject, f.kind): f for f in reversed(self.ledger.failures)}
 

@@ -66,15 +66,14 @@ def _ceiling(view: View) -> Iterator[str]:
     """W42, N39: never more than the size and the surge by our own hand, besides those being removed (W7)."""
     if not view.creates:
         return
-    taken = {m.id for m in view.taken}
-    staying = [m for m in view.alive if m.id not in taken]
-    total = len(staying) + len(view.promised) + len(view.creates)
+    total = len(view.staying) + len(view.promised) + len(view.creates)
     allowed = view.desired.size + view.desired.max_surge
     if total > allowed:
         yield f"there would be {total}, and at most {allowed} are allowed"
     to_roll = [
-        *(m.id for m in staying if not view.is_current(m)),
+        *(m.id for m in view.staying if not view.is_current(m)),
         *(e for e in view.promised if not view.is_current(e)),
+        *(a for a in view.creates if a.fingerprint),
     ]
     if total > view.desired.size and not to_roll:
         yield f"there would be {total} of {view.desired.size}, and there is nothing to roll"

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
 from skep.model.state import Failure, Life, Member
-from skep.planning import managers, pace
+from skep.planning import managers, pace, settled
 from skep.planning.census import ENDED, Census, is_current, is_kept, proven_s
 from skep.planning.placement import Places
 
@@ -49,6 +49,10 @@ class Draft:
         self.removals = census.removing
         self.creations = 0
         """Drafted ones; `removals` are those under way and drafted."""
+        self.kept_openings: set[str] = set()
+        """Those of `openings` that are to be filled as before the roll."""
+        self.kept_creations = 0
+        """Drafted ones of the settled template."""
         self._paced = 0
         """Drafted creations that a batch counts: one on a source that is asked alone is a question of its own."""
         self.total = len(census.staying) + len(census.creating)
@@ -63,6 +67,21 @@ class Draft:
     def places(self) -> Places:
         """Where numbered members may be made."""
         return Places(self.census, self.now_s)
+
+    @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Members of the settled template that the roll leaves alone, for nothing new is available."""
+        return settled.awaited(self.census, self.now_s)
+
+    @property
+    def kept_waiting(self) -> int:
+        """How many places are held for those that are to be made as before the roll."""
+        return len(self.kept_openings) - self.kept_creations
+
+    def hold_as_before(self, slots: Collection[str]) -> None:
+        """These are to be filled as before the roll, also if they can't be yet."""
+        self.openings.update(slots)
+        self.kept_openings.update(slots)
 
     @cached_property
     def creations_max(self) -> int:
@@ -113,10 +132,11 @@ class Draft:
         numbered = self.census.desired.numbered
         if action.kind is ActionKind.CREATE:
             self.creations += 1
+            self.kept_creations += bool(action.fingerprint)
             self.total += 1
             if numbered:
-                self.places.add(action.source)
-                self._paced += action.source not in self.census.asked_alone
+                self.places.add(action.source, bool(action.fingerprint))
+                self._paced += action.source not in self._asked_alone(bool(action.fingerprint))
         elif action.kind in REMOVALS:
             member = self.census.by_id[action.member]
             self.removals += 1
@@ -157,24 +177,35 @@ class Draft:
             return False
         return self.try_change(Action(ActionKind.CREATE, reason, slot))
 
-    def create_numbered(self, slot: str, reason: Reason) -> bool:
+    def create_numbered(self, slot: str, reason: Reason, *, kept: bool = False) -> bool:
         """One more of a batch (W9), on a source that has a place for it; where none has, that is noted.
 
         What is being removed serves on while it ends in its own time, and so takes room of the surge (W42).
+        `kept`: of the settled template, which no refusal of the new one holds up.
         """
-        desired = self.census.desired
+        desired, alone = self.census.desired, self._asked_alone(kept)
         full = self.census.creations + self.creations >= desired.limits.parallel
         full = full or self.total + self.going >= desired.size + desired.max_surge
         over = self._paced >= self.creations_max
-        if full or (over and not self.census.asked_alone) or self.backing_off("", ActionKind.CREATE):
+        if full or (over and not alone) or self._creation_waits(kept):
             return False
-        source = self.places.choose()
+        source = self.places.choose(kept)
         if source is not None:
-            paced = over and source not in self.census.asked_alone
-            return not paced and self.try_change(Action(ActionKind.CREATE, reason, slot, source=source))
+            fingerprint, paced = desired.settled if kept else "", over and source not in alone
+            action = Action(ActionKind.CREATE, reason, slot, source=source, fingerprint=fingerprint)
+            return not paced and self.try_change(action)
         if not self.places.will_have_room():
             self._note_nowhere()
         return False
+
+    def _asked_alone(self, kept: bool) -> frozenset[str]:
+        return self.census.asked_alone_for_settled if kept else self.census.asked_alone
+
+    def _creation_waits(self, kept: bool) -> bool:
+        failure = self.census.failure("", ActionKind.CREATE)
+        if kept and failure is not None and not failure.settled:
+            return False
+        return self.backing_off("", ActionKind.CREATE) is not None
 
     def _note_nowhere(self) -> None:
         """One that owes an answer to a creation may answer to all else; those that are silent were told of before."""

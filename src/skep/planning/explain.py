@@ -24,6 +24,9 @@ _WHY = {
 _ENDED = "it has ended, and its number has a later one or none"
 """Of a container (Reason.DEAD): its engine still has it."""
 
+AS_BEFORE = "as before the roll, of which nothing is available yet"
+"""What is made of the settled template, and why."""
+
 _ADOPTED = "it is there already, made by others"
 
 _DEEDS = {
@@ -92,7 +95,7 @@ def _why(kind: Kind, action: Action) -> str:
         return _ADOPTED
     if kind is Kind.WORKLOAD and action.source and action.reason is Reason.DEAD:
         return _ENDED
-    return _WHY[action.reason]
+    return f"{_WHY[action.reason]}, {AS_BEFORE}" if action.fingerprint else _WHY[action.reason]
 
 
 def explain_note(note: Note, name: str = "") -> str:

@@ -1,6 +1,7 @@
 """Rolls that have failed, by what their spec says of that: too many new ones, or no progress (semantics.md W47)."""
 
-from skep.model.state import EVERYTHING, Desired, Ledger, Observed, Progress
+from skep.model.progress import Progress
+from skep.model.state import EVERYTHING, Desired, Ledger, Observed
 from skep.planning.census import Census, is_count, take
 from skep.planning.rollout import standstill
 
@@ -32,7 +33,7 @@ def _refused(census: Census) -> str:
 def _too_many(census: Census, progress: Progress) -> str:
     """Slots whose members ended, or were stopped as unhealthy, since this generation began: what was made for an older
     one is not counted, and an image that can't be had is no member that failed."""
-    failed = [f for f in census.ledger.failures if is_count(f) and f.count]
+    failed = [f for f in census.ledger.failures if is_count(f) and f.count and not f.settled]
     if not failed or not progress.to_replace:
         return ""
     # Divided, as Swarm does: 0.58 * 50 is less than 29.

@@ -4,18 +4,19 @@ It decides nothing. What is under way is told by the ledger's entry; here stands
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
 from skep.model.plan import ActionKind, NoteKind, Plan
 from skep.model.state import EVERYTHING, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
+from skep.planning import settled
 from skep.planning.census import ENDED, Census, is_count, is_current, is_evidence, is_newer, proven_s, take
-from skep.planning.explain import of_source
+from skep.planning.explain import AS_BEFORE, of_source
 from skep.planning.placement import Places
 from skep.planning.remedy import is_sick, patience_left_s
 from skep.planning.restarts import is_exhausted
-from skep.planning.slots import candidates
+from skep.planning.slots import candidates, candidates_as_before
 
 LEFT_ALONE = "not made again until the spec changes, or retry"
 UNTIL_RESUMED = "left as it is until roll-outs are resumed"
@@ -139,6 +140,9 @@ class Outlook:
     def _opened(self, slot: str) -> Next:
         if self.desired.hold:
             return Next(f"waits: {self.desired.hold}")
+        if slot in self._kept_numbers:
+            coming = self._of_number(slot)
+            return replace(coming, text=f"{coming.text}, {AS_BEFORE}")
         return self._of_number(slot) if self.desired.numbered else self._of_slot(slot)
 
     def _empty(self) -> Sequence[str]:
@@ -147,7 +151,8 @@ class Outlook:
         if desired.removed:
             return ()
         if desired.numbered:
-            return self._empty_numbers(max(room, self._room_to_roll()))
+            kept = len(self._kept_numbers)
+            return (*self._kept_numbers, *self._empty_numbers(max(room, self._room_to_roll()) - kept))
         if desired.slots is None:
             return [""] * max(0, room)
         holders = (*census.staying, *census.leaving, *census.gone)
@@ -156,13 +161,33 @@ class Outlook:
 
     # --- numbered ones -----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _kept_numbers(self) -> Sequence[str]:
+        """Which ones `slots.fill_as_before` would take."""
+        census, desired = self._census, self.desired
+        room = desired.size + desired.max_surge - len(census.staying) - len(census.creating)
+        room = min(room, settled.short(census, census.available, self.now_s))
+        return list(islice(candidates_as_before(census, *self._taken_numbers), max(0, room)))
+
+    @cached_property
+    def _awaited(self) -> frozenset[str]:
+        return settled.awaited(self._census, self.now_s)
+
+    @cached_property
+    def _is_unproven(self) -> bool:
+        return settled.applies(self._census, self.now_s)
+
     def _empty_numbers(self, room: int) -> Sequence[str]:
-        """Which ones `slots.fill` would take."""
+        """Which ones `slots.fill` would take then."""
+        held, vacated = self._taken_numbers
+        return list(islice(candidates(self._census, held.union(self._kept_numbers), vacated), max(0, room)))
+
+    @cached_property
+    def _taken_numbers(self) -> tuple[set[str | None], set[str | None]]:
         census = self._census
         held = {m.slot for m in census.staying} | self.desired.done
         held |= {e.slot for e in self.ledger.entries if e.kind is ActionKind.CREATE}
-        vacated = {m.slot for m in census.leaving if m.life not in ENDED}
-        return list(islice(candidates(census, held, vacated), max(0, room)))
+        return held, {m.slot for m in census.leaving if m.life not in ENDED}
 
     def _room_to_roll(self) -> int:
         desired, census = self.desired, self._census
@@ -170,10 +195,12 @@ class Outlook:
             return 0
         total = len(census.staying) + len(census.creating)
         new = len(census.current) + sum(is_current(desired, e) for e in census.creating)
-        return min(desired.size + desired.max_surge - total, desired.size - new)
+        return min(desired.size + desired.max_surge - total, desired.size - new + len(self._kept_numbers))
 
     def _of_number(self, slot: str) -> Next:
+        kept = slot in self._kept_numbers
         ended, refused = self.restarts(slot), self._census.failure("", ActionKind.CREATE)
+        ended = None if ended is not None and ended.settled and not kept else ended
         why = ended.message if ended else ""
         if self.observed.unlisted:
             return Next(f"waits until {_names(self.observed.unlisted)} shows what lives there", error=why)
@@ -181,14 +208,14 @@ class Outlook:
             return Next(LEFT_ALONE, error=why)
         if ended is not None and ended.retry_s > self.now_s:
             return Next("made again", ended.retry_s, why)
-        if refused is not None and refused.retry_s > self.now_s:
+        if refused is not None and refused.retry_s > self.now_s and (refused.settled or not kept):
             return Next("tried again", refused.retry_s, refused.message)
-        return self._placed(why)
+        return self._placed(why, kept)
 
-    def _placed(self, why: str) -> Next:
+    def _placed(self, why: str, kept: bool) -> Next:
         """What is waited for to find it a place (W32, W34)."""
         places, pulls = Places(self._census, self.now_s), self._census.pulls
-        if places.choose() is not None:
+        if places.choose(kept) is not None:
             return Next("made next", error=why)
         if pulls:
             due = min(pulls.values(), key=lambda f: (f.retry_s, f.subject))
@@ -234,7 +261,7 @@ class Outlook:
         successor = self._successors.get(member.slot or "")
         if successor is not None:
             return successor
-        kept = member.slot in self._borne or is_evidence(self.desired, member)
+        kept = member.slot in self._borne or self._is_unproven or is_evidence(self.desired, member)
         return Next(KEPT) if kept else Next("removed")
 
     @cached_property
@@ -263,6 +290,8 @@ class Outlook:
             return Next(UNTIL_RESUMED)
         if self.desired.hold:
             return Next(f"left as it is: {self.desired.hold}")
+        if member.id in self._awaited:
+            return Next(f"waited for, {AS_BEFORE}")
         return Next("leaves when another one is available" if member.healthy else "leaves")
 
     # --- machines ----------------------------------------------------------------------------------------------------

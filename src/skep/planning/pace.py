@@ -1,8 +1,9 @@
 """How many numbered members may be made at once: 1, 2, 4, 8, and then all that are left (semantics.md W9-W12)."""
 
 from skep.model.plan import ActionKind
-from skep.model.state import Desired, Ledger, Observed, Phase
+from skep.model.state import Desired, Entry, Ledger, Observed, Phase
 from skep.planning.census import ENDED, Census, is_count, is_current
+from skep.planning.settled import is_settled
 
 STREAK_FULL = 15
 """After 1 + 2 + 4 + 8 creations that went well (F2), an engine's own limit is the only one."""
@@ -17,7 +18,7 @@ def batch(census: Census) -> int:
     """
     under_way = [e for e in census.ledger.entries if e.kind is ActionKind.CREATE]
     room = census.desired.limits.parallel - len(under_way)
-    counted = [e for e in under_way if e.source not in census.asked_alone]
+    counted = [e for e in under_way if not _is_asked_alone(census, e)]
     if census.failure("", ActionKind.CREATE) is not None:
         return max(0, min(room, 1 - len(counted)))
     made = sum(e.phase is Phase.CREATED for e in counted)
@@ -25,6 +26,11 @@ def batch(census: Census) -> int:
     if streak >= STREAK_FULL:
         return max(0, room)
     return 0 if len(counted) > made else max(0, min(room, _doubling(streak)))
+
+
+def _is_asked_alone(census: Census, entry: Entry) -> bool:
+    alone = census.asked_alone_for_settled if is_settled(census.desired, entry) else census.asked_alone
+    return entry.source in alone
 
 
 def _doubling(streak: int) -> int:

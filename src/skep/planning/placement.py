@@ -24,16 +24,20 @@ class Places:
         self._doubted = {s: f for s in self._order if (f := census.failure(s, ActionKind.CREATE)) is not None}
         self._failing = failing(census.ledger, now_s)
         self._alone, self._mute = census.asked_alone, census.mute
+        self._alone_for_settled = census.asked_alone_for_settled
         trying = {e.source for e in census.ledger.entries if e.kind is ActionKind.CREATE}
         self.silent = [s for s in self._order if s in census.observed.silent or s in census.mute & trying]
         waiting = {s for s, failure in census.pulls.items() if failure.retry_s > now_s or s in trying}
         """Where the image could not be had, and is not asked for again yet (W32), or is just now (W33)."""
-        closed = census.observed.lost.union(self.silent, waiting)
-        self._open = [s for s in self._order if s not in closed]
+        answering = [s for s in self._order if s not in census.observed.lost.union(self.silent)]
+        self._open = [s for s in answering if s not in waiting]
+        self._open_for_settled = [s for s in answering if s not in waiting or not census.pulls[s].settled]
+        """Also where only the new image could not be had."""
 
-    def choose(self) -> str | None:
-        """Where to make the next one; None where there is no place for it."""
-        return min((s for s in self._open if self._has_room(self._held[s])), key=self._worth, default=None)
+    def choose(self, kept: bool = False) -> str | None:
+        """Where to make the next one, `kept`: of the settled template; None where there is no place for it."""
+        places = self._open_for_settled if kept else self._open
+        return min((s for s in places if self._has_room(self._held[s])), key=self._worth, default=None)
 
     def will_have_room(self) -> bool:
         """Whether it is only waited for those that are on their way out."""
@@ -49,13 +53,15 @@ class Places:
         is_doubted = doubt is not None and doubt.retry_s > self._now_s
         return (source in self._failing, is_doubted, self._last[source], self._load[source], self._order[source])
 
-    def add(self, source: str) -> None:
+    def add(self, source: str, kept: bool = False) -> None:
         """A creation was drafted."""
         self._load[source] += 1
         self._held[source] += 1
-        self._last[source] += 1
-        if source in self._alone:
+        self._last[source] += not kept
+        if source in self._alone and source in self._open:
             self._open.remove(source)
+        if source in self._alone_for_settled:
+            self._open_for_settled.remove(source)
         if source in self._mute:
             self.silent.append(source)
 

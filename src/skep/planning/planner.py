@@ -90,7 +90,7 @@ def _refused_by_cluster(census: Census, member: Member) -> bool:
 
 def _remove_surplus(draft: Draft) -> None:
     census, desired = draft.census, draft.census.desired
-    extra = _extra_cattle(census) if desired.slots is None else _extra_pets(census)
+    extra = _extra_cattle(census, draft.awaited) if desired.slots is None else _extra_pets(census)
     draft.unwanted.update(m.id for m in extra)
     free = {m.id for m in draft.untouched()}
     for member in extra:
@@ -120,13 +120,13 @@ def _extra_pets(census: Census) -> list[Member]:
     return first_to_go(census, extra)
 
 
-def _extra_cattle(census: Census) -> list[Member]:
+def _extra_cattle(census: Census, awaited: frozenset[str]) -> list[Member]:
     """The first to go until the size is left, and the surge for those still to be rolled: the roll removes those."""
     desired, outdated, left = census.desired, len(census.outdated), len(census.staying)
     extra: list[Member] = []
     surge = 0 if rollout.is_refused(desired) else desired.max_surge
     known = [m for m in census.staying if m.life is not Life.UNKNOWN]
-    for member in first_to_go(census, known) if left > desired.size else ():
+    for member in first_to_go(census, known, awaited) if left > desired.size else ():
         if left <= desired.size + min(surge, outdated):
             break
         extra.append(member)
@@ -156,7 +156,7 @@ def _taken(census: Census) -> set[str | None]:
 
 
 def _fill_numbers(draft: Draft) -> None:
-    slots.fill(draft, draft.census.desired.size - draft.total, Reason.MISSING)
+    slots.fill(draft, draft.census.desired.size - draft.total - draft.kept_waiting, Reason.MISSING)
 
 
 _NAMED_OR_ALIKE: Sequence[Step] = (
@@ -181,6 +181,7 @@ _NUMBERED: Sequence[Step] = (
     remedy.start_created,
     remedy.stop_sick,
     rollout.remove_old,
+    slots.fill_as_before,
     _fill_numbers,
     rollout.create_new,
     rollout.await_ready,

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from skep.model.state import EVERYTHING, Desired, Ledger, Observed, Progress
-from skep.planning.census import Census, take
+from skep.model.progress import Progress
+from skep.model.state import EVERYTHING, Desired, Ledger, Observed
+from skep.planning import settled
+from skep.planning.census import Census, proven_s, take
 from skep.planning.conditions import is_converged
 
 
@@ -59,4 +61,13 @@ def _counted(census: Census, now_s: float) -> Progress:
     old, current = len(census.outdated), len(census.current)
     # What goes back replaces what failed, of which nothing may be left.
     back = desired.size - current if desired.undone else 0
-    return Progress(desired.generation, current, old, len(census.ready), now_s, to_replace=max(old, back))
+    # An old one that dies in a roll that has proven nothing is made again: it does not bring that closer.
+    owed = settled.lacking(census, _proven(census)) if desired.settled else 0
+    return Progress(desired.generation, current, old + owed, len(census.ready), now_s, to_replace=max(old, back))
+
+
+def _proven(census: Census) -> int:
+    """Those that serve, but for new ones that may not do so for long (W44)."""
+    least_s = proven_s(census.desired)
+    new = sum(m.healthy and m.well_s >= least_s for m in census.current)
+    return new + sum(m.healthy for m in census.outdated)

@@ -53,18 +53,12 @@ def start_created(draft: Draft) -> None:
     for member in draft.untouched():
         if member.life is not Life.STOPPED or member.id in draft.unwanted:
             continue
-        if not is_current(census.desired, member):
+        if not is_current(census.desired, member) and member.id not in draft.awaited:
             draft.remove(member, Reason.SUPERSEDED, limit=limit)
-        elif start_was_refused(census, member):
+        elif census.start_was_refused(member):
             draft.remove(member, Reason.DEAD, limit=limit)
         else:
             draft.try_act(Action(ActionKind.START, Reason.STOPPED, member.slot, member.id))
-
-
-def start_was_refused(census: Census, member: Member) -> bool:
-    """The slot counts it as ended: another one is made in its place, when its time has come (W30)."""
-    failure = census.failure(member.slot or "", ActionKind.START)
-    return failure is not None and failure.counted == member.id
 
 
 def stop_sick(draft: Draft) -> None:

@@ -11,12 +11,16 @@ from skep.model.plan import REMOVALS, ActionKind
 from skep.model.state import Desired, Failure, Ledger, Life, Member, Observed
 from skep.planning.backoff import start_delay_s
 from skep.planning.census import ENDED, is_count, is_current, is_evidence, is_newer, number_of
+from skep.planning.settled import is_settled
 
 Failures = Mapping[tuple[str, ActionKind], Failure]
 
 COUNTS_MAX = 1000
 """Slots of one key that are counted: about 200 bytes each in a record of 512 KiB. Of more, those that ended the least
 often begin anew, which is what a slot does that was never counted."""
+
+JUST_NOW_S = 10.0
+"""For how long what has ended is news: it is counted when it is first seen, or when that can be written again."""
 
 CRASH_LOOP_ENDS = 2
 """One end is an accident; W30 lets it be mended at once."""
@@ -34,9 +38,12 @@ def recounted(
     taken = {m.slot for m in active}
     counts = dict(failures)
     for slot, member in _last_dead(desired, observed, leaving).items():
-        known = counts.get((slot, ActionKind.START))
+        known, is_old = counts.get((slot, ActionKind.START)), is_settled(desired, member)
         if slot not in taken | desired.done and (known is None or known.counted != member.id):
-            counts[slot, ActionKind.START] = ended(known, slot, member, member.detail, now_s, unit)
+            # What is new counts from nothing: those that its slot bore before are another thing.
+            row = None if known is not None and known.settled and not is_old else known
+            failure = ended(row, slot, member, member.detail, now_s, unit)
+            counts[slot, ActionKind.START] = replace(failure, settled=is_old)
     for slot, member in _evidence(desired, observed).items():
         known = counts.get((slot, ActionKind.START))
         if known is None or not known.count:
@@ -66,7 +73,13 @@ def is_exhausted(desired: Desired, failure: Failure) -> bool:
 def _last_dead(desired: Desired, observed: Observed, leaving: set[str]) -> dict[str, Member]:
     """The newest of each slot that ended by itself: what is being removed was stopped by us."""
     dead = (m for m in observed.members if m.id not in leaving and not m.completed)
-    return {slot: member for slot, member in _newest(dead).items() if is_current(desired, member)}
+    return {slot: member for slot, member in _newest(dead).items() if _is_counted(desired, member)}
+
+
+def _is_counted(desired: Desired, member: Member) -> bool:
+    """What was made before a roll, and may be made again in it, counts if it has ended just now: a slot that the roll
+    has vacated may keep one that ended long ago."""
+    return is_current(desired, member) or (is_settled(desired, member) and member.sick_s <= JUST_NOW_S)
 
 
 def _evidence(desired: Desired, observed: Observed) -> dict[str, Member]:

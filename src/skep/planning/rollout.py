@@ -1,7 +1,8 @@
 """Moving a group to a new spec without ever having too many or too few (semantics.md W41-W45, N35)."""
 
 from skep.model.plan import REMOVALS, NoteKind, Reason
-from skep.model.state import Desired, Member, Progress, Role
+from skep.model.progress import Progress
+from skep.model.state import Desired, Member, Role
 from skep.planning import slots
 from skep.planning.census import Census, health_known, is_current, proven_s
 from skep.planning.draft import Draft
@@ -21,7 +22,8 @@ def remove_old(draft: Draft) -> None:
     desired = draft.census.desired
     if not _may_roll(draft):
         return
-    for member in first_to_go(draft.census, [m for m in draft.untouched() if not is_current(desired, m)]):
+    old = [m for m in draft.untouched() if not is_current(desired, m) and m.id not in draft.awaited]
+    for member in first_to_go(draft.census, old, draft.awaited):
         if not (member.healthy and slots.is_untried(draft)) and may_leave(draft, member):
             draft.remove(member, Reason.OUTDATED, limit=drains(desired))
 
@@ -78,10 +80,11 @@ def create_new(draft: Draft) -> None:
         return
     going = {a.member for a in draft.actions if a.kind in REMOVALS}
     staying = sum(m.id not in going for m in census.current)
-    new = staying + draft.creations + sum(is_current(desired, e) for e in census.creating)
-    room = desired.size + desired.max_surge - draft.total
+    drafted = draft.creations - draft.kept_creations
+    new = staying + drafted + sum(is_current(desired, e) for e in census.creating)
+    room = desired.size + desired.max_surge - draft.total - draft.kept_waiting
     if desired.numbered:
-        waiting = len(draft.openings) - draft.creations
+        waiting = len(draft.openings) - len(draft.kept_openings) - drafted
         slots.fill(draft, min(room, desired.size - new) - waiting, Reason.OUTDATED)
         return
     for _ in range(min(room, desired.size - new)):

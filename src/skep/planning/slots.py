@@ -5,6 +5,7 @@ from itertools import count, islice
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Reason
 from skep.model.state import Member
+from skep.planning import settled
 from skep.planning.census import ENDED, Census, is_count, is_current, is_evidence, is_newer, number_of
 from skep.planning.draft import Draft
 from skep.planning.restarts import CRASH_LOOP_ENDS, is_exhausted
@@ -12,19 +13,54 @@ from skep.planning.restarts import CRASH_LOOP_ENDS, is_exhausted
 
 def fill(draft: Draft, room: int, reason: Reason) -> None:
     """Fill so many slots. One that has to wait keeps its place, so that no other number is made in its stead."""
-    going = {a.member for a in draft.actions if a.kind in REMOVALS}
-    held = {m.slot for m in draft.census.staying if m.id not in going}
-    held |= {e.slot for e in draft.census.ledger.entries if e.kind is ActionKind.CREATE}
-    held |= draft.census.desired.done
-    vacated = {m.slot for m in draft.census.staying if m.id in going}
-    vacated |= {m.slot for m in draft.census.leaving if m.life not in ENDED}
-    slots = list(islice(candidates(draft.census, held | draft.openings, vacated), room)) if room > 0 else []
+    held, vacated = _taken(draft)
+    slots = list(islice(candidates(draft.census, held, vacated), room)) if room > 0 else []
     draft.openings.update(slots)
     if not slots or _is_hindered(draft):
         return
     for slot in slots:
         if slot not in vacated and not _waits(draft, slot):
             draft.create_numbered(slot, reason)
+
+
+def fill_as_before(draft: Draft) -> None:
+    """W42, W45: while a roll has proven nothing, what must serve and doesn't is made of the settled template first."""
+    census, desired = draft.census, draft.census.desired
+    room = min(settled.short(census, draft.available, draft.now_s), desired.size + desired.max_surge - draft.total)
+    if room <= 0 or _is_hindered(draft):
+        return
+    held, vacated = _taken(draft)
+    slots = list(islice(candidates_as_before(census, held, vacated), room))
+    draft.hold_as_before(slots)
+    for slot in slots:
+        if not _waits(draft, slot, kept=True):
+            draft.create_numbered(slot, Reason.MISSING, kept=True)
+
+
+def candidates_as_before(census: Census, held: set[str | None], vacated: set[str | None]) -> Iterator[str]:
+    """Slots whose last member was of the settled template and ended, lowest first, then free numbers: none in which
+    something new has ended, which waits for its own time (W30)."""
+    last = last_dead(census)
+    counts = {f.subject: f for f in census.ledger.failures if is_count(f) and f.count}
+    ended = {s for s, m in last.items() if settled.is_settled(census.desired, m)}
+    ended |= {s for s, f in counts.items() if f.settled}
+    ended -= {s for s, f in counts.items() if not f.settled}
+    taken = held | vacated
+    numbers = {n: slot for slot in ended - taken if (n := number_of(slot)) is not None}
+    yield from (slot for _, slot in sorted(numbers.items()) if slot is not None)
+    taken = taken | ended | counts.keys()
+    yield from (slot for slot in map(str, count(1)) if slot not in taken)
+
+
+def _taken(draft: Draft) -> tuple[set[str | None], set[str | None]]:
+    """Slots that somebody bears or is about to, or that are done; and those that are just being vacated."""
+    going = {a.member for a in draft.actions if a.kind in REMOVALS}
+    held = {m.slot for m in draft.census.staying if m.id not in going}
+    held |= {e.slot for e in draft.census.ledger.entries if e.kind is ActionKind.CREATE}
+    held |= draft.census.desired.done
+    vacated = {m.slot for m in draft.census.staying if m.id in going}
+    vacated |= {m.slot for m in draft.census.leaving if m.life not in ENDED}
+    return held | draft.openings, vacated
 
 
 def candidates(census: Census, held: set[str | None], vacated: set[str | None]) -> Iterator[str]:
@@ -48,10 +84,10 @@ def _is_hindered(draft: Draft) -> bool:
     return bool(hold or draft.census.observed.unlisted)
 
 
-def _waits(draft: Draft, slot: str) -> bool:
-    """W30, W38: its last member ended a moment ago, or too often."""
+def _waits(draft: Draft, slot: str, *, kept: bool = False) -> bool:
+    """W30, W38: its last member ended a moment ago, or too often. A new one does not wait for those before the roll."""
     failure = draft.census.failure(slot, ActionKind.START)
-    if failure is None:
+    if failure is None or (failure.settled and not kept):
         return False
     if is_exhausted(draft.census.desired, failure):
         return True
@@ -118,26 +154,29 @@ def _unheard(census: Census) -> str:
 def bury(draft: Draft) -> None:
     """Remove the dead, but for the last one of each slot that is in use or is to be filled: it is kept for its logs.
 
-    After a roll that failed so is the last one of each slot that the roll used, until the next spec.
+    So is the last one of any slot while a roll has proven nothing, for it tells why; and after a roll that failed that
+    of each slot that the roll used, until the next spec.
 
     While a slot is being filled its dead lie where they are: the engine has better to do.
     """
-    census, last = draft.census, _last_dead(draft.census)
+    census, last = draft.census, last_dead(draft.census)
     borne = {m.slot for m in (*census.staying, *census.leaving) if m.life not in ENDED}
     coming = {e.slot for e in census.creating} | {a.slot for a in draft.actions if a.kind is ActionKind.CREATE}
     used = borne | coming | draft.openings | census.desired.done
-    used |= {m.slot for m in census.dead if is_evidence(census.desired, m)}
+    unproven = settled.applies(census, draft.now_s)
+    used |= {m.slot for m in census.dead if unproven or is_evidence(census.desired, m)}
     for member in census.dead:
         if member.slot in coming:
             continue
-        is_last = member.slot is not None and last[member.slot] == member.id
+        is_last = member.slot is not None and last[member.slot] is member
         if not is_last or member.slot not in used:
             draft.remove(member, Reason.DEAD, limit=census.desired.limits.parallel)
 
 
-def _last_dead(census: Census) -> dict[str | None, str]:
+def last_dead(census: Census) -> dict[str | None, Member]:
+    """The one that ended last of each slot."""
     last: dict[str | None, Member] = {}
     for member in census.dead:
         if member.slot not in last or is_newer(member, last[member.slot]):
             last[member.slot] = member
-    return {slot: member.id for slot, member in last.items()}
+    return last

@@ -1,31 +1,33 @@
 """Whom to remove first, and whom to keep of two: the order of semantics.md 3.4 for numbered members (W18, W24)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from skep.model.state import Health, Member
 from skep.planning.census import LIVES_BY_WORTH, Census, is_count, is_current, keep_order, removal_order
 
 
-def first_to_go(census: Census, members: Iterable[Member]) -> list[Member]:
-    """The members, the first to be removed first."""
+def first_to_go(census: Census, members: Iterable[Member], awaited: Collection[str] = frozenset()) -> list[Member]:
+    """The members, the first to be removed first. `awaited` ones are worth more than others that do not serve."""
     if not census.desired.numbered:
         return sorted(members, key=lambda m: removal_order(census.desired, m))
-    places = _numbered_order(census)
+    places = _numbered_order(census, awaited)
     return sorted(members, key=lambda m: places[m.id])
 
 
-def _numbered_order(census: Census) -> Mapping[str, int]:
-    """Places of all that stay: not running, not healthy, outdated, a duplicate, on the fullest source, least proven.
+def _numbered_order(census: Census, awaited: Collection[str]) -> Mapping[str, int]:
+    """Places of all that stay: neither serving nor awaited, not running, not healthy, outdated, a duplicate, on the
+    fullest source, least proven.
 
     Of each source the j-th to go is weighed by how many would still be left there, so that the spread is kept all
     the way down, and not only by the first removal.
     """
     duplicates, restarts = _duplicates(census), _restarts(census)
 
-    def worth(member: Member) -> tuple[int, bool, bool, int]:
+    def worth(member: Member) -> tuple[bool, int, bool, bool, int]:
+        counts = member.healthy or member.id in awaited
         well, current = member.health is Health.HEALTHY, is_current(census.desired, member)
-        return (LIVES_BY_WORTH[member.life], well, current, -duplicates[member.id])
+        return (counts, LIVES_BY_WORTH[member.life], well, current, -duplicates[member.id])
 
     def proof(member: Member) -> tuple[int, int, float, str]:
         """W18: less proven ones first: time since they are well in powers of two, restarts, and age."""

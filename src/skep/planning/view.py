@@ -7,7 +7,8 @@ ENDED = (Life.GONE, Life.DEAD)
 
 
 class View:
-    """`alive` and not being removed; `promised`: creations under way that nobody has seen; `taken` by this plan."""
+    """`alive` and not being removed; `promised`: creations under way that nobody has seen; `taken` by this plan, and
+    `staying` after it."""
 
     def __init__(self, plan: Plan, desired: Desired, observed: Observed, ledger: Ledger) -> None:
         self.plan, self.desired, self.observed, self.ledger = plan, desired, observed, ledger
@@ -21,6 +22,13 @@ class View:
         self.promised = [e for e in self.creating if not e.request or e.request not in requests]
         self.failures = {(f.subject, f.kind): f for f in ledger.failures}
         self.taken = [self.by_id[a.member] for a in self.removals if a.member in self.by_id]
+
+        taken = {m.id for m in self.taken}
+        self.staying = [m for m in self.alive if m.id not in taken]
+
+    def is_settled(self, member: Member | Entry) -> bool:
+        settled, placed = self.desired.settled, member.source in self.desired.sources
+        return bool(settled) and placed and member.fingerprint == settled and not self.is_current(member)
 
     def is_current(self, member: Member | Entry) -> bool:
         misplaced = self.desired.numbered and member.source not in self.desired.sources
