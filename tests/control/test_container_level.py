@@ -275,10 +275,20 @@ def test_w45_in_a_roll_the_settled_template_is_known_with_its_image_as_fixed_the
     assert rolled.settled != _rolled(WEB, NEWER, replace(SETTLED, settled_image=f"{IMAGE}@sha256:9")).settled
 
 
+TAGGED = replace(SETTLED, settled_image=IMAGE, settled_image_id="sha256:1")
+ANEW = replace(TAGGED, image="sha256:2", image_id="sha256:2", image_spec=IMAGE)
+
+
+def test_w40_what_has_no_digest_is_settled_under_its_tag_also_where_that_names_another_image_now() -> None:
+    assert _rolled(WEB, WEB, ANEW).settled == _rolled(WEB, NEWER, TAGGED).settled != ""
+
+
 @pytest.mark.parametrize(
     ("why", "before", "after", "record"),
     [
         ("there is none", WEB, NEWER, Record(WEB.key)),
+        ("its tag names another, and nobody knows what it was", WEB, WEB, replace(ANEW, settled_image_id="")),
+        ("it is what is gone back to", WEB, WEB, replace(ANEW, image="sha256:1", image_id="sha256:1")),
         ("it is forgotten", WEB, NEWER, replace(SETTLED, settled=7)),
         ("its image is not known any more", WEB, NEWER, replace(SETTLED, settled_image_spec="")),
         ("it was a job", replace(WEB, restart=Restart(policy="never")), NEWER, SETTLED),

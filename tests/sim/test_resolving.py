@@ -126,6 +126,32 @@ def test_a_roll_to_it_that_fails_goes_back_to_the_very_image() -> None:
     farmed(body, engines=2)
 
 
+def test_w42_what_ends_in_a_roll_to_it_that_proves_nothing_is_made_of_the_very_image_from_before() -> None:
+    """It is known by its tag alone, which names the bad one now."""
+
+    async def body(farm: Farm) -> None:
+        await farm.up(8)
+        before = farm.hosts[0].images[TAG]
+        farm.world.behaviours["sha256:new"] = NEVER_WELL
+        built_anew(farm, "sha256:new")
+        await asked_again(farm.sim, 8)
+        await farm.clock.sleep(60)
+        first = [(h, c) for h, c in farm.containers() if c.shown.image == TAG]
+        assert len(first) == 6
+        for host, container in first:
+            host.end(container)
+            await farm.clock.sleep(30)
+            assert sum(c.shown.image in (TAG, before) for _, c in farm.containers()) == 6
+        assert images(farm) == {before, "sha256:new"}
+        built_anew(farm, "sha256:mended")
+        await asked_again(farm.sim, 8)
+        await farm.clock.sleep(60)
+        await farm.sim.converged(60)
+        assert images(farm) == {"sha256:mended"}
+
+    farmed(body, engines=2)
+
+
 def test_what_skep_paused_is_looked_at_again_when_it_is_resumed() -> None:
     async def body(farm: Farm) -> None:
         assert farm.sim.core is not None

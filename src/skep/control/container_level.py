@@ -11,7 +11,7 @@ from skep.control.container_listings import LISTING_S, Listings
 from skep.control.containers import ContainerActuator, ContainerWorkload
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
-from skep.control.fixing import fixed, fixed_again, image_held, is_awaited, is_due, settled_image
+from skep.control.fixing import fixed, fixed_again, image_held, is_another, is_awaited, is_due, settled_image
 from skep.control.hidden import CLASSIC_AGE_S, Hidden
 from skep.control.levels import Resolved
 from skep.control.pauses import as_settled, settled_spec, standing_still
@@ -70,11 +70,13 @@ class ContainerLevel:
         workload = self._workload(document, spec, image, sight)
         settled = self._settled(asked, record, workload, sight)
         workload = replace(workload, settled=settled, entries=record.ledger.entries)
+        # Those that are there bear the hash of the name that they were made by; what is made as they are, the same one.
+        as_made = {**settled, "Image": record.settled_image} if settled else {}
         refusal = refusal or containers.refusal(spec, sight.engines) or _nowhere(workload, sight)
         listings = self._listings_of(document, record, sight)
         actuator = ContainerActuator(workload, self._book, listings, self._adoptions)
         desired = standing_still(
-            self._desired(document, workload, sight), asked, document, waits=is_awaited(asked, record)
+            self._desired(document, workload, as_made, sight), asked, document, waits=is_awaited(asked, record)
         )
         if document.removed:
             return Resolved(desired, record, actuator, sight.name)
@@ -126,9 +128,16 @@ class ContainerLevel:
         crowded = containers.takes_one_each(spec) and not containers.takes_one_each(workload.spec)
         if crowded or not places.issuperset(workload.sources) or containers.refusal(spec, sight.engines):
             return {}
-        return containers.render(spec, settled_image(record), self._controller)
+        image = settled_image(record)
+        if is_another(record) and image == spec.image:
+            # Its tag names another one by now, and nobody can tell any more what it was.
+            return {}
+        body = containers.render(spec, image, self._controller)
+        return {} if body == workload.rendered else body
 
-    def _desired(self, document: SpecDocument, workload: ContainerWorkload, sight: ClusterSight) -> Desired:
+    def _desired(
+        self, document: SpecDocument, workload: ContainerWorkload, as_made: dict[str, Json], sight: ClusterSight
+    ) -> Desired:
         spec, one_each = workload.spec, containers.takes_one_each(workload.spec)
         lost = {e.source for e in sight.engines if e.lost}
         there = [s for s in workload.sources if s not in lost]
@@ -137,7 +146,7 @@ class ContainerLevel:
         size = 0 if document.removed else wanted
         surge, unavailable = containers.room_to_roll(size, len(there), one_each, spec.updating)
         fingerprint = self._fingerprint(workload, sight)
-        settled = services.fingerprint(workload.settled, self._secrets.keyed_hash) if workload.settled else ""
+        settled = services.fingerprint(as_made, self._secrets.keyed_hash) if as_made else ""
         return Desired(
             key=document.key,
             generation=document.generation,
