@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def test_what_files_name_is_forgotten_and_what_is_not_there_left_out(server: Run
     status, changes = server.request("POST", "/v1/delete", {"files": [BOTH], "orphan": True, "why": "x"})
     assert (status, [(one["key"], one["change"]) for one in changes]) == (200, [("workload/web", "freed")])
     assert server.request("POST", "/v1/delete", {"files": [BOTH], "orphan": True}) == (200, [])
+
+
+def test_nothing_is_forgotten_where_something_is_being_removed(tmp_path: Path) -> None:
+    going = replace(WORKLOAD, key="workload/lost", name="lost", removed=True)
+    with running(FrontDouble([WORKLOAD, going]), tmp_path / "s") as server:
+        status, problem = server.request("POST", "/v1/delete", {"files": [BOTH], "orphan": True})
+        assert (status, "workload/lost" in problem["error"]) == (409, True)
+        assert server.request("GET", "/v1/workloads/web")[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skep.model.errors import Fault, InvalidError, NotFoundError
+from skep.model.errors import Fault, InvalidError, NotFoundError, RefusedError
 from skep.model.spec import Key, Kind
 from skep.model.view import ChangeView
 from skep.server.front import Front
@@ -30,10 +30,14 @@ class Removal:
         return await front.remove(key, self.who, self.cascade, why=self.why)
 
     async def of_files(self, front: Front, files: Sequence[SourceFile]) -> tuple[ChangeView, ...]:
-        """The same for what the files name; what is not there is left out."""
+        """The same for what the files name; what is not there is left out. RefusedError, and nothing is done, where
+        something of it is being removed with its members."""
         if not self.orphan:
             return await front.delete(files, self.who, self.cascade, self.why)
         keys = sorted((one.spec.key for one in parse(files)), key=lambda key: (key.kind is Kind.GROUP, key.name))
+        going = {view.key for view in await front.views(None) if view.removed}.intersection(map(str, keys))
+        if going:
+            raise RefusedError(f"being removed with all members: {', '.join(sorted(going))}; nothing was forgotten")
         return tuple([change for key in keys for change in await self._freed_if_there(front, key)])
 
     async def _freed_if_there(self, front: Front, key: Key) -> tuple[ChangeView, ...]:
