@@ -8,6 +8,9 @@ from skep.model.errors import ConflictError, NotFoundError, RejectedError
 from tests.conditions import until
 from tests.contract.engine_bed import WITHIN_S, Bed, Check, body, name
 
+TRIES = 20
+"""A container's health changes at most once a second here: two lists in a row that agree come soon."""
+
 
 async def container_state(bed: Bed, label: str) -> str:
     [only] = await bed.worker.containers({"made-by": label})
@@ -51,13 +54,28 @@ async def what_is_missing_is_named(bed: Bed) -> None:
 
 
 async def shown(bed: Bed, id: str) -> Container:
-    """As a list and as a question for it alone have it, which say the same."""
-    [listed] = [item for item in await bed.worker.containers({}) if item.id == id]
-    asked = await bed.worker.container(id)
-    assert asked is not None
-    same = ("id", "name", "image", "state", "labels", "health", "exit_code", "ports")
-    assert [getattr(asked, part) for part in same] == [getattr(listed, part) for part in same]
-    return listed
+    """As a list and as a question for it alone have it, which say the same if it did not change between."""
+
+    async def listed() -> Container:
+        [container] = [item for item in await bed.worker.containers({}) if item.id == id]
+        return container
+
+    before = await listed()
+    for _ in range(TRIES):
+        asked = await bed.worker.container(id)
+        assert asked is not None
+        after = await listed()
+        if _face(before) == _face(after):
+            assert _face(asked) == _face(after)
+            return after
+        before = after
+    raise AssertionError(f"{id} was never the same in two lists")
+
+
+def _face(container: Container) -> tuple[object, ...]:
+    return tuple(
+        getattr(container, part) for part in ("id", "name", "image", "state", "labels", "health", "exit_code", "ports")
+    )
 
 
 async def a_container_is_asked_for_by_its_id_or_its_whole_name_and_as_it_is_now(bed: Bed) -> None:

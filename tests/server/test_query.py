@@ -1,5 +1,6 @@
 """Parameters of a query that a route has not: refused by name, but where probes and clients of 2015 look."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,15 @@ def test_every_route_refuses_what_it_has_not(shared: Running, method: str, path:
     status, answer = shared.request(method, f"{there}?casacde=true&=1", {} if method == "POST" else None)
     assert (status, answer["reason"]) == (422, "Invalid")
     assert [fault["path"] for fault in answer["faults"]] == ["casacde", "''"]
+
+
+def test_no_request_waits_for_a_thread(shared: Running) -> None:
+    """FastAPI gives what is no coroutine to a thread, which comes late while the loop has work: `/status` of 10,000
+    workloads took a second during a resync."""
+    for method, path in [*ROUTES, *(("GET", path) for path in sorted(OPEN))]:
+        there = path.replace("{name}", "web").replace("{which}", "node")
+        shared.ask(method, f"{there}?casacde=true", b"{}" if method == "POST" else None)
+    assert [thread.name for thread in threading.enumerate() if "AnyIO" in thread.name] == []
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))

@@ -10,8 +10,11 @@ OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/status"})
 refuses them for dead."""
 
 
-def known_query(request: Request) -> None:
-    """A dependency of every route. InvalidError names each parameter that it has not, and those that it has."""
+async def known_query(request: Request) -> None:
+    """A dependency of every route, which no thread runs: while the loop has work, a request would wait a second for it.
+
+    InvalidError names each parameter that the route has not, and those that it has.
+    """
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
     if request.url.path in OPEN:
