@@ -14,7 +14,7 @@ from tests.sim.controller import PlainSecrets
 from tests.sim.loop import SimClock
 from tests.sim.world import World as Simulated
 
-from skep.adapters.garbage import keep_pauses_short
+from skep.adapters.garbage import keep_pauses_short, small_steps
 from skep.adapters.store_sqlite import SqliteStore
 from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options, World
@@ -74,10 +74,12 @@ async def _serve(folder: Path, clusters: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     core, store = _core(folder, clusters)
+    steps = asyncio.create_task(small_steps())
     running = asyncio.create_task(core.run("bench"))
     await core.ready.wait()
     await ApiServer(folder / SOCKET, create_api(SimulatedFront(core))).serve(stop)
     running.cancel()
+    steps.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await store.close()
 

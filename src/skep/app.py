@@ -20,7 +20,7 @@ from skep.adapters.docker_contexts import docker_folder
 from skep.adapters.docker_host import check_for_machines, find_engine, host_tls
 from skep.adapters.docker_routes import Access
 from skep.adapters.fetch import UrlFetch
-from skep.adapters.garbage import keep_pauses_short
+from skep.adapters.garbage import keep_pauses_short, small_steps
 from skep.adapters.node_image import NodeImages, build_example_image
 from skep.adapters.plugin_folder import PluginFolder
 from skep.adapters.secrets import FileSecrets
@@ -126,8 +126,10 @@ async def _serve(settings: Settings, state_dir_with: str) -> None:
         async with asyncio.TaskGroup() as group:
             core = group.create_task(daemon.run(f"{settings.controller} {os.getpid()}"), name="core")
             await daemon.ready.wait()
+            steps = group.create_task(small_steps(), name="garbage")
             await _answer(settings, daemon, certificates, stop)
             core.cancel()
+            steps.cancel()
     log.info("stopped")
 
 

@@ -1,12 +1,13 @@
 """The collector looks at what came since it looked last, and at all once in an hour."""
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from skep.adapters.garbage import WHOLE_EVERY_S, Freezer
+from skep.adapters.garbage import IDLE_STEP_S, STEP_S, WHOLE_EVERY_S, Freezer, small_steps
 
 
 class Loop:
@@ -59,3 +60,32 @@ def test_what_only_the_collector_can_free_is_found_within_an_hour(clock: Clock) 
     gc.collect()
     assert seen() is None
     assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.parametrize(
+    ("used", "collected", "slept"),
+    [
+        pytest.param([0.0], 0, [IDLE_STEP_S] * 4, id="idle"),
+        pytest.param([0.05], 4, [IDLE_STEP_S, *[STEP_S] * 3], id="busy"),
+        pytest.param([0.2, 0.0], 2, [IDLE_STEP_S, STEP_S, IDLE_STEP_S, STEP_S], id="now and then"),
+    ],
+)
+async def test_the_young_are_looked_at_in_small_steps_while_there_is_work(
+    used: list[float], collected: int, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few objects there are more than before: the collector's own count does not see those that replace."""
+    cpu_s, waits, looked_at = 0.0, list[float](), list[int]()
+    monkeypatch.setattr(gc, "collect", looked_at.append)
+
+    async def sleep(seconds: float) -> None:
+        nonlocal cpu_s
+        if len(waits) == len(slept):
+            raise asyncio.CancelledError
+        share = used[len(waits) % len(used)]
+        waits.append(seconds)
+        cpu_s += share if len(used) > 1 else share * 4 * seconds
+
+    with pytest.raises(asyncio.CancelledError):
+        await small_steps(lambda: cpu_s, sleep)
+    assert waits == slept
+    assert looked_at == [1] * collected

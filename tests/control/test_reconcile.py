@@ -1,7 +1,8 @@
-"""Turns that fail: what people are told meanwhile, and that it ends with the next one that does not."""
+"""Turns that fail, and what people are told meanwhile; turns that find nothing new, and what stays of them."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.actions import Actions
 from skep.control.catalog import Author, Catalog
+from skep.control.containers import ContainerActuator
 from skep.control.documents import SpecDocument
 from skep.control.journal import Journal
 from skep.control.levels import Resolved
@@ -55,6 +57,12 @@ class Desk:
         await self.catalog.write(WEB.key, to_json(WEB), Author("ann", 0.0), uid="u1")
         while not (await self.turn()).rested:
             await self.lab.clock.sleep(1.0)
+
+    def actuator(self) -> ContainerActuator:
+        seen = self.reconciler.seen(WEB.key)
+        assert seen
+        assert isinstance(seen.actuator, ContainerActuator)
+        return seen.actuator
 
     async def view(self) -> KeyView:
         key, now = WEB.key, Now(self.lab.clock.monotonic_s(), 1000.0)
@@ -119,5 +127,29 @@ def test_what_stays_as_it_was_is_as_wanted_for_longer_with_each_look() -> None:
                 left_s.append((await desk.view()).unproven_s)
             assert 0.0 < left_s[0] <= 2.0
             assert len(left_s) == 1 + -(-left_s[0] // 0.5)
+
+    run(main)
+
+
+def test_what_stays_as_it_was_stays_the_same_objects() -> None:
+    """Of ten thousand keys at rest, new ones in each resync would keep the garbage collector busy."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            desk = Desk(group)
+            await desk.settle()
+            before, kept = desk.actuator(), {f.container.id: f.container for f in desk.actuator().found}
+            assert len(kept) == WEB.count
+            held = desk.lab.hosts["alpha"].containers.values()
+            for container in held:
+                container.shown = replace(container.shown)
+            assert (await desk.turn()).rested
+            assert desk.actuator() is before
+            changed = next(iter(held))
+            changed.shown = replace(changed.shown, status="Up 5 minutes")
+            assert (await desk.turn()).rested
+            now = {f.container.id: f.container for f in desk.actuator().found}
+            assert now[changed.shown.id].status == "Up 5 minutes"
+            assert [id for id in now if now[id] is not kept[id]] == [changed.shown.id]
 
     run(main)

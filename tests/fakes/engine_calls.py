@@ -70,5 +70,9 @@ class Calls:
 
 
 def carries(labels: Mapping[str, str], asked: Mapping[str, str]) -> bool:
-    """An empty value matches any."""
-    return all(name in labels and value in ("", labels[name]) for name, value in asked.items())
+    """An empty value matches any. A plain loop, since most of a simulation's time is spent here."""
+    for name, value in asked.items():
+        found = labels.get(name)
+        if found is None or (value and found != value):
+            return False
+    return True

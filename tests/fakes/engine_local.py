@@ -27,8 +27,7 @@ class LocalCalls(Calls):
         host = await self._reach()
         if self._kernel.happens(self._kernel.faults.silent):
             raise UnavailableError(f"{self._endpoint}: connection reset")
-        shown = [container.shown for container in host.containers.values()]
-        return [container for container in shown if carries(container.labels, labels)]
+        return [container.shown for container in host.containers.values() if carries(container.shown.labels, labels)]
 
     async def container(self, container: str) -> Container | None:
         host = await self._reach()

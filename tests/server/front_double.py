@@ -9,8 +9,8 @@ from dataclasses import replace
 from skep.model.errors import Fault, InvalidError, NotFoundError, RefusedError
 from skep.model.spec import Key, Kind
 from skep.model.state import Condition, ConditionType, Event
-from skep.model.view import ActionView, ChangeView, ClusterView, KeyView, MemberView, PlanView, RevisionView
-from skep.server.front import ImageName, Info, Listed
+from skep.model.view import ActionView, ChangeView, ClusterView, KeyView, Listed, MemberView, PlanView, RevisionView
+from skep.server.front import ImageName, Info
 from skep.specs.source import SourceFile
 
 GROUP = KeyView(
@@ -167,8 +167,9 @@ class FrontDouble:
             self.shown = {Key.parse(view.key): view for view in shown}
         return tuple(self.shown[key] for key in sorted(self.shown) if kind in (None, key.kind))
 
-    async def listed(self, kind: Kind | None, fresh: bool = False) -> tuple[Listed, ...]:
-        return tuple((view, view.observed_age_s) for view in await self.views(kind, fresh))
+    async def listed(self, kind: Kind | None, fresh: bool = False) -> Listed:
+        views = await self.views(kind, fresh)
+        return Listed(views, [view.observed_age_s for view in views])
 
     async def view(self, key: Key) -> KeyView:
         self._ask()

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter
 
+from skep.model.spec import Kind
 from skep.model.state import Condition, ConditionType
-from skep.model.view import KeyView
+from skep.model.view import KeyView, Listed
 from skep.server.bodies import answers
 from skep.server.listing import Listing, Texts, reference_body, reference_text
 from tests.server.front_double import GROUP, WORKLOAD
@@ -20,11 +21,17 @@ AWKWARD = replace(
 
 async def test_a_body_is_what_each_view_says_with_its_age() -> None:
     listing = Listing()
-    for views in ((), (GROUP,), (WORKLOAD, AWKWARD), (replace(GROUP, name="other"), GROUP)):
-        listed = [(view, 1.5 * number - 1) for number, view in enumerate(views)]
-        body = await listing.body(listed)
+    for kind, views in (
+        (Kind.GROUP, ()),
+        (Kind.GROUP, (GROUP,)),
+        (Kind.WORKLOAD, (WORKLOAD, AWKWARD)),
+        (Kind.WORKLOAD, ()),
+        (Kind.GROUP, (replace(GROUP, name="other"), GROUP)),
+    ):
+        listed = Listed(views, [1.5 * number - 1 for number in range(len(views))])
+        body = b"".join(await listing.parts(kind, listed))
         read = TypeAdapter(answers(KeyView)).validate_json(body)
-        aged = [replace(view, observed_age_s=age_s) for view, age_s in listed]
+        aged = [replace(view, observed_age_s=age_s) for view, age_s in zip(views, listed.ages_s, strict=True)]
         assert read == TypeAdapter(answers(KeyView)).validate_python(aged)
 
 

@@ -3,15 +3,11 @@ and of ten thousand keys few have changed since."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skep.control.documents import SpecDocument
 from skep.model.spec import Key, Kind
-from skep.model.view import KeyView
-
-Listed = tuple[KeyView, float]
-"""A view, and how many seconds ago its key was looked at: that of the view itself is from when it was made. Negative
-where there was no look yet. The same object as before where nothing else has changed."""
+from skep.model.view import KeyView, Listed
 
 MADE_AT_ONCE = 50
 """Views that are made before others have their turn: 5 ms of work."""
@@ -41,17 +37,19 @@ class Board:
             entry.made = False
 
     def looked(self, key: Key, now_s: float) -> None:
-        """It was looked at, and all was as before; but it was so for longer, which some wait for."""
+        """It was looked at, and all was as before; but it was so for longer, which some wait for (W54)."""
         if entry := self._entries.get(key):
+            if entry.view and entry.view.unproven_s and entry.at_s is not None:
+                left_s = entry.view.unproven_s - (now_s - entry.at_s)
+                entry.view = replace(entry.view, unproven_s=max(0.0, left_s))
             entry.at_s = now_s
-            entry.made = entry.made and not (entry.view and entry.view.unproven_s)
 
     def gone(self, key: Key) -> None:
         """There is nothing to be shown of it any more."""
         if entry := self._entries.pop(key, None):
             del self._by_document[id(entry.document)]
 
-    async def listed(self, documents: Sequence[SpecDocument], now_s: float) -> tuple[Listed, ...]:
+    async def listed(self, documents: Sequence[SpecDocument], now_s: float) -> Listed:
         """A view for each, in their order."""
         known = self._by_document
         entries = [known.get(id(document)) or self._entry(document) for document in documents]
@@ -62,7 +60,10 @@ class Board:
                 made += 1
                 if made % MADE_AT_ONCE == 0:
                     await asyncio.sleep(0)
-        return tuple((e.view, -1.0 if e.at_s is None else now_s - e.at_s) for e in entries if e.view is not None)
+        return Listed(
+            [entry.view for entry in entries if entry.view],
+            [-1.0 if entry.at_s is None else now_s - entry.at_s for entry in entries if entry.view],
+        )
 
     def _entry(self, document: SpecDocument) -> _Entry:
         self.gone(document.key)

@@ -233,7 +233,9 @@ def _revived(shelf: _Shelf, listed: Mapping[str, Container]) -> Iterator[str]:
 
 def _believe(shelf: _Shelf, listed: Mapping[str, Container], looks: Mapping[str, Container | None]) -> None:
     """What was asked for by ID is as that answer says, all else as listed; what we did meanwhile holds."""
-    shelf.containers.update((id, container) for id, container in listed.items() if not shelf.doubts(container))
+    for id, container in listed.items():
+        if not shelf.doubts(container) and shelf.containers.get(id) != container:
+            shelf.containers[id] = container
     for id, found in looks.items():
         if found is None or not _counts(found):
             shelf.drop(id)

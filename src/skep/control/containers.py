@@ -79,6 +79,15 @@ class ContainerActuator:
         self._vanished: frozenset[str] = frozenset()
         """Adopted ones that are not there any more."""
 
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it acts on the same and shows the same, so that the older one can stay."""
+        if not isinstance(other, ContainerActuator) or self._listings is not other._listings:
+            return False
+        seen, known = (self.found, self.foreign, self._vanished), (other.found, other.foreign, other._vanished)
+        return seen == known and self._workload == other._workload
+
     def sight(self) -> ClusterSight:
         """What is known of the engines now."""
         return self._book.known(self._workload.cluster)

@@ -147,7 +147,10 @@ class Controller:
                 return
             took_s = self._clock.monotonic_s() - began_s
             await self._clock.sleep(min(max(took_s, PAUSE_MIN_S), PAUSE_MAX_S))
-            await self._wait(woken, turn.recheck_after_s)
+            if turn.recheck_after_s is None:  # the resync wakes it
+                await woken.wait()
+            else:
+                await self._wait(woken, turn.recheck_after_s)
 
     def _show(self, key: Key, turn: Turn) -> None:
         if turn.over:
@@ -171,11 +174,8 @@ class Controller:
         delay_s = min(ERROR_BASE_S * 2.0**errors, ERROR_CAP_S)
         return Turn(max(delay_s, self._repeats.delay_s())), min(errors + 1, 30)
 
-    async def _wait(self, woken: asyncio.Event, seconds: float | None) -> None:
-        """Until the key is woken, or for `seconds`; None waits for the wake-up of the resync."""
-        if seconds is None:
-            await woken.wait()
-            return
+    async def _wait(self, woken: asyncio.Event, seconds: float) -> None:
+        """Until the key is woken, or for `seconds`."""
         sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
         waiting = asyncio.ensure_future(woken.wait())
         try:

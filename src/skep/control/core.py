@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from skep.control.actions import Actions
 from skep.control.adoptions import Adoptions
-from skep.control.board import Board, Listed
+from skep.control.board import Board
 from skep.control.catalog import Catalog
 from skep.control.cluster_views import formed_view, static_view
 from skep.control.clusters import ClusterBook
@@ -39,7 +39,7 @@ from skep.model.errors import NotReadyError, RefusedError, UnavailableError
 from skep.model.plan import NoteKind
 from skep.model.spec import GroupSpec, Key, Kind
 from skep.model.state import ClusterState, Event, Limits, Record
-from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
+from skep.model.view import ChangeView, ClusterView, KeyView, Listed, PlanView, RevisionView
 from skep.planning.draft import BURST_MAX
 from skep.ports import Clock, Engines, InstancePlugin, Plugins, Secrets, Store
 from skep.specs.source import SourceFile
@@ -302,9 +302,11 @@ class Core:
         return self._reconcilers[kind]
 
     async def views(self, kind: Kind | None = None, fresh: bool = False) -> tuple[KeyView, ...]:
-        return tuple(replace(view, observed_age_s=age_s) for view, age_s in await self.listed(kind, fresh))
+        listed = await self.listed(kind, fresh)
+        aged = zip(listed.views, listed.ages_s, strict=True)
+        return tuple(replace(view, observed_age_s=age_s) for view, age_s in aged)
 
-    async def listed(self, kind: Kind | None = None, fresh: bool = False) -> tuple[Listed, ...]:
+    async def listed(self, kind: Kind | None = None, fresh: bool = False) -> Listed:
         documents = await self._catalog.list(kind)
         if fresh:
             await self._refresh(*(d.key for d in documents))

@@ -183,9 +183,9 @@ class Reconciler:
         self._sickness.unchanged(key, now_s)
         seen = self._seen[key]
         rested_s = seen.rested_s + now_s - seen.at_s
-        self._seen[key] = replace(
-            seen, actuator=resolved.actuator, cluster=resolved.cluster, at_s=now_s, rested_s=rested_s
-        )
+        # What stays as it was stays the same object: of ten thousand keys, new ones would keep the collector busy.
+        actuator = seen.actuator if seen.actuator == resolved.actuator else resolved.actuator
+        self._seen[key] = replace(seen, actuator=actuator, cluster=resolved.cluster, at_s=now_s, rested_s=rested_s)
 
     def _looked(
         self, desired: Desired, listed: Observed, ledger: Ledger, before: _Before

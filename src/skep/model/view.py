@@ -1,5 +1,6 @@
 """What people and scripts are shown of a key: made from its spec, its record and the last observation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skep.model.state import Condition
@@ -72,6 +73,18 @@ class KeyView:
     paused: str = ""
     unproven_s: float = 0.0
     given_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Views, and how many seconds ago the key of each was looked at, negative where there was no look yet: the age that
+    a view has of its own does not count. A view is the same object as long as all else is the same.
+
+    No pairs: ten thousand objects in each answer would keep the garbage collector busy.
+    """
+
+    views: Sequence[KeyView]
+    ages_s: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

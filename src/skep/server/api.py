@@ -28,7 +28,7 @@ from skep.server.errors import install
 from skep.server.front import Front, ImageName, Info
 from skep.server.health import health_router
 from skep.server.limit import BodyLimit
-from skep.server.listing import Listing
+from skep.server.listing import Listing, only
 from skep.server.query import known_query
 from skep.server.reading import Reading
 from skep.server.reference import reference_router
@@ -49,8 +49,8 @@ class Status:
     workloads: tuple[KeyView, ...]
 
 
-def _json(text: bytes) -> Response:
-    return Response(text + b"\n", media_type="application/json")
+def _json(*parts: bytes) -> Response:
+    return Response(b"".join([*parts, b"\n"]), media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ def _status_router(front: Front, listing: Listing) -> APIRouter:
 
     @router.get("/status", response_model=answer(Status), operation_id="status")
     async def status(fresh: bool = False) -> Response:
-        views = await front.listed(None, fresh)
-        groups, workloads = [await listing.body([one for one in views if one[0].kind == kind]) for kind in Kind]
+        listed = await front.listed(None, fresh)
+        groups, workloads = [await listing.parts(kind, only(kind, listed)) for kind in Kind]
         server = answer(Info).model_validate(front.info()).model_dump_json(by_alias=True).encode()
-        return _json(b'{"server":%b,"groups":%b,"workloads":%b}' % (server, groups, workloads))
+        return _json(b'{"server":', server, b',"groups":', *groups, b',"workloads":', *workloads, b"}")
 
     @router.get("/clusters", response_model=answers(ClusterView), operation_id="clusters")
     async def clusters() -> tuple[ClusterView, ...]:
@@ -158,7 +158,7 @@ def _reading_router(front: Front, kind: Kind, listing: Listing) -> APIRouter:
 
     @router.get("", response_model=answers(KeyView), operation_id=f"list_{kind}s")
     async def views(fresh: bool = False) -> Response:
-        return _json(await listing.body(await front.listed(kind, fresh)))
+        return _json(*await listing.parts(kind, await front.listed(kind, fresh)))
 
     @router.get("/{name}", response_model=answer(KeyView), operation_id=f"describe_{kind}", responses=named)
     async def view(name: str) -> KeyView:

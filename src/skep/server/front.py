@@ -6,14 +6,10 @@ from typing import Literal, Protocol
 
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
-from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
+from skep.model.view import ChangeView, ClusterView, KeyView, Listed, PlanView, RevisionView
 from skep.specs.source import SourceFile
 
 ImageName = Literal["node", "example"]
-
-Listed = tuple[KeyView, float]
-"""A view, and how many seconds ago its key was looked at: that of the view itself does not count. The view is the same
-object as long as all else is the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ class Front(Protocol):
     async def resume(self, key: Key, who: str, why: str = "") -> ChangeView:
         """What waits is rolled out."""
 
-    async def listed(self, kind: Kind | None, fresh: bool = False) -> tuple[Listed, ...]:
+    async def listed(self, kind: Kind | None, fresh: bool = False) -> Listed:
         """All keys of a kind, or of every kind, in order of their names; those being removed until they are gone.
 
         fresh: look at those that were not looked at for a second; waits a second at most.

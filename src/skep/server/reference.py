@@ -74,8 +74,8 @@ def reference_router(front: Front, reading: Reading) -> APIRouter:
     @router.get("/status", operation_id="reference_status", response_model=list[StatusBody], responses=EVERYWHERE)
     async def status() -> Response:
         """Indented, as the document's."""
-        views = [view for view, _ in await front.listed(Kind.WORKLOAD)]
-        return Response(reference_body(await texts.of(views)), media_type="application/json")
+        listed = await front.listed(Kind.WORKLOAD)
+        return Response(reference_body(await texts.of(listed.views)), media_type="application/json")
 
     return router
 

@@ -16,14 +16,31 @@ from skep.server.errors import Problem, problem_answer
 from skep.server.listen import BACKLOG, listen_unix, peer_of
 from skep.server.patient import Patience, PatientConfig, PatientProtocol
 
+SEND_BYTES = 2 * 1024 * 1024
+"""What a unix socket may hold of an answer; the kernel doubles it for its own books. A list of ten thousand workloads
+is 3 MB: with the kernel's 208 KiB it went in thirty pieces, and a turn of the controller came between each two."""
+
+SO_SNDBUFFORCE = 32
+"""asm-generic/socket.h: as SO_SNDBUF, but beyond net.core.wmem_max, for root."""
+
 
 class PeerProtocol(PatientProtocol):
     """Puts who is at the other end of the socket into the scope's state: `peer` is `uid 0 (root)`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        _, uid = peer_of(transport.get_extra_info("socket"))
+        connection = transport.get_extra_info("socket")
+        _widen(connection)
+        _, uid = peer_of(connection)
         self.app_state = {**self.app_state, "peer": user(uid)}
+
+
+def _widen(connection: socket.socket) -> None:
+    """As far as the kernel lets us."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BYTES)
+    except OSError:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 @lru_cache(maxsize=256)
