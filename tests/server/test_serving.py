@@ -1,14 +1,18 @@
 """The socket: whose it is, who asks, and how it ends."""
 
 import asyncio
+import fcntl
 import os
 import re
 import signal
 import socket
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from skep.model.errors import RefusedError, UnavailableError
 from skep.server.api import create_api
 from skep.server.listen import listen_unix
 from skep.server.serving import ApiServer, removed_at_exit, user
-from tests.server.front_double import FrontDouble
+from tests.server.front_double import WORKLOAD, FrontDouble
 from tests.server.running import Running, running
 
 
@@ -166,3 +170,14 @@ def test_garbage_on_the_socket_harms_nobody(server: Running) -> None:
         connection.sendall(b"\0garbage\r\n\r\n")
         assert re.match(rb"HTTP/1.1 400 ", connection.recv(1000))
     assert server.request("GET", "/v1/status")[0] == 200
+
+
+def test_a_long_answer_leaves_at_once_and_waits_in_the_socket(tmp_path: Path) -> None:
+    """With the kernel's 208 KiB it would leave in pieces, as fast as the reader and the rest of the loop let it."""
+    many = [replace(WORKLOAD, key=f"workload/w{n}", name=f"w{n}") for n in range(1000)]
+    with running(FrontDouble(many), tmp_path / "s") as server, server.connect() as connection:
+        connection.sendall(b"GET /v1/workloads HTTP/1.1\r\nHost: skep\r\n\r\n")
+        end_s = time.monotonic() + 20
+        while (queued := int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)) < 300_000:
+            assert time.monotonic() < end_s, f"only {queued} bytes"
+            time.sleep(0.05)
