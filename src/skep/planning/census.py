@@ -1,5 +1,6 @@
 """Who is there: members and the ledger told apart by what the planner may do with them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,14 @@ class Census:
         requests = {e.request for e in self.ledger.entries if e.kind is ActionKind.CREATE}
         acted_on = {e.member for e in self.ledger.entries if e.member}
         return frozenset(acted_on | {m.id for m in self.observed.members if m.request in requests})
+
+    @cached_property
+    def late_at_s(self) -> float:
+        """When (monotonic) a roll that nothing comes of until then is late; never where none is under way (W46)."""
+        progress, limit_s = self.ledger.progress, self.desired.limits.progress_s
+        if not limit_s or progress is None or progress.complete or progress.generation != self.desired.generation:
+            return math.inf
+        return progress.since_s + limit_s
 
     @cached_property
     def by_id(self) -> Mapping[str, Member]:

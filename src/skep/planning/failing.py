@@ -45,7 +45,6 @@ def _too_many(census: Census, progress: Progress) -> str:
 
 def _late(census: Census, progress: Progress, now_s: float) -> str:
     """W46. Where nothing was to be replaced there is no roll, and nothing to go back to."""
-    limit_s = census.desired.limits.progress_s
-    if not limit_s or not progress.to_replace or now_s < progress.since_s + limit_s:
+    if not progress.to_replace or now_s < census.late_at_s:
         return ""
     return f"no progress {standstill(census, progress)}"

@@ -1,5 +1,7 @@
 """Moving a group to a new spec without ever having too many or too few (semantics.md W41-W45, N35)."""
 
+import math
+
 from skep.model.plan import REMOVALS, NoteKind, Reason
 from skep.model.progress import Progress
 from skep.model.state import Desired, Member, Role
@@ -54,10 +56,9 @@ def await_ready(draft: Draft) -> None:
 def tell_late(draft: Draft) -> None:
     """W46: a report, and a turn at the moment when it is due. It ends as soon as something comes closer."""
     census, progress = draft.census, draft.census.ledger.progress
-    limit_s = census.desired.limits.progress_s
-    if not limit_s or progress is None or progress.complete or progress.generation != census.desired.generation:
+    if progress is None or census.late_at_s == math.inf:
         return
-    left_s = progress.since_s + limit_s - draft.now_s
+    left_s = census.late_at_s - draft.now_s
     if left_s > 0:
         draft.wake_in(left_s)
         return

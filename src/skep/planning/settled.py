@@ -21,20 +21,12 @@ def applies(census: Census, now_s: float) -> bool:
     if not desired.settled or desired.paused or desired.removed or desired.once or _is_proven(census):
         return False
     serving = any(m.healthy and is_settled(desired, m) for m in census.staying)
-    return serving or bool(coming(census)) or being_made(census) > 0 or _is_late(census, now_s)
+    return serving or bool(coming(census)) or being_made(census) > 0 or now_s >= census.late_at_s
 
 
 def _is_proven(census: Census) -> bool:
     least_s = proven_s(census.desired)
     return any(m.healthy and m.well_s >= least_s for m in census.current)
-
-
-def _is_late(census: Census, now_s: float) -> bool:
-    """W46."""
-    progress, limit_s = census.ledger.progress, census.desired.limits.progress_s
-    if not limit_s or progress is None or progress.complete or progress.generation != census.desired.generation:
-        return False
-    return now_s >= progress.since_s + limit_s
 
 
 def coming(census: Census) -> tuple[Member, ...]:
