@@ -247,7 +247,7 @@ OF_CONTAINERS = (
         "    rollout.await_ready,\n",
     ),
     _numbered(
-        "what was there once is late", "rollout", "progress is None or progress.complete or", "progress is None or"
+        "what was there once is late", "census", "progress is None or progress.complete or", "progress is None or"
     ),
     _numbered("a roll is late at once", "rollout", "    if left_s > 0:\n", "    if False:\n"),
     _numbered(
