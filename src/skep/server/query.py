@@ -19,8 +19,8 @@ async def known_query(request: Request) -> None:
     assert isinstance(route, APIRoute)
     if request.url.path in OPEN:
         return
-    known = sorted(field.alias for field in route.dependant.query_params)
-    words = f"is no parameter of this path, which has {', '.join(known) or 'none'}"
-    faults = [Fault(words, name or "''") for name in request.query_params if name not in known]
-    if faults:
-        raise InvalidError(faults)
+    known = {field.alias for field in route.dependant.query_params}
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        words = f"is no parameter of this path, which has {', '.join(sorted(known)) or 'none'}"
+        raise InvalidError([Fault(words, name or "''") for name in unknown])
