@@ -1,15 +1,14 @@
 """Containers of one workload on plain Engines: how they are seen, made, stopped and removed."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
 from skep.control.adoptions import Adoptions
-from skep.control.container_listings import LISTING_S, Found, Listing, Listings
+from skep.control.container_listings import Found, Listing, Listings
 from skep.control.endpoints import EngineBook
-from skep.control.unowned import Choice, choose, left_alone, mismatch, place_of
+from skep.control.unowned import Adopter, Choice, left_alone, place_of
 from skep.model.adopted import Adopted
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.engine import Container
@@ -19,7 +18,6 @@ from skep.model.errors import (
     NotFoundError,
     NotReadyError,
     RejectedError,
-    SkepError,
     UnavailableError,
 )
 from skep.model.json import Json
@@ -108,7 +106,10 @@ class ContainerActuator:
         owned = [(f, marks) for f, marks in marked if marks.uid or not containers.is_unowned(f.container)]
         ours = [(f, marks) for f, marks in owned if self._is_ours(marks)]
         members = [self._member(f, marks) for f, marks in ours]
-        choice = await self._choice(desired, listing, members, adopted, unowned)
+        choice = Choice()
+        if self._workload.adopt and not desired.removed:
+            place = place_of(desired, members, self._workload.entries, adopted)
+            choice = await self._adopter().choose(place, listing, unowned, desired.hold)
         taken = [f for f in unowned if f.container.id in choice.slots]
         members += [self._member(f, self._marks_to_be(desired, choice.slots[f.container.id])) for f in taken]
         self.found = (*(f for f, _ in ours), *taken)
@@ -116,6 +117,10 @@ class ContainerActuator:
         self._vanished = self._gone(listing, adopted)
         left = [f for f in unowned if f.container.id not in choice.slots]
         return self._observed(listing, members, choice.unsure, left_alone(desired.key.name, left, choice.refused))
+
+    def _adopter(self) -> Adopter:
+        workload = self._workload
+        return Adopter(workload.spec, str(workload.rendered["Image"]), workload.sources, self._engine)
 
     async def _adopted(self, desired: Desired) -> Mapping[str, Adopted]:
         lives = (self._workload.uid, *self._workload.lives)
@@ -146,48 +151,6 @@ class ContainerActuator:
     def _is_ours(self, marks: _Marks) -> bool:
         """W21, W22: what another life of the name has left is taken over only if that was asked for."""
         return self._workload.adopt or marks.uid in (self._workload.uid, *self._workload.lives)
-
-    async def _choice(
-        self,
-        desired: Desired,
-        listing: Listing,
-        members: Sequence[Member],
-        adopted: Mapping[str, Adopted],
-        unowned: Sequence[Found],
-    ) -> Choice:
-        """Whom of those that are nobody's to adopt (W21). A job is run as often as it says, by nobody else."""
-        workload = self._workload
-        offered = [f for f in unowned if containers.life_of(f.container) is not Life.DEAD]
-        if not workload.adopt or desired.removed or not offered:
-            return Choice()
-        place = place_of(desired, members, workload.entries, adopted)
-        reason = "it is a job" if workload.spec.restart.once else desired.hold or _unheard(listing)
-        if reason or place.room <= 0:
-            return choose(replace(place, room=0), offered, {f.container.id: reason for f in offered if reason})
-        images = await self._images({f.source for f in offered if not f.stale})
-        mismatches = {f.container.id: self._mismatch(f, images) for f in offered}
-        unsure = frozenset(s for s, image in images.items() if image is None)
-        return replace(choose(place, offered, {id: why for id, why in mismatches.items() if why}), unsure=unsure)
-
-    def _mismatch(self, found: Found, images: Mapping[str, str | None]) -> str:
-        if found.stale or images[found.source] is None:
-            return "its engine does not answer"
-        if found.source not in self._workload.sources:
-            return "not where Constraints allow"
-        return mismatch(self._workload.spec, found.container, images[found.source] or "")
-
-    async def _images(self, sources: Iterable[str]) -> Mapping[str, str | None]:
-        """What each engine has under the image's name; None where it did not say."""
-        asked = tuple(sources)
-        return dict(zip(asked, await asyncio.gather(*map(self._image, asked)), strict=True))
-
-    async def _image(self, source: str) -> str | None:
-        try:
-            async with asyncio.timeout(LISTING_S):
-                image = await self._engine(source).image(str(self._workload.rendered["Image"]))
-        except (SkepError, TimeoutError):
-            return None
-        return image.id if image is not None else ""
 
     def _member(self, found: Found, marks: _Marks) -> Member:
         """One of an earlier life, or where the constraints do not let it be, is outdated: labels never change.
@@ -327,11 +290,7 @@ class ContainerActuator:
 
     async def adopt(self, desired: Desired, member: Member, advance: Advance) -> None:
         """W20, W21: it is looked at once more, written down, and runs on."""
-        found, image = await self._engine(member.source).container(member.id), await self._image(member.source)
-        if found is None or image is None:
-            raise NotReadyError(f"container {member.id[:12]} can't be adopted: {member.source} does not tell how it is")
-        if why := mismatch(self._workload.spec, found, image):
-            raise RejectedError(f"container {found.name} on {member.source} can't be adopted: {why}")
+        await self._adopter().check(member.source, member.id)
         adopted = Adopted(member.id, member.source, member.slot or "", self._workload.uid, desired.fingerprint)
         await self._adoptions.take(desired.key, adopted)
         log.info("adopted a container", key=str(desired.key), container=member.id, engine=member.source)
@@ -368,11 +327,6 @@ def _marks_of(container: Container, adopted: Mapping[str, Adopted]) -> _Marks:
         labels.get(services.FINGERPRINT_LABEL, ""),
         labels.get(containers.REQUEST_LABEL, ""),
     )
-
-
-def _unheard(listing: Listing) -> str:
-    """Else more could be adopted than are missing, and those that are too many would be removed."""
-    return f"{', '.join(sorted(listing.unlisted))} did not tell yet what is there" if listing.unlisted else ""
 
 
 def _not_shown(container: str, source: str) -> NotReadyError:

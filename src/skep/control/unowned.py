@@ -1,20 +1,23 @@
 """Containers that bear a workload's name and are nobody's (semantics.md W21), such as those that the state manager of
 2015 made: it gave them the label `swarm.cluster.state` alone. Which of them a workload adopts, and why not others."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 
-from skep.control.container_listings import Found
+from skep.control.container_listings import LISTING_S, Found, Listing
 from skep.model.adopted import Adopted
 from skep.model.engine import Container
+from skep.model.errors import NotReadyError, RejectedError, SkepError
 from skep.model.plan import ActionKind
 from skep.model.spec import Port, WorkloadSpec
 from skep.model.state import Desired, Entry, Life, Member
 from skep.planning import container as containers
 from skep.planning.census import ENDED
 from skep.planning.service import STATE_LABEL
+from skep.ports import Engine
 
 NAMED_MAX = 5
 """So many are told by name: enough to find them, and a sentence can still be read."""
@@ -41,6 +44,63 @@ class Place:
     room_on: Mapping[str, int] | None
     taken: Collection[str]
     coming: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopter:
+    """Asks the engines whether those that are offered to a workload are what it wants. `image`: as the spec calls it.
+    `sources`: the engines on which it may run."""
+
+    spec: WorkloadSpec
+    image: str
+    sources: Collection[str]
+    engine: Callable[[str], Engine]
+
+    async def choose(self, place: Place, listing: Listing, unowned: Iterable[Found], hold: str) -> Choice:
+        """A job is run as often as it says, by nobody else. `hold`: why nothing is done for the workload now."""
+        offered = [f for f in unowned if containers.life_of(f.container) is not Life.DEAD]
+        if not offered:
+            return Choice()
+        reason = "it is a job" if self.spec.restart.once else hold or _unheard(listing)
+        if reason or place.room <= 0:
+            return choose(replace(place, room=0), offered, {f.container.id: reason for f in offered if reason})
+        images = await self._images({f.source for f in offered if not f.stale})
+        mismatches = {f.container.id: self._mismatch(f, images) for f in offered}
+        unsure = frozenset(s for s, image in images.items() if image is None)
+        return replace(choose(place, offered, {id: why for id, why in mismatches.items() if why}), unsure=unsure)
+
+    async def check(self, source: str, id: str) -> None:
+        """One that was chosen, as it is now. RejectedError: it can't be adopted; NotReadyError: nobody tells."""
+        found, image = await self.engine(source).container(id), await self._image(source)
+        if found is None or image is None:
+            raise NotReadyError(f"container {id[:12]} can't be adopted: {source} does not tell how it is")
+        if why := mismatch(self.spec, found, image):
+            raise RejectedError(f"container {found.name} on {source} can't be adopted: {why}")
+
+    def _mismatch(self, found: Found, images: Mapping[str, str | None]) -> str:
+        if found.stale or images[found.source] is None:
+            return "its engine does not answer"
+        if found.source not in self.sources:
+            return "not where Constraints allow"
+        return mismatch(self.spec, found.container, images[found.source] or "")
+
+    async def _images(self, sources: Iterable[str]) -> Mapping[str, str | None]:
+        """What each engine has under the image's name; None where it did not say."""
+        asked = tuple(sources)
+        return dict(zip(asked, await asyncio.gather(*map(self._image, asked)), strict=True))
+
+    async def _image(self, source: str) -> str | None:
+        try:
+            async with asyncio.timeout(LISTING_S):
+                image = await self.engine(source).image(self.image)
+        except (SkepError, TimeoutError):
+            return None
+        return image.id if image is not None else ""
+
+
+def _unheard(listing: Listing) -> str:
+    """Else more could be adopted than are missing, and those that are too many would be removed."""
+    return f"{', '.join(sorted(listing.unlisted))} did not tell yet what is there" if listing.unlisted else ""
 
 
 def place_of(
