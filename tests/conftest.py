@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,12 @@ from tests.workers import Groups, rank
 # The same examples in every run: a suite that fails by chance tells the wrong person. SKEP_EXAMPLES=2000 explores.
 settings.register_profile("suite", derandomize="SKEP_EXAMPLES" not in os.environ)
 settings.load_profile("suite")
+
+
+def pytest_configure() -> None:
+    """A script that starts the suite in its background has it ignore SIGINT, and all that it starts with it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
