@@ -144,7 +144,7 @@ async def existing() -> float:
 
     async with running() as place:
         began_s = time.monotonic()
-        await place.core.apply([group(MANY, "instance-file")], "bench", adopt=False)
+        await place.core.apply([group(MANY, "instance-file")], "bench")
         await until(all_there, f"{MANY} files")
         return time.monotonic() - began_s
 
@@ -162,7 +162,7 @@ async def by_hand() -> float:
 async def idle() -> tuple[float, int]:
     """Seconds of CPU for each resync of the group at rest, and how many of its files were opened meanwhile."""
     async with running(RESYNC_S) as place:
-        await place.core.apply([group(MANY, "instance-file")], "bench", adopt=False)
+        await place.core.apply([group(MANY, "instance-file")], "bench")
         await until(lambda: converged(place), "the group at rest")
         await asyncio.sleep(2 * RESYNC_S)
         opened.clear()
@@ -181,11 +181,11 @@ async def rolling() -> float:
         return len(found) == FEW and not found & old
 
     async with running() as place:
-        await place.core.apply([group(FEW, "instance-simulator")], "bench", adopt=False)
+        await place.core.apply([group(FEW, "instance-simulator")], "bench")
         await until(lambda: converged(place), "the group at rest")
         old = {item.id for item in await place.simulator.describe({})}
         began_s = time.monotonic()
-        await place.core.apply([group(FEW, "instance-simulator", "another")], "bench", adopt=False)
+        await place.core.apply([group(FEW, "instance-simulator", "another")], "bench")
         await until(rolled, "all machines are new")
         return time.monotonic() - began_s
 

@@ -89,9 +89,9 @@ def test_a_workload_of_the_command_line_is_the_spec_that_people_would_write(
     sent: list[str] = []
 
     class Recording(FrontDouble):
-        async def apply(self, files, who, adopt, kind=None, why="", resolve=False):  # type: ignore[no-untyped-def]
+        async def apply(self, files, who, options):  # type: ignore[no-untyped-def]
             sent.extend(file.text for file in files)
-            return await super().apply(files, who, adopt, kind, why, resolve)
+            return await super().apply(files, who, options)
 
     socket = server.path.with_name("recording.sock")
     with running(Recording(), socket):

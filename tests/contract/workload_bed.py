@@ -84,7 +84,7 @@ class Bed:
         """No count: `Mode: global`."""
         document: dict[str, object] = {"Name": name, "Image": image, "Cluster": self.cluster, **more}
         document |= {"Mode": "global"} if count is None else {"Count": count}
-        await self.life.core.apply([SourceFile("contract", json.dumps(document))], "contract", False)
+        await self.life.core.apply([SourceFile("contract", json.dumps(document))], "contract")
 
     async def delete(self, name: str) -> None:
         """Wait until nothing of it is left."""

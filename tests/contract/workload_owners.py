@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from skep.control.hidden import CLASSIC_AGE_S
 from skep.model.cluster import ClusterKind
 from skep.model.engine import Service
+from skep.model.request import ApplyOptions
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from skep.model.view import KeyView
@@ -84,7 +85,7 @@ async def a_name_under_which_somebody_left_containers_is_told_and_they_are_kept(
     await bed.until(told, True)
     assert set(await bed.running(web)) == left
     document = f'{{"Name": "{web}", "Image": "{IMAGE}", "Count": 2, "Cluster": "{bed.cluster}"}}'
-    await bed.life.core.apply([SourceFile("contract", document)], "contract", True)
+    await bed.life.core.apply([SourceFile("contract", document)], "contract", ApplyOptions(adopt=True))
     await bed.converged(web)
     assert not left & set(await bed.runs(web, 2))
     await bed.delete(web)
@@ -140,7 +141,7 @@ async def what_is_nobodys_is_told_and_kept_and_ours_are_made_beside_it(bed: Bed)
 
 async def _adopt(bed: Bed, web: str, count: int, image: str = IMAGE, **more: object) -> KeyView:
     document = {"Name": web, "Image": image, "Cluster": bed.cluster, "Count": count, **more}
-    await bed.life.core.apply([SourceFile("contract", json.dumps(document))], "contract", True)
+    await bed.life.core.apply([SourceFile("contract", json.dumps(document))], "contract", ApplyOptions(adopt=True))
     return await bed.converged(web)
 
 
@@ -252,7 +253,7 @@ async def a_service_of_another_life_is_told_and_kept_until_it_is_adopted(bed: Be
     await bed.delete(web)
     assert (await _service(bed, web)).version == theirs.version
     document = f'{{"Name": "{web}", "Image": "{IMAGE}", "Count": 2, "Cluster": "{bed.cluster}"}}'
-    await bed.life.core.apply([SourceFile("contract", document)], "contract", True)
+    await bed.life.core.apply([SourceFile("contract", document)], "contract", ApplyOptions(adopt=True))
     await bed.converged(web)
     assert (await _service(bed, web)).id == theirs.id
     await bed.runs(web, 2)

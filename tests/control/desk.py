@@ -57,7 +57,7 @@ class Desk:
         )
 
     async def apply(self, *documents: object) -> list[tuple[str, str, int]]:
-        changes = await self.intake.apply([file(*documents)], "ann", False)
+        changes = await self.intake.apply([file(*documents)], "ann")
         return [(c.key, c.change, c.generation) for c in changes]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from skep.control.revisions import changes, history_view
 from skep.model.json import RawJson
+from skep.model.request import ApplyOptions
 from skep.model.spec import Allocation, GroupSpec, PluginRef, Spec, WorkloadSpec
 from skep.specs.canonical import to_json
 from tests.control.desk import Desk, file
@@ -45,12 +46,12 @@ def test_what_changed_is_told_as_users_write_it(before: Spec, after: Spec, told:
 
 def test_each_revision_says_who_when_why_and_what() -> None:
     async def body(desk: Desk) -> None:
-        await desk.intake.apply([file(workload("web", 3, "web:1"))], "ann", False, why="first")
-        await desk.intake.apply([file(workload("web", 3, "web:2"))], "bob", False, why="the fix")
+        await desk.intake.apply([file(workload("web", 3, "web:1"))], "ann", ApplyOptions(why="first"))
+        await desk.intake.apply([file(workload("web", 3, "web:2"))], "bob", ApplyOptions(why="the fix"))
         await desk.intake.scale(WEB, 5, "cid", "the sale")
         await desk.intake.retry(WEB, "ann")
         await desk.intake.remove(WEB, "bob", False, why="over")
-        await desk.intake.apply([file(workload("web", 1, "web:3"))], "ann", False)
+        await desk.intake.apply([file(workload("web", 1, "web:3"))], "ann")
         revisions = history_view(await desk.catalog.require(WEB), str)
         assert [(r.generation, r.who, r.why, r.removed, r.changed) for r in revisions] == [
             (6, "ann", "", False, ()),

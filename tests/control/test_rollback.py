@@ -141,7 +141,7 @@ def test_it_is_refused_where_an_apply_would_be() -> None:
         one = group("managers", {"LogicalIDs": ["10.9.0.10"]}, "manager", Note="new")
         await desk.apply(managers(3))
         await desk.apply(three)
-        await desk.intake.apply([file(one)], "ann", False)
+        await desk.intake.apply([file(one)], "ann")
         with pytest.raises(RefusedError, match="has one manager"):
             await desk.intake.rollback(MANAGERS, None, "ann")
 

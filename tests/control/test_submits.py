@@ -23,11 +23,11 @@ Submit = Callable[[Core, list[SourceFile]], Awaitable[None]]
 
 async def _in_turn(core: Core, files: list[SourceFile]) -> None:
     for file in files:
-        await core.apply([file], "ann", False)
+        await core.apply([file], "ann")
 
 
 async def _at_once(core: Core, files: list[SourceFile]) -> None:
-    await asyncio.gather(*(core.apply([file], "ann", False) for file in files))
+    await asyncio.gather(*(core.apply([file], "ann") for file in files))
 
 
 def _file(count: int) -> SourceFile:
@@ -74,7 +74,7 @@ def test_who_submits_waits_for_the_spec_alone_to_be_on_the_disk() -> None:
         async with sim.running() as core:
             with capture_logs():
                 asked_s = sim.clock.monotonic_s()
-                await core.apply([_file(LAST)], "ann", False)
+                await core.apply([_file(LAST)], "ann")
                 assert sim.clock.monotonic_s() - asked_s < 1
 
     run(main)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from skep.model.errors import Fault, InvalidError, NotFoundError, RefusedError
+from skep.model.request import ApplyOptions
 from skep.model.spec import Key, Kind
 from skep.model.state import Condition, ConditionType, Event
 from skep.model.view import ActionView, ChangeView, ClusterView, KeyView, Listed, MemberView, PlanView, RevisionView
@@ -86,17 +87,9 @@ class FrontDouble:
     def is_ready(self) -> bool:
         return self.ready
 
-    async def apply(
-        self,
-        files: Sequence[SourceFile],
-        who: str,
-        adopt: bool,
-        kind: Kind | None = None,
-        why: str = "",
-        resolve: bool = False,
-    ) -> tuple[ChangeView, ...]:
-        self._ask(who, why)
-        self.adopted, self.kind, self.resolved = adopt, kind, resolve
+    async def apply(self, files: Sequence[SourceFile], who: str, options: ApplyOptions) -> tuple[ChangeView, ...]:
+        self._ask(who, options.why)
+        self.adopted, self.kind, self.resolved = options.adopt, options.kind, options.resolve
         return tuple(self._store(name, count) for name, count in _documents(files))
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from skep.model.spec import Kind
+from skep.model.request import ApplyOptions
 from skep.model.view import ChangeView
 from skep.server.api import create_api
 from skep.server.serving import ApiServer
@@ -28,15 +28,7 @@ from tests.server.tls_certificates import CLIENT, SERVER, Subject, TestAuthority
 class ParsingFront(FrontDouble):
     """Finds the faults that a core would find before it stores anything."""
 
-    async def apply(
-        self,
-        files: Sequence[SourceFile],
-        who: str,
-        adopt: bool,
-        kind: Kind | None = None,
-        why: str = "",
-        resolve: bool = False,
-    ) -> tuple[ChangeView, ...]:
+    async def apply(self, files: Sequence[SourceFile], who: str, options: ApplyOptions) -> tuple[ChangeView, ...]:
         return tuple(ChangeView(str(parsed.spec.key), "created", 1) for parsed in parse(files))
 
 

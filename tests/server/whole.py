@@ -30,7 +30,7 @@ class WholeFront:
         self._life = Simulation(world, random, clock, static=(FARM,)).begin()
         await self._life.ready()
         documents = (managers(), {**workload("web", 2), "Cluster": "farm"})
-        await self._life.core.apply([SourceFile("start", texts(documents))], "test", False)
+        await self._life.core.apply([SourceFile("start", texts(documents))], "test")
 
     async def stop(self) -> None:
         if self._life is not None:

@@ -125,7 +125,7 @@ class Simulation:
 
     async def apply(self, *documents: object) -> None:
         assert self.core is not None
-        await self.core.apply([SourceFile("sim", texts(documents))], "sim", False)
+        await self.core.apply([SourceFile("sim", texts(documents))], "sim")
 
     async def delete(self, *documents: dict[str, object]) -> None:
         assert self.core is not None

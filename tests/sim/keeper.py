@@ -211,7 +211,7 @@ class Keeper:
         files = [SourceFile("sim", texts(documents))]
         while True:
             try:
-                await self._ask(lambda core: core.apply(files, "sim", False))
+                await self._ask(lambda core: core.apply(files, "sim"))
             except RefusedError as error:
                 assert "is being removed" in str(error), error
                 await self._sleep(5.0)

@@ -4,6 +4,7 @@ import pytest
 
 from skep.control.documents import adopted_path, decode
 from skep.model.adopted import AdoptedContainers
+from skep.model.request import ApplyOptions
 from skep.specs.source import SourceFile
 from tests.control.values import WEB
 from tests.sim.container_run import farm
@@ -31,7 +32,7 @@ async def _crashed(sim: Simulation, crash_at: int) -> bool:
     """Whether the controller that adopts acted so often, and died of it; another one has seen to the rest by then."""
     first = sim.begin()
     await first.ready()
-    await first.core.apply([SourceFile("sim", texts([workload("web", 3)]))], "sim", True)
+    await first.core.apply([SourceFile("sim", texts([workload("web", 3)]))], "sim", ApplyOptions(adopt=True))
     await first.kill()
     second = sim.begin(crash_at)
     await sim.clock.sleep(RESYNC_S)

@@ -72,7 +72,7 @@ class Site:
                 "Flavor": {"Plugin": "flavor-vanilla"},
             },
         }
-        await self.core.apply([SourceFile("group", texts([document]))], "ann", False)
+        await self.core.apply([SourceFile("group", texts([document]))], "ann")
 
     async def view(self) -> KeyView:
         [view] = await self.core.views()

@@ -6,6 +6,7 @@ import pytest
 
 from skep.control.fixing import fixed
 from skep.model.engine import Image
+from skep.model.request import ApplyOptions
 from skep.model.state import Record
 from skep.specs.source import SourceFile
 from tests.control.lab import WEB as WEB_OF
@@ -24,7 +25,7 @@ OLD, NEW = f"{TAG}@sha256:old", f"{TAG}@sha256:new"
 async def asked_again(sim: Simulation, count: int, why: str = "", **more: object) -> None:
     assert sim.core is not None
     text = json.dumps(workload("web", count, TAG) | more)
-    await sim.core.apply([SourceFile("sim", text)], "ann", False, why=why, resolve=True)
+    await sim.core.apply([SourceFile("sim", text)], "ann", ApplyOptions(resolve=True, why=why))
 
 
 def images(farm: Farm) -> set[str]:

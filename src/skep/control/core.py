@@ -37,6 +37,7 @@ from skep.control.watch import Watch
 from skep.control.workloads import Workloads
 from skep.model.errors import NotReadyError, RefusedError, UnavailableError
 from skep.model.plan import NoteKind
+from skep.model.request import PLAIN, ApplyOptions
 from skep.model.spec import GroupSpec, Key, Kind
 from skep.model.state import ClusterState, Event, Limits, Record
 from skep.model.view import ChangeView, ClusterView, KeyView, Listed, PlanView, RevisionView
@@ -221,16 +222,10 @@ class Core:
         return self.ready.is_set()
 
     async def apply(
-        self,
-        files: Sequence[SourceFile],
-        who: str,
-        adopt: bool,
-        kind: Kind | None = None,
-        why: str = "",
-        resolve: bool = False,
+        self, files: Sequence[SourceFile], who: str, options: ApplyOptions = PLAIN
     ) -> tuple[ChangeView, ...]:
         """The events are written by the turns that this begins: who submits waits for the disk once, for the spec."""
-        return await self._intake.apply(files, who, adopt, kind, why, resolve)
+        return await self._intake.apply(files, who, options)
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         preview = Preview(self._catalog, self._running)

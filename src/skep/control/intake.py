@@ -14,6 +14,7 @@ from skep.control.rollback import revision_to, sized_like
 from skep.control.topology import Place, Topology
 from skep.control.validate import Validator
 from skep.model.errors import ConflictError, Fault, InvalidError, RefusedError
+from skep.model.request import PLAIN, ApplyOptions
 from skep.model.spec import Allocation, GroupSpec, Key, Kind, Spec, WorkloadSpec
 from skep.model.state import Record, Role
 from skep.model.view import ChangeView
@@ -75,23 +76,17 @@ class Intake:
         return parsed
 
     async def apply(
-        self,
-        files: Sequence[SourceFile],
-        who: str,
-        adopt: bool,
-        kind: Kind | None = None,
-        why: str = "",
-        resolve: bool = False,
+        self, files: Sequence[SourceFile], who: str, options: ApplyOptions = PLAIN
     ) -> tuple[ChangeView, ...]:
-        """Accept all of the specs, or none of them. resolve: look again at what the images of workloads name (W40)."""
-        parsed = await self.read(files, kind)
-        return tuple([await self._applied(p.spec, self._author(who, why), adopt, resolve) for p in parsed])
+        """Accept all of the specs, or none of them."""
+        parsed = await self.read(files, options.kind)
+        return tuple([await self._applied(p.spec, who, options) for p in parsed])
 
-    async def _applied(self, spec: Spec, author: Author, adopt: bool, resolve: bool) -> ChangeView:
-        if not resolve or not isinstance(spec, WorkloadSpec):
-            return await self._accept(spec, author, adopt)
-        why = f"{author.why}; {RESOLVED_AGAIN}" if author.why else RESOLVED_AGAIN
-        return await self._accept(spec, replace(author, why=why), adopt, resolve=True)
+    async def _applied(self, spec: Spec, who: str, options: ApplyOptions) -> ChangeView:
+        if not options.resolve or not isinstance(spec, WorkloadSpec):
+            return await self._accept(spec, self._author(who, options.why), options.adopt)
+        why = f"{options.why}; {RESOLVED_AGAIN}" if options.why else RESOLVED_AGAIN
+        return await self._accept(spec, self._author(who, why), options.adopt, resolve=True)
 
     def _author(self, who: str, why: str) -> Author:
         return Author(who, self._clock.wall_s(), why)

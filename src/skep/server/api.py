@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 
+from skep.model.request import ApplyOptions
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
 from skep.model.view import ChangeView, ClusterView, KeyView, PlanView, RevisionView
@@ -102,7 +103,8 @@ def _files_router(front: Front, reading: Reading) -> APIRouter:
     @router.post("/apply", response_model=answers(ChangeView), operation_id="apply")
     async def apply(body: ApplyBody, request: Request) -> tuple[ChangeView, ...]:
         files = await reading.read(_texts(body.files))
-        return await front.apply(files, who(request), body.adopt, _kind(body.kind), body.why, body.resolve)
+        options = ApplyOptions(_kind(body.kind), body.adopt, body.resolve, body.why)
+        return await front.apply(files, who(request), options)
 
     @router.post("/plan", response_model=answers(PlanView), operation_id="plan")
     async def plan(body: PlanBody) -> tuple[PlanView, ...]:

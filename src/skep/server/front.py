@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from skep.model.request import ApplyOptions
 from skep.model.spec import Key, Kind
 from skep.model.state import Event
 from skep.model.view import ChangeView, ClusterView, KeyView, Listed, PlanView, RevisionView
@@ -36,19 +37,8 @@ class Front(Protocol):
     def is_ready(self) -> bool:
         """Whether this process acts: it has the term and answers for what it shows."""
 
-    async def apply(
-        self,
-        files: Sequence[SourceFile],
-        who: str,
-        adopt: bool,
-        kind: Kind | None = None,
-        why: str = "",
-        resolve: bool = False,
-    ) -> tuple[ChangeView, ...]:
-        """Store what the files say, all of it or nothing. adopt: take over what exists and lacks our labels.
-
-        kind: the only kind that the files may hold. resolve: look again at what the images of workloads name (W40).
-        """
+    async def apply(self, files: Sequence[SourceFile], who: str, options: ApplyOptions) -> tuple[ChangeView, ...]:
+        """Store what the files say, all of it or nothing."""
 
     async def plan(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[PlanView, ...]:
         """What apply would lead to; changes nothing."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_pascal
 
 from skep.model.errors import Fault, InvalidError
+from skep.model.request import ApplyOptions
 from skep.model.spec import Kind
 from skep.model.view import ChangeView
 from skep.server.answers import EVERYWHERE, problems
@@ -67,7 +68,7 @@ def reference_router(front: Front, reading: Reading) -> APIRouter:
         files = await reading.read([(FILE, await _text(request))])
         if files[0].documents > 1:
             raise InvalidError([Fault("holds more than one workload: submit one at a time")])
-        (change,) = await front.apply(files, who(request), False, Kind.WORKLOAD, resolve=resolve)
+        (change,) = await front.apply(files, who(request), ApplyOptions(Kind.WORKLOAD, resolve=resolve))
         response.status_code = 201 if change.change == "created" else 200
         return change
 
