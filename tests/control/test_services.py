@@ -44,6 +44,10 @@ def tasks(*templates: str, state: str = "running", desired: str = "running") -> 
     ]
 
 
+def ended(*templates: str, state: str = "complete") -> list[Task]:
+    return tasks(*templates, state=state, desired="shutdown")
+
+
 def member(service: Service, shown: Sequence[Task], spec: WorkloadSpec = WEB) -> Member:
     async def main() -> Member:
         lab = Lab("alpha")
@@ -81,11 +85,24 @@ def test_a_service_is_well_when_all_its_tasks_are_of_the_newest_template(
     assert member(replace(SERVICE, update_state=update_state), shown).healthy is healthy
 
 
-def test_what_of_a_job_has_completed_stays_so() -> None:
-    """W54."""
-    done = tasks("old", "old", state="complete", desired="shutdown")
-    found = member(SERVICE, done, replace(WEB, restart=Restart(policy="never")))
-    assert (found.completed, found.healthy) == (2, True)
+@pytest.mark.parametrize(
+    ("why", "update_state", "shown", "completed", "failed"),
+    [
+        ("all have", "", ended("new", "new"), 2, 0),
+        ("the update is accepted, and nothing tells that it is to begin", "", ended("old", "old"), 0, 0),
+        ("one is done anew", "", ended("new", "old"), 1, 0),
+        ("what failed before is not tried again twice", "", ended("old", "old", state="failed"), 0, 0),
+        ("what failed since", "", ended("new", "old", state="failed"), 0, 1),
+        ("the Swarm says that it is through", "completed", ended("old", "old"), 2, 0),
+        ("a Swarm that tells no templates", "", ended("", ""), 2, 0),
+    ],
+)
+def test_a_job_has_ended_when_tasks_of_the_newest_template_have(
+    why: str, update_state: str, shown: list[Task], completed: int, failed: int
+) -> None:
+    """W50, W54."""
+    found = member(replace(SERVICE, update_state=update_state), shown, replace(WEB, restart=Restart(policy="never")))
+    assert (found.completed, found.failed, found.healthy) == (completed, failed, completed == 2)
 
 
 def test_a_node_whose_task_waits_to_be_made_anew_shall_have_one_still() -> None:

@@ -37,6 +37,7 @@ class Timings:
     task_fail_s: float = 0.3
     task_stop_s: float = 1.0
     restart_s: float = 5.0
+    update_begin_s: float = 0.1
     monitor_s: float = 5.0
     load_image_s: float = 2.0
     jitter: float = 0.2

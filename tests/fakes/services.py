@@ -78,11 +78,9 @@ class Orchestrator:
         service.version += 1
         service.update_state, service.update_message = "", ""
         service.not_before.clear()
-        if any(task.wanted and task.template != service.template for task in service.tasks):
-            service.update_state, service.update_message = "updating", "update in progress"
-            service.update_began_s = self._kernel.clock.wall_s()
+        service.begins_s = self._kernel.now_s() + self._kernel.spread(self._kernel.timings.update_begin_s)
+        self._kernel.later(service.begins_s - self._kernel.now_s() + 1e-6, self.reconcile)
         self._kernel.changed(f"service {service.name} updated", by_us=True)
-        self.reconcile()
 
     def remove(self, name: str) -> None:
         service = self.named(name)
@@ -115,12 +113,20 @@ class Orchestrator:
     def reconcile(self) -> None:
         if self._swarm.leader is None:
             return
-        for service in list(self._services.values()):
+        for service in [s for s in self._services.values() if self._kernel.now_s() >= s.begins_s]:
+            self._begin(service)
             self._leave_bad_nodes(service)
             self._roll(service)
             self._fill(service)
             self._place(service)
             forget(service)
+
+    def _begin(self, service: SimService) -> None:
+        """With an update that was accepted: until then the Swarm says nothing of it."""
+        if service.begins_s and any(task.wanted and task.template != service.template for task in service.tasks):
+            service.update_state, service.update_message = "updating", "update in progress"
+            service.update_began_s = self._kernel.clock.wall_s()
+        service.begins_s = 0.0
 
     def _nodes(self, service: SimService) -> list["SimNode"]:
         placement = service.spec["TaskTemplate"].get("Placement") or {}

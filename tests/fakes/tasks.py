@@ -47,7 +47,8 @@ class SimTask:
 
 @dataclass
 class SimService:
-    """`not_before` holds back a slot whose last task failed; `watch_until_s` is when an update counts as done."""
+    """`not_before` holds back a slot whose last task failed; `begins_s` is when the Swarm turns to an update, 0 when it
+    has; `watch_until_s` when that counts as done."""
 
     id: str
     spec: dict[str, Any]
@@ -57,6 +58,7 @@ class SimService:
     update_state: str = ""
     update_message: str = ""
     update_began_s: float = 0.0
+    begins_s: float = 0.0
     watch_until_s: float = 0.0
     not_before: dict[tuple[int, str], float] = field(default_factory=dict)
     tasks: list[SimTask] = field(default_factory=list)

@@ -84,6 +84,7 @@ def test_an_update_goes_one_by_one_and_is_done_after_the_monitor_period() -> Non
     async def body(world: World) -> None:
         engine = await running_web(world, 3)
         await update(engine, web(3, BAD))
+        await world.kernel.clock.sleep(world.kernel.timings.update_begin_s * 2)
         fewest = 3
         while (await service(engine)).update_state == "updating":
             fewest = min(fewest, world.running("web"))

@@ -243,9 +243,10 @@ class ServiceActuator:
         wanted = _wanted(workload.spec, tasks)
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
-        ended = _ended(tasks) if workload.spec.restart.once else Counter()
+        has_older = any(_runs(t) and not _is_of_newest(found, t) for t in tasks)
+        ended = _ended(found, tasks) if workload.spec.restart.once else Counter()
         ready = ended["complete"] if workload.spec.restart.once else running
-        is_through = ready >= wanted if workload.spec.restart.once else ready == wanted and not _has_older(found, tasks)
+        is_through = ready >= wanted if workload.spec.restart.once else ready == wanted and not has_older
         healthy = is_through and not undone and not busy
         return Member(
             id=found.id,
@@ -348,12 +349,12 @@ def _runs(task: Task) -> bool:
     return task.state == "running" and task.desired_state == "running"
 
 
-def _has_older(service: Service, tasks: Sequence[Task]) -> bool:
-    """W50: whether a task serves that the newest template replaces. A moment passes between an update and its begin, in
+def _is_of_newest(service: Service, task: Task) -> bool:
+    """W50: whether it is none that the newest template replaces. A moment passes between an update and its begin, in
     which the Swarm says nothing of it."""
     if not service.template or service.update_state == "completed":
-        return False
-    return any(_runs(t) and t.template and t.template != service.template for t in tasks)
+        return True
+    return task.template in ("", service.template)
 
 
 def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
@@ -366,10 +367,12 @@ def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
     return spec.count
 
 
-def _ended(tasks: Sequence[Task]) -> Counter[str]:
-    """How the last task of each slot ended, of a job that Swarm does not try again."""
+def _ended(service: Service, tasks: Sequence[Task]) -> Counter[str]:
+    """How the last task of each slot ended, of a job that Swarm does not try again; what the newest template is to do
+    anew has not ended."""
     newest = {(t.slot, "" if t.slot else t.node_id): t for t in sorted(tasks, key=lambda t: t.created_s)}
-    return Counter(t.state for t in newest.values() if t.desired_state != "running" or t.state == "complete")
+    done = (t for t in newest.values() if _is_of_newest(service, t))
+    return Counter(t.state for t in done if t.desired_state != "running" or t.state == "complete")
 
 
 def _trouble(tasks: Sequence[Task]) -> str:
