@@ -24,7 +24,7 @@ from skep.adapters.garbage import keep_pauses_short, small_steps
 from skep.adapters.node_image import NodeImages, build_example_image
 from skep.adapters.plugin_folder import PluginFolder
 from skep.adapters.secrets import FileSecrets
-from skep.adapters.store_lock import holder_of
+from skep.adapters.store_lock import check_alone
 from skep.adapters.store_sqlite import SqliteStore
 from skep.control.clusters import ClusterBook
 from skep.control.core import Core, Options, World
@@ -162,7 +162,6 @@ async def _answer(settings: Settings, daemon: Daemon, certificates: Certificates
 
 
 async def _build(settings: Settings, stack: AsyncExitStack, state_dir_with: str) -> Daemon:
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = SqliteStore(settings.state_dir / "skep.db", state_dir_with)
     stack.push_async_callback(store.close)
     engines, hub, clock = _engines(settings), Hub(), SystemClock()
@@ -270,19 +269,8 @@ async def _docker_instances(
         return await own.images.ensure(settings.node_image)
 
     instances = DockerInstances(own.engine, engines, settings.controller, settings.state_dir, node_image, SystemClock())
-    await _check_homes(settings, instances)
+    check_alone(settings.controller, await instances.other_homes())
     return instances
-
-
-async def _check_homes(settings: Settings, instances: DockerInstances) -> None:
-    """Two servers of one name on one engine would undo each other's machines: RefusedError while the other lives."""
-    for home in await instances.other_homes():
-        holder = holder_of(Path(home))
-        if holder:
-            raise RefusedError(
-                f"the machines of controller {settings.controller} on this engine are kept from {home} by {holder}: "
-                "stop that first, or give this one another name with --controller"
-            )
 
 
 async def _tear_down(settings: Settings) -> tuple[str, ...]:

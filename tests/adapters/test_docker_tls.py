@@ -6,7 +6,6 @@ import shutil
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from skep.adapters.docker_routes import Access
 from skep.adapters.docker_tls import tls_context, tls_fault
 from skep.model.cluster import TlsFiles
 from skep.model.errors import UnavailableError
+from tests.adapters.somebody_else import as_somebody_else
 from tests.adapters.wire_server import say, serving_tcp
 from tests.engines.certificates import Authority
 
@@ -225,18 +225,6 @@ def test_each_file_that_can_t_be_used_is_named(ours: Authority, tmp_path: Path) 
         with pytest.raises(UnreachableError) as caught:
             tls_context(files)
         assert told in str(caught.value)
-
-
-@contextmanager
-def as_somebody_else() -> Iterator[int]:
-    """Root may read everything: it becomes another user meanwhile. Others are who they are."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    try:
-        yield os.geteuid()
-    finally:
-        os.seteuid(before)
 
 
 @pytest.fixture

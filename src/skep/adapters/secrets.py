@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from skep.model.errors import UnavailableError
+
 KEY_BYTES = 32
 """As long as the hash it keys (RFC 2104)."""
 
@@ -14,7 +16,11 @@ class FileSecrets:
     """Implements ports.Secrets with the key in `path` (0600), made at the first use and never replaced."""
 
     def __init__(self, path: Path) -> None:
-        self._key = _read_or_make(path)
+        """UnavailableError: the disk says no."""
+        try:
+            self._key = _read_or_make(path)
+        except OSError as error:
+            raise UnavailableError(f"the key {path} can't be used: {error}") from error
 
     def keyed_hash(self, value: str) -> str:
         """64 hex digits of HMAC-SHA-256."""

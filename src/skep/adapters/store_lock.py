@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,11 +35,13 @@ class StateLock:
 
 
 def holder_of(folder: Path) -> str:
-    """Which process holds this folder now, in words; empty where none does."""
+    """Who holds this folder now, in words; empty where nobody does."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
+    except PermissionError:
+        return "another user, whose processes can't be looked for"
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -46,6 +49,17 @@ def holder_of(folder: Path) -> str:
     finally:
         os.close(descriptor)
     return ""
+
+
+def check_alone(controller: str, homes: Iterable[str]) -> None:
+    """Two of one name on one engine would undo each other's machines: RefusedError while one of the other `homes`, the
+    state directories that they are kept from, has a holder."""
+    for home in homes:
+        if holder := holder_of(Path(home)):
+            raise RefusedError(
+                f"the machines of controller {controller} on this engine are kept from {home} by {holder}: "
+                "stop that first, or give this one another name with --controller"
+            )
 
 
 def _describe(text: bytes) -> str:

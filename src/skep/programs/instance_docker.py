@@ -14,8 +14,7 @@ from skep.adapters.docker_contexts import docker_folder
 from skep.adapters.docker_host import check_for_machines, find_engine, host_tls
 from skep.adapters.docker_routes import Access
 from skep.adapters.node_image import NodeImages
-from skep.adapters.store_lock import StateLock, holder_of
-from skep.model.errors import RefusedError
+from skep.adapters.store_lock import StateLock, check_alone
 from skep.plugins.docker import DockerInstances
 from skep.programs.program import plugin_command, run
 from skep.server.rpc import rpc_app
@@ -61,18 +60,8 @@ async def _instances(stack: AsyncExitStack, folder: Path, host: str, controller:
         return await images.ensure(image)
 
     instances = DockerInstances(engine, engines, controller, folder, node_image, clock, lenient=True)
-    await _check_alone(instances, controller)
+    check_alone(controller, await instances.other_homes())
     return instances
-
-
-async def _check_alone(instances: DockerInstances, controller: str) -> None:
-    """Two of one name on one engine would undo each other's machines: RefusedError while the other lives."""
-    for other in await instances.other_homes():
-        if holder := holder_of(Path(other)):
-            raise RefusedError(
-                f"the machines of controller {controller} on this engine are kept from {other} by {holder}: "
-                "stop that first, or give this one another name with --controller"
-            )
 
 
 if __name__ == "__main__":
