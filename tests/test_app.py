@@ -228,3 +228,12 @@ def test_a_cluster_of_the_settings_with_the_name_of_a_stored_one_is_refused_at_t
     said, _ = server.process.communicate(timeout=WITHIN_S)
     assert server.process.returncode == 1
     assert "the settings have a cluster cattle" in said
+
+
+def test_a_state_directory_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    below = "/proc/nowhere/state"
+    run = subprocess.run(
+        [SKEP, "serve", "--state-dir", below], env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith(f"skep: the store {below}/skep.db can't be used: ")
