@@ -102,6 +102,22 @@ async def test_the_folder_of_a_machine_that_others_removed_goes_when_the_next_is
     assert Folder.all(tmp_path) == {kept}
 
 
+@pytest.mark.parametrize("digits", ["0123456789ab", "ba9876543210"])
+async def test_a_draft_that_a_killed_process_left_stops_no_machine(tmp_path: Path, digits: str) -> None:
+    """Of a machine that is there, and of one that is not."""
+    kept = folder_in(tmp_path)
+    draft = tmp_path / "m" / f".{digits}.tags.json.new"
+    draft.touch()
+    stranger = tmp_path / "m" / "notes.txt"
+    stranger.touch()
+    plugin = plugin_on(EngineOf(), tmp_path)
+    with pytest.raises(NotFoundError, match="no image"):
+        await plugin.boot(InstanceSpec(RawJson(b"{}"), {}))
+    assert Folder.all(tmp_path) == {kept}
+    await plugin.destroy(MACHINE.name)
+    assert list((tmp_path / "m").iterdir()) == [stranger]
+
+
 async def test_a_machine_whose_disk_goes_while_it_starts_is_not_left_without_one(tmp_path: Path) -> None:
     """The engine makes an empty volume where a container names one that is not there."""
     engine = EngineOf()

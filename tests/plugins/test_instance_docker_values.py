@@ -1,7 +1,10 @@
 """The docker plugin's pure parts: names, addresses, request bodies, properties, the private folder."""
 
 import json
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -249,6 +252,27 @@ def test_later_tags_lie_where_the_machine_cant_write(tmp_path: Path) -> None:
     folder.remove()
     folder.remove()
     assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_the_old_tags_and_no_draft(tmp_path: Path) -> None:
+    folder = Folder.of(tmp_path, "skep-me-0123456789ab")
+    folder.make()
+    folder.write_tags({"a": "1"})
+    with file_size_max(4), pytest.raises(OSError, match="too large"):
+        folder.write_tags({"a": "2"})
+    assert folder.tags() == {"a": "1"}
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"0123456789ab", "0123456789ab.tags.json"}
+
+
+@contextmanager
+def file_size_max(size: int) -> Iterator[None]:
+    """No file may grow beyond this many bytes: as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path: Path) -> None:

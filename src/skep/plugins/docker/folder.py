@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ SOCKET_PATH_MAX = 107
 """Bytes in the path of a unix socket on Linux."""
 
 TAGS_SUFFIX = ".tags.json"
+
+_OURS = re.compile(rf"\.?([0-9a-f]{{{SHORT_DIGITS}}})({re.escape(TAGS_SUFFIX)}(\.new)?)?")
+"""What a machine leaves in STATE/m: its folder, its tags, and the draft of those where a process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,10 @@ class Folder:
 
     @classmethod
     def all(cls, state_dir: Path) -> "set[Folder]":
-        """Those that there are, and those of which only the tags are left."""
+        """Those that there are, and those of which only the tags, or a draft of them, are left."""
         place = state_dir / "m"
-        names = {path.name.removesuffix(TAGS_SUFFIX) for path in place.iterdir()} if place.is_dir() else set()
-        return {cls(place / name) for name in names}
+        found = [_OURS.fullmatch(path.name) for path in place.iterdir()] if place.is_dir() else []
+        return {cls(place / ours[1]) for ours in found if ours}
 
     @property
     def socket(self) -> Path:
@@ -90,13 +94,21 @@ class Folder:
     def remove(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.path)
-        self._tags_file.unlink(missing_ok=True)
+        for file in (self._tags_file, _draft(self._tags_file)):
+            file.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def _write(path: Path, data: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = _draft(path)
     fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    fresh.replace(path)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)  # where the disk is full
