@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from skep.model.engine import Network
 from skep.model.errors import BugError, InvalidError, RejectedError
@@ -252,6 +253,20 @@ def test_later_tags_lie_where_the_machine_cant_write(tmp_path: Path) -> None:
     folder.remove()
     folder.remove()
     assert list((tmp_path / "m").iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", [b"", b'{"a":', bytes(9), b'["a"]', b'{"a":1}', b'{"a":"\xff"}'])
+def test_broken_tags_are_none_and_told_once(tmp_path: Path, broken: bytes) -> None:
+    """A power failure can leave a file empty, cut off or full of zeros; one machine's hid all others."""
+    folder = Folder.of(tmp_path, "skep-me-0123456789ab")
+    folder.make()
+    file = tmp_path / "m" / "0123456789ab.tags.json"
+    file.write_bytes(broken)
+    with capture_logs() as said:
+        assert (folder.tags(), folder.tags()) == ({}, {})
+    assert [(line["log_level"], line["file"]) for line in said] == [("warning", str(file))]
+    folder.write_tags({"a": "1"})
+    assert folder.tags() == {"a": "1"}
 
 
 def test_a_write_that_fails_leaves_the_old_tags_and_no_draft(tmp_path: Path) -> None:

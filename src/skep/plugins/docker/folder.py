@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from skep.model.errors import RejectedError
 from skep.plugins.docker.machine import SHORT_DIGITS
+
+log = structlog.get_logger()
 
 SOCKET_PATH_MAX = 107
 """Bytes in the path of a unix socket on Linux."""
@@ -85,10 +88,15 @@ class Folder:
         _write(self._tags_file, msgspec.json.encode(dict(tags)))
 
     def tags(self) -> Mapping[str, str]:
-        """Those that came after the machine was made; none where the file is gone."""
+        """Those that came after the machine was made; none where the file is gone, or broken: then it goes too."""
         try:
             return msgspec.json.decode(self._tags_file.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            log.warning("the later tags of a machine were broken", file=str(self._tags_file), error=str(error))
+            with contextlib.suppress(OSError):  # removed, so that it is told once
+                self._tags_file.unlink()
             return {}
 
     def remove(self) -> None:
@@ -109,6 +117,8 @@ def _write(path: Path, data: bytes) -> None:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(descriptor)  # or a power failure leaves an empty file under the new name
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)  # where the disk is full
