@@ -191,6 +191,29 @@ async def test_a_machine_that_was_removed_behind_our_back_is_missed_in_time(
     assert await ids(plugin) == []
 
 
+@pytest.mark.parametrize(("state", "status"), [("terminated", ""), ("unknown", "shutting-down")])
+async def test_a_new_machine_that_the_cloud_has_ended_is_missed_at_once(
+    plugin: CloudInstances, cloud: Cloud, state: str, status: str
+) -> None:
+    """And stays so when it is not listed any more, or by a part of the cloud that knows less."""
+    await plugin.provision(spec("one"))
+    [made] = cloud.nodes
+    was, made.state, made.extra["status"] = made.state, state, status
+    assert await ids(plugin) == []
+    cloud.nodes.clear()
+    assert await ids(plugin) == []
+    made.state, made.extra["status"] = was, ""
+    cloud.nodes.append(made)
+    assert await ids(plugin) == []
+
+
+async def test_a_new_machine_that_is_listed_without_its_tags_is_known(plugin: CloudInstances, cloud: Cloud) -> None:
+    """Some clouds take tags after they have made a machine."""
+    name = await plugin.provision(spec("one"))
+    cloud.nodes[0].extra = {}
+    assert await ids(plugin) == [name]
+
+
 async def test_a_machine_that_is_still_listed_while_it_goes_is_gone_and_comes_back_if_it_stays(
     plugin: CloudInstances, cloud: Cloud, clock: HandClock
 ) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from weakref import WeakValueDictionary
 
@@ -66,7 +66,7 @@ class _Machine:
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What this process did a moment ago; `machine` is None for what it removed."""
+    """What this process did a moment ago; `machine` is None for what was removed."""
 
     until_s: float
     machine: _Machine | None
@@ -147,10 +147,16 @@ class CloudInstances:
         return [_description(machine) for machine in found if tags.items() <= machine.tags.items()]
 
     async def _machines(self, account: Account) -> list[_Machine]:
-        """As listed, with what this process knows better."""
-        listed = {m.id: m for node in await account.nodes() if (m := _machine(account, node)) is not None}
+        """As listed, with what this process knows better. What the cloud has ended counts as removed by us."""
+        nodes = await account.nodes()
+        listed = {m.id: m for node in nodes if (m := _machine(account, node)) is not None}
+        ended = {_id(account, node) for node in nodes if _is_ending(node)}
         now_s = self._clock.monotonic_s()
-        self._news = {id: news for id, news in self._news.items() if news.until_s > now_s}
+        self._news = {
+            id: replace(news, machine=None) if id in ended else news
+            for id, news in self._news.items()
+            if news.until_s > now_s
+        }
         for id, news in self._news.items():
             if news.machine is None:
                 listed.pop(id, None)
@@ -231,12 +237,17 @@ def _machine(account: Account, node: Node) -> _Machine | None:
     """None for what this plugin did not make, and for what is gone or about to be."""
     tags = dict(account.dialect.tags(node))
     name = tags.pop(MACHINE_TAG, "")
-    if not name or _state(node) == "terminated" or str(node.extra.get("status", "")).lower() in _LEAVING:
+    if not name or _is_ending(node):
         return None
     logical_id = tags.pop(LOGICAL_ID_TAG, None)
     if "Name" in tags and tags["Name"] == name:
         del tags["Name"]  # Amazon's own word for what a machine is called
     return _Machine(_id(account, node), name, node, tags, logical_id)
+
+
+def _is_ending(node: Node) -> bool:
+    """Gone, or about to be."""
+    return _state(node) == "terminated" or str(node.extra.get("status", "")).lower() in _LEAVING
 
 
 def _state(node: Node) -> str:
