@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from skep.adapters.clock import SystemClock
 from skep.model.errors import InvalidError, RefusedError, RejectedError, UnavailableError
 from skep.model.json import NULL, RawJson
 from skep.model.state import Life
@@ -158,17 +160,48 @@ async def test_a_new_process_finds_the_machines_and_repeats_no_creation(made: Be
 
 async def test_what_a_process_left_undone_is_finished_by_the_next(made: Bench) -> None:
     """A file that is not in the state is a machine on the books: InfraKit's, or one that a crash cut short."""
-    made.folder.mkdir()
-    resource = {
-        "terraform_data": {"instance-1700000000": {"input": {"tags": {"LogicalID": "x", "infrakit.group": "g"}}}}
-    }
-    (made.folder / "instance-1700000000.tf.json").write_text(json.dumps({"resource": resource}))
+    write_left_over(made)
     plugin = made.plugin()
     found = await only(plugin)
     assert (found.id, found.life, found.logical_id) == ("instance-1700000000", Life.PENDING, "x")
     finishing = asyncio.create_task(plugin.finish())
     await until(lambda: life(plugin), Life.RUNNING)
     finishing.cancel()
+
+
+def write_left_over(bench: Bench) -> None:
+    bench.folder.mkdir()
+    resource = {
+        "terraform_data": {"instance-1700000000": {"input": {"tags": {"LogicalID": "x", "infrakit.group": "g"}}}}
+    }
+    (bench.folder / "instance-1700000000.tf.json").write_text(json.dumps({"resource": resource}))
+
+
+class Faltering(SystemClock):
+    """A thousand times as fast, and of no use when it is asked for the first time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def monotonic_s(self) -> float:
+        self.asked += 1
+        if self.asked == 1:
+            raise OSError("nobody planned for this")
+        return super().monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 1000)
+
+
+async def test_a_failure_that_nobody_planned_for_does_not_end_the_finishing(fake: Bench) -> None:
+    write_left_over(fake)
+    plugin = TerraformInstances(fake.folder, str(fake.program), os.environ, Faltering())
+    with capture_logs() as said:
+        finishing = asyncio.create_task(plugin.finish())
+        await until(lambda: life(fake.plugin()), Life.RUNNING)
+    assert not finishing.done()
+    finishing.cancel()
+    assert [line["log_level"] for line in said] == ["error"]
 
 
 async def life(plugin: TerraformInstances) -> Life:

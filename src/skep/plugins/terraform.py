@@ -115,6 +115,9 @@ class TerraformInstances:
             except SkepError as error:
                 log.warning("could not look for unfinished machines", error=str(error))
                 is_well = False
+            except Exception:
+                log.exception("looking for unfinished machines failed in a way that nobody planned for")
+                is_well = False
             pause_s = FINISH_PAUSE_S if is_well else min(2 * pause_s, FINISH_PAUSE_MAX_S)
             await self._clock.sleep(pause_s)
 

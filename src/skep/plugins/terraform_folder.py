@@ -6,7 +6,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,10 +143,7 @@ class TerraformFolder:
 
     def check_owners(self) -> None:
         """RefusedError where Terraform would run what another user has put there: the default folder is everybody's."""
-        trusted = {0, os.geteuid()}
-        entries = [entry for entry in os.scandir(self.path) if _READ.fullmatch(entry.name)]
-        strange = sorted(e.name for e in entries if e.stat(follow_symlinks=False).st_uid not in trusted)
-        if strange:
+        if strange := names_of_others(entry for entry in os.scandir(self.path) if _READ.fullmatch(entry.name)):
             raise RefusedError(
                 f"{self.path} holds files of another user, which Terraform would run: {', '.join(strange)}; "
                 "choose a folder of your own with --dir"
@@ -190,6 +187,17 @@ class TerraformFolder:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UnavailableError(f"could not make the folder {folder}: {error.strerror}") from error
+
+
+def names_of_others(entries: Iterable[os.DirEntry[str]]) -> list[str]:
+    """Of what neither root nor we own. What is gone since it was listed, such as Terraform's own lock, is nobody's."""
+    trusted = {0, os.geteuid()}
+    strange = []
+    for entry in entries:
+        with suppress(FileNotFoundError):
+            if entry.stat(follow_symlinks=False).st_uid not in trusted:
+                strange.append(entry.name)
+    return sorted(strange)
 
 
 def _taken(descriptor: int) -> bool:
