@@ -24,6 +24,8 @@ NAME = re.compile(r"instance-[A-Za-z0-9_-]+")
 _READ = re.compile(r".*\.(tf|tofu)(\.json)?|.*\.tfvars(\.json)?|\.terraform.*|terraform\.tfstate.*|\.skep-terraform")
 """Names of what Terraform reads: it runs what it finds there, and the plan that lies in our own folder."""
 
+_PLAN = "plan-"
+
 _BASE = "skep.tf.json"
 _BASE_TEXT = b'{"//":"Terraform plans nothing in a folder without a file, not even the removal of the last machine."}\n'
 
@@ -151,13 +153,17 @@ class TerraformFolder:
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[int]:
-        """The descriptor of a lock that one process holds at a time, with the programs that inherit it."""
+        """The descriptor of a lock that one process holds at a time, with the programs that inherit it.
+
+        What processes that were killed left is removed: with the lock, nobody is at work on it.
+        """
         self._made(self.path)
         self._made(self._own)
         self.check_owners()
         descriptor = os.open(self._own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await self._wait_for(descriptor)
+            self._clear()
             yield descriptor
         finally:
             os.close(descriptor)
@@ -172,11 +178,19 @@ class TerraformFolder:
                 )
             await self._clock.sleep(LOCK_POLL_S)
 
+    def _clear(self) -> None:
+        """Plans and drafts, which hold what machines are given."""
+        for plan in self._own.glob(f"{_PLAN}*"):
+            shutil.rmtree(plan, ignore_errors=True)
+        for draft in self.path.glob(f".instance-*{_SUFFIX}.new"):
+            with suppress(OSError):  # another user's, in a folder that is everybody's
+                draft.unlink()
+
     @contextmanager
     def plan_file(self) -> Iterator[Path]:
         """Where a plan goes, for as long as it is needed: it holds what machines are given."""
         self._made(self._own)
-        folder = tempfile.mkdtemp(prefix="plan-", dir=self._own)
+        folder = tempfile.mkdtemp(prefix=_PLAN, dir=self._own)
         try:
             yield Path(folder) / "plan"
         finally:
