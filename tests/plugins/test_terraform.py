@@ -360,3 +360,12 @@ async def test_missing_properties_are_told_in_infrakits_words(fake: Bench, prope
     with pytest.raises(InvalidError) as caught:
         await fake.plugin().validate(properties)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("state", [b"{", b'{"resources":[{"type":"\xff"}]}'])
+async def test_a_state_that_can_not_be_read_is_told(fake: Bench, state: bytes) -> None:
+    plugin = fake.plugin()
+    await plugin.provision(spec("one"))
+    (fake.folder / "terraform.tfstate").write_bytes(state)
+    with pytest.raises(UnavailableError, match="could not read Terraform's state in"):
+        await plugin.describe({})

@@ -18,22 +18,19 @@ def test_what_is_gone_since_it_was_listed_is_nobodys(tmp_path: Path) -> None:
     assert names_of_others(listed) == []
 
 
-async def test_plans_and_drafts_of_killed_processes_go_with_the_next_lock(tmp_path: Path) -> None:
-    """They hold join tokens."""
+async def test_a_plan_of_a_killed_process_goes_with_the_next_lock(tmp_path: Path) -> None:
+    """It holds join tokens."""
     folder = TerraformFolder(tmp_path, SystemClock())
     plan = tmp_path / ".skep-terraform" / "plan-killed" / "plan"
     plan.parent.mkdir(parents=True)
     plan.write_text("SWMTKN-1-x")
-    (tmp_path / ".instance-1.tf.json.new").write_text("SWMTKN-1-x")
-    strange = tmp_path / ".instance-2.tf.json.new"
-    strange.mkdir()
-    kept = tmp_path / ".skep-terraform" / "lock", tmp_path / "instance-1.tf.json", tmp_path / ".main.tf.new"
+    kept = tmp_path / ".skep-terraform" / "lock", tmp_path / "instance-1.tf.json"
     for file in kept:
         file.touch()
     async with folder.locked():
         pass
     assert files_in(tmp_path) == set(kept)
-    assert (plan.parent.exists(), strange.exists()) == (False, True)
+    assert not plan.parent.exists()
 
 
 def files_in(folder: Path) -> set[Path]:

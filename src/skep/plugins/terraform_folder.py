@@ -117,10 +117,13 @@ class TerraformFolder:
         self._made(self.path)
         fresh = self.path / f".{name}.new"
         fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-        fresh.replace(self.path / name)
+        try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+            fresh.replace(self.path / name)
+        finally:
+            fresh.unlink(missing_ok=True)  # where the disk is full
 
     def set_going(self, name: str) -> None:
         """Take the file out of Terraform's sight and keep it until the machine is gone."""
@@ -179,12 +182,9 @@ class TerraformFolder:
             await self._clock.sleep(LOCK_POLL_S)
 
     def _clear(self) -> None:
-        """Plans and drafts, which hold what machines are given."""
+        """Plans: they hold what machines are given."""
         for plan in self._own.glob(f"{_PLAN}*"):
             shutil.rmtree(plan, ignore_errors=True)
-        for draft in self.path.glob(f".instance-*{_SUFFIX}.new"):
-            with suppress(OSError):  # another user's, in a folder that is everybody's
-                draft.unlink()
 
     @contextmanager
     def plan_file(self) -> Iterator[Path]:

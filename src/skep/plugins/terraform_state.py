@@ -115,7 +115,7 @@ class TerraformState:
         self._folder.check_owners()
         try:
             return parsed(await self._program.state())
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # no JSON, or no UTF-8
             raise UnavailableError(f"could not read Terraform's state in {self._folder.path}: {error}") from error
 
 
