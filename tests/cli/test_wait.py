@@ -1,7 +1,11 @@
 """--wait: when it ends, with what, and what it shows meanwhile."""
 
+import json
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,6 +272,40 @@ def test_a_server_that_starts_is_waited_for_from_the_first_on(capsys: pytest.Cap
     wait(_Starting("s.sock"), ("web",), gone=False, timeout_s=20.0)
     told = [line.strip().split("s ", 1)[1] for line in capsys.readouterr().err.splitlines()]
     assert told == ["no server answers at s.sock: waiting for it", "workload/web 3/3 Ready"]
+
+
+@contextmanager
+def _answering(path: Path, *answers: bytes) -> Iterator[None]:
+    """A server that gives each of its answers to one request, and hangs up; an empty one is that of a killed server."""
+
+    def answer_all() -> None:
+        for answer in answers:
+            with listener.accept()[0] as connection:
+                connection.recv(10_000)
+                connection.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(20.0)
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=answer_all)
+        thread.start()
+        yield
+        thread.join()
+
+
+@pytest.mark.parametrize("size", [0, 30, -1])
+def test_a_server_that_ends_while_it_answers_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    """In the first question as in all others, and wherever the answer ends."""
+    body = json.dumps({"groups": [], "workloads": [as_json(DONE)]}).encode()
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    path = tmp_path / "s"
+    with _answering(path, whole[:size], whole, whole[:size], whole):
+        wait(Client(path), ("web",), gone=False, timeout_s=20.0)
+    told = [line.strip().split("s ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert told == [f"no server answers at {path}: waiting for it", "workload/web 3/3 Ready"]
 
 
 def test_without_time_a_server_that_is_away_is_not_waited_for() -> None:

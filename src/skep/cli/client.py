@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_UNIX, SOCK_STREAM, socket
 
 from skep.cli.exchange import AnswerError, read_answer, write_request
-from skep.cli.failures import Failure, NoServer, Refusal
+from skep.cli.failures import BrokenOff, Failure, NoServer, Refusal
 from skep.cli.json_text import read_json
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Client:
         return self._call("DELETE", path, None, TIMEOUT_S)
 
     def _call(self, method: str, path: str, body: object, timeout_s: float) -> Any:
-        """NoServer: nobody listens. Refusal: the server's own words. Failure: it broke off or took too long."""
+        """NoServer: nobody listens. Refusal: the server's own words. BrokenOff: it went away. Failure: it was slow."""
         connection = socket(AF_UNIX, SOCK_STREAM)
         connection.settimeout(timeout_s)
         try:
@@ -43,7 +43,7 @@ class Client:
         except TimeoutError as error:
             raise Failure(f"the server at {self.path} gave no answer within {timeout_s:g} s") from error
         except OSError as error:
-            raise Failure(f"the server at {self.path} broke off: {error or type(error).__name__}") from error
+            raise BrokenOff(f"the server at {self.path} broke off: {error or type(error).__name__}") from error
         except AnswerError as error:
             raise Failure(f"what answers at {self.path} is no skep server: {error}") from error
         finally:

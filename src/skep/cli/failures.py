@@ -23,6 +23,10 @@ class NoServer(Failure):
     """Nobody listens on the socket."""
 
 
+class BrokenOff(Failure):
+    """The connection ended before the answer did, as when the server is killed; what was asked for may be done."""
+
+
 class Refusal(Failure):
     """The server answered with an error. `status` is HTTP's, `faults` how many things are wrong with what was sent."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skep.cli.client import Client
-from skep.cli.failures import Failure, NoServer
+from skep.cli.failures import BrokenOff, Failure, NoServer
 from skep.cli.output import age
 from skep.cli.progress import Line, Progress, open_progress
 from skep.cli.state import state_of
@@ -99,7 +99,7 @@ def _read(client: Client, deadline_s: float, progress: Progress) -> dict[str, Vi
     while True:
         try:
             return views_of(client)
-        except NoServer:
+        except (NoServer, BrokenOff):
             if time.monotonic() >= give_up_s:
                 raise
             progress.say(f"no server answers at {client.path}: waiting for it")
@@ -110,7 +110,7 @@ def first_views(client: Client, timeout_s: float) -> dict[str, View]:
     """All keys, to begin with: a server that starts or restarts just now is waited for as later."""
     try:
         return views_of(client)
-    except NoServer:
+    except (NoServer, BrokenOff):
         with open_progress() as progress:
             return _read(client, time.monotonic() + timeout_s, progress)
 
