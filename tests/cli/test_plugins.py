@@ -120,6 +120,67 @@ def test_what_is_no_program_is_not_started(folder: Path, name: str) -> None:
     assert ("there is no program infrakit-nope" if name == "nope" else "can't be the name") in result.err
 
 
+@pytest.mark.parametrize("name", ["a/b", "", "logs"])
+def test_nothing_is_started_or_stopped_beside_what_can_not_be_named(folder: Path, name: str) -> None:
+    told = f"skep: {name!r}, '..' can't be the name of a plugin\n"
+    result = skep(folder, "start", "flavor-vanilla", name, "..")
+    assert (result.code, result.out, result.err) == (1, "", told)
+    assert not folder.exists()
+    with listening(folder / "old"):
+        pass
+    result = skep(folder, "stop", "old", name, "..")
+    assert (result.code, result.out, result.err) == (1, "", told)
+    assert (folder / "old").exists()
+
+
+def test_what_is_named_twice_is_started_and_stopped_once(folder: Path) -> None:
+    result = skep(folder, "start", "flavor-vanilla", "flavor-vanilla", "--", "--log", "5")
+    assert (result.code, result.err, len(result.out.splitlines())) == (0, "", 1)
+    [found] = _listed(folder)
+    assert result.out.startswith(f"started flavor-vanilla as process {found['pid']};")
+    result = skep(folder, "stop", "flavor-vanilla", "flavor-vanilla")
+    assert (result.code, result.out) == (0, f"stopped flavor-vanilla, process {found['pid']}\n")
+
+
+OUTRUN = f"""#!{sys.executable}
+import subprocess, sys, time
+from skep.cli.plugin_sockets import ANSWERING, Plugin, plugins_folder
+name = sys.argv[2]
+program = sys.executable.rpartition("/")[0] + "/infrakit-flavor-vanilla"
+subprocess.Popen([program, "--name", name], start_new_session=True)
+while Plugin(name, f"{{plugins_folder()}}/{{name}}").ask().state != ANSWERING:
+    time.sleep(0.01)
+sys.exit("another one was here first")
+"""
+"""A program that ends when another one, which somebody else started meanwhile, has its socket."""
+
+
+def test_who_answers_in_the_stead_of_a_program_is_not_taken_for_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "infrakit-late"
+    program.write_text(OUTRUN)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    result = skep(folder, "start", "late")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("skep: late ended before it answered:\n")
+    assert result.err.endswith("another one was here first\n")
+
+
+def test_a_program_that_runs_another_one_is_started(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a script that sets up its surroundings does: the process that answers is another than the one begun."""
+    program = tmp_path / "infrakit-wrapped"
+    program.write_text(f'#!/bin/sh\n{Path(sys.executable).parent}/infrakit-flavor-vanilla "$@"\nexit $?\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    result = skep(folder, "start", "wrapped")
+    assert (result.code, result.err) == (0, "")
+    assert [(one["name"], one["state"]) for one in _listed(folder)] == [("wrapped", "answering")]
+
+
 def test_what_is_not_there_is_not_stopped(folder: Path) -> None:
     with listening(folder / "other"):
         result = skep(folder, "stop", "nope")

@@ -77,12 +77,13 @@ def started(names: tuple[str, ...], flags: tuple[str, ...]) -> None:
       skep plugin start group flavor-vanilla instance-file
       skep plugin start flavor-swarm -- --host tcp://192.168.2.200:4243
     """
-    if flags and len(names) > 1:
-        raise Failure(f"flags are those of one program: start {', '.join(names)} one by one")
+    wanted = _checked(names)
+    if flags and len(wanted) > 1:
+        raise Failure(f"flags are those of one program: start {', '.join(wanted)} one by one")
     if any(flag.partition("=")[0] == "--name" for flag in flags):
         raise Failure("--name is what is started: give it before the flags, as NAME")
     folder = plugins_folder()
-    begun = [_Start(folder, _checked(name), flags) for name in names]
+    begun = [_Start(folder, name, flags) for name in wanted]
     _all([one.wait for one in begun])
 
 
@@ -96,7 +97,7 @@ def stopped(names: tuple[str, ...]) -> None:
       skep plugin stop flavor-vanilla instance-file
     """
     folder = plugins_folder()
-    _all([lambda name=name: _stop(folder, _checked(name)) for name in names])  # type: ignore[misc]
+    _all([lambda name=name: _stop(folder, name) for name in _checked(names)])  # type: ignore[misc]
 
 
 def _all(acts: Iterable[Callable[[], str]]) -> None:
@@ -111,10 +112,17 @@ def _all(acts: Iterable[Callable[[], str]]) -> None:
         raise Failure("\n".join(faults))
 
 
-def _checked(name: str) -> str:
-    if name in {"", ".", "..", LOGS} or "/" in name or "\0" in name or name[:1] == "-":
-        raise Failure(f"{name!r} can't be the name of a plugin")
-    return name
+def _checked(names: Iterable[str]) -> tuple[str, ...]:
+    """Each of them once. Failure before anything is done: with one of them nothing can be."""
+    wanted = tuple(dict.fromkeys(names))
+    wrong = [repr(name) for name in wanted if _is_wrong(name)]
+    if wrong:
+        raise Failure(f"{', '.join(wrong)} can't be the name of a plugin")
+    return wanted
+
+
+def _is_wrong(name: str) -> bool:
+    return name in {"", ".", "..", LOGS} or "/" in name or "\0" in name or name[:1] == "-"
 
 
 class _Start:
@@ -161,7 +169,7 @@ class _Start:
             kept = ", with the flags that it was started with" if self._flags else ""
             return f"{self._name} answers already, as process {self._before.pid}{kept}"
         end_s = time.monotonic() + START_S
-        while self._answering() is None:
+        while not self._is_ours(self._answering()):
             if os.waitpid(self._pid, os.WNOHANG)[0]:
                 raise Failure(f"{self._name} ended before it answered:\n{self._said()}")
             if time.monotonic() > end_s:
@@ -170,6 +178,13 @@ class _Start:
                 )
             time.sleep(LOOK_S)
         return f"started {self._name} as process {self._pid}; its log is {self._log}"
+
+    def _is_ours(self, found: Plugin | None) -> bool:
+        """Whether who answers is of the session that was begun; one that is hidden from here is taken to be."""
+        try:
+            return found is not None and (found.pid == 0 or os.getsid(found.pid) == self._pid)
+        except ProcessLookupError:
+            return False
 
     def _said(self) -> str:
         """The end of what it wrote into its log."""
