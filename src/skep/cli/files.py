@@ -32,11 +32,18 @@ def _expand(name: str) -> Iterator[str]:
     if name == "-" or not os.path.isdir(name):
         yield name
         return
-    with os.scandir(name) as entries:
-        found = sorted(one.path for one in entries if os.path.splitext(one.name)[1] in SUFFIXES and one.is_file())
+    found = _specs(name)
     if not found:
         raise Failure(f"{name} holds no {', no '.join('*' + suffix for suffix in SUFFIXES)}")
     yield from found
+
+
+def _specs(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(one.path for one in entries if os.path.splitext(one.name)[1] in SUFFIXES and one.is_file())
+    except OSError as error:
+        raise Failure(f"can't read {error.filename or folder}: {error.strerror}") from error
 
 
 def _read(name: str) -> dict[str, str]:
@@ -51,6 +58,8 @@ def _read(name: str) -> dict[str, str]:
 
 def _bytes(name: str) -> bytes:
     if name == "-":
+        if sys.stdin is None:
+            raise Failure(f"can't read {STDIN}: it is closed")
         return sys.stdin.buffer.read()
     with open(name, "rb") as file:
         return file.read()
