@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from skep.cli.commands import COMMANDS
+from skep.cli.parameter import Command
 from skep.model.errors import NotReadyError, RefusedError
 from skep.model.spec import Key
 from skep.model.state import Condition, ConditionType, Event
@@ -202,6 +204,19 @@ def test_a_refusal_is_told_and_cascade_overrules_it(shell: Shell, front: FrontDo
 
 def test_names_with_any_character_reach_the_server_whole(shell: Shell) -> None:
     assert shell.skep("workload", "describe", "a b?é").err == "skep: there is no workload/a b?é\n"
+
+
+NAMED = [row for row in COMMANDS if "kind" in row.fixed and any(one.name == "name" for one in row.parameters)]
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: " ".join(row.path))
+def test_an_empty_name_is_refused_before_the_server_is_asked(row: Command, tmp_path: Path) -> None:
+    """As `skep workload rm "$NAME"` has it where NAME is not set: it must not mean all, nor anything else."""
+    needed = [one for one in row.parameters if one.required]
+    words = ["" if one.name == "name" else "3" for one in needed]
+    result = Shell(tmp_path / "no.sock").skep(*row.path, *words)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"skep: the name of the {row.path[0]} is empty\n"
 
 
 def test_every_fault_of_a_spec_is_told_with_its_place(shell: Shell, tmp_path: Path) -> None:

@@ -306,6 +306,13 @@ BAD_REQUESTS: list[tuple[str, str, object, int, str]] = [
     ("POST", "/v1/images/other", None, 422, "which"),
     ("GET", "/v1/nothing", None, 404, "openapi.json"),
     ("GET", "/docs", None, 404, "openapi.json"),
+    ("GET", "/v1/groups/", None, 404, "openapi.json"),
+    ("DELETE", "/v1/workloads/", None, 404, "openapi.json"),
+    ("DELETE", "/v1/workloads/?cascade=true", None, 404, "openapi.json"),
+    ("POST", "/v1/workloads//retry", None, 404, "openapi.json"),
+    ("POST", "/v1/apply/", {"files": []}, 404, "openapi.json"),
+    ("GET", "/v1/clusters/", None, 404, "openapi.json"),
+    ("GET", "/status/", None, 404, "openapi.json"),
     ("PUT", "/v1/apply", {"files": []}, 405, "method"),
 ]
 

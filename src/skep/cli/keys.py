@@ -196,5 +196,7 @@ def whole_key(text: str) -> str:
 
 
 def path_of(kind: str, name: str) -> str:
-    """Where the API has it."""
+    """Where the API has it. Failure: the name is empty, as that of a variable that is not set."""
+    if not name:
+        raise Failure(f"the name of the {kind} is empty")
     return f"/v1/{kind}s/{quoted(name)}"

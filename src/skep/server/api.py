@@ -68,6 +68,7 @@ def create_api(front: Front) -> FastAPI:
         version=front.info().version,
         description="Declarative, self-healing Docker Swarms. The page docs/api.md explains it with examples.",
         openapi_url=None,
+        redirect_slashes=False,  # an empty name would lead to the list of all, and without a Problem
         default_response_class=JsonLine,
         dependencies=[Depends(known_query)],
     )
