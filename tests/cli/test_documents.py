@@ -36,9 +36,9 @@ VALUES = st.recursive(
 )
 
 
-@given(value=VALUES)
-def test_json_is_printed_as_the_standard_library_prints_it(value: Any) -> None:
-    assert "\n".join(json_lines(value)) == json.dumps(value, indent=2, ensure_ascii=False)
+@given(value=VALUES, ascii_only=st.booleans())
+def test_json_is_printed_as_the_standard_library_prints_it(value: Any, ascii_only: bool) -> None:
+    assert "\n".join(json_lines(value, ascii_only=ascii_only)) == json.dumps(value, indent=2, ensure_ascii=ascii_only)
 
 
 @given(value=VALUES)

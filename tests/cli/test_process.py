@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from skep.cli.place import SOCKET_NAME, state_dir
 from skep.model.state import Event
@@ -217,6 +218,31 @@ def test_what_an_encoding_lacks_is_shown_in_another_way(shell: Shell, front: Fro
     result = shell.process("events", environ={"PYTHONIOENCODING": "ascii"})
     assert (result.code, result.err) == (0, "")
     assert "cr\\xe9\\xe9" in result.out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16", "UTF-8", "utf8"])
+def test_documents_are_right_in_every_encoding(shell: Shell, front: FrontDouble, encoding: str) -> None:
+    """JSON is UTF-8 (RFC 8259), or ASCII, which is UTF-8 too."""
+    front.log = [Event(1, 0.0, "workload/web", "Missing", "créé 😀")]
+    environ = {**shell.environ(), "PYTHONIOENCODING": encoding}
+    for form, read in (("json", json.loads), ("yaml", YAML(typ="safe", pure=True).load)):
+        command = [*PROGRAM, "events", "-o", form]
+        run = subprocess.run(command, env=environ, capture_output=True, timeout=30, check=True)
+        text = run.stdout.decode(encoding)
+        assert read(text)[0]["message"] == "créé 😀"
+        assert form == "yaml" or text.isascii() is (encoding.lower() not in {"utf-8", "utf8"})
+
+
+def test_each_document_of_a_stream_is_json_where_standard_output_is_not_utf_8(
+    shell: Shell, front: FrontDouble, server: Running
+) -> None:
+    command, environ = [*PROGRAM, "events", "--follow", "-o", "json"], shell.environ({"PYTHONIOENCODING": "latin-1"})
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        server.run(front.tell(Event(1, 0.0, "workload/web", "Missing", "créé 😀")))
+        line = process.stdout.readline()
+        process.terminate()
+    assert json.loads(line)["message"] == "créé 😀"
 
 
 def test_a_name_in_no_encoding_is_told_like_any_other(shell: Shell) -> None:

@@ -18,12 +18,27 @@ KEY_CHARACTERS_MAX = 500
 """YAML looks no further than 1,024 for the colon behind a key; escapes take up to ten."""
 
 
-def json_lines(value: Any) -> list[str]:
-    """What json.dumps gives with an indent of 2, line by line."""
+def json_lines(value: Any, *, ascii_only: bool = False) -> list[str]:
+    """What json.dumps gives with an indent of 2, line by line. `ascii_only`: other characters as `\\u00e9`."""
+    lines = _json_lines(value)
+    return [_in_ascii(line) for line in lines] if ascii_only else lines
+
+
+def _in_ascii(line: str) -> str:
+    """JSON has no other characters outside its texts; those beyond 16 bits are two of them there."""
+    return "".join(one if one <= "~" else _units(one) for one in line)
+
+
+def _units(one: str) -> str:
+    raw = one.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{raw[at : at + 4]}" for at in range(0, len(raw), 4))
+
+
+def _json_lines(value: Any) -> list[str]:
     if isinstance(value, dict) and value:
-        return _enclosed("{", [_headed(f"{_json_text(key)}: ", json_lines(one)) for key, one in value.items()], "}")
+        return _enclosed("{", [_headed(f"{_json_text(key)}: ", _json_lines(one)) for key, one in value.items()], "}")
     if isinstance(value, list | tuple) and value:
-        return _enclosed("[", [json_lines(one) for one in value], "]")
+        return _enclosed("[", [_json_lines(one) for one in value], "]")
     return [_scalar(value, _json_text, _json_float)]
 
 

@@ -7,7 +7,7 @@ import time
 
 from skep.cli import tables
 from skep.cli.exchange import quoted
-from skep.cli.output import emit, moment, plain, say, show
+from skep.cli.output import emit, is_utf8, moment, plain, say, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _follow(client: Client, key: str, since: tuple[int, float], form: str) -> No
         if form == "json":
             from json import dumps  # noqa: PLC0415
 
-            say(dumps(found, ensure_ascii=False))
+            say(dumps(found, ensure_ascii=not is_utf8()))
         elif form == "yaml":
             say("---")
             emit(found, form, list)

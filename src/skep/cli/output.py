@@ -153,12 +153,17 @@ def say(*lines: str) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
+def is_utf8() -> bool:
+    """Whether standard output takes UTF-8, which JSON is read as (RFC 8259): in another encoding it has to be ASCII."""
+    return (sys.stdout.encoding or "utf-8").lower() in {"utf-8", "utf8"}
+
+
 def emit(data: Any, form: str, text: Callable[[], Sequence[str]]) -> None:
     """Print `data` as JSON or YAML, or the lines of `text` for a table."""
     if form in {"json", "yaml"}:
         from skep.cli.documents import json_lines, yaml_lines  # noqa: PLC0415
 
-        say(*(json_lines if form == "json" else yaml_lines)(data))
+        say(*(json_lines(data, ascii_only=not is_utf8()) if form == "json" else yaml_lines(data)))
     else:
         say(*text())
 
