@@ -1,10 +1,7 @@
 """The docker plugin's pure parts: names, addresses, request bodies, properties, the private folder."""
 
 import json
-import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -35,6 +32,7 @@ from skep.plugins.docker.network import (
 )
 from skep.plugins.docker.properties import wanted
 from skep.plugins.docker.script import SCRIPT
+from tests.plugins.full_disk import file_size_max
 
 GOLDEN = Path(__file__).parent.parent / "data" / "docker"
 NET = IPv4Network("10.20.0.0/24")
@@ -277,17 +275,6 @@ def test_a_write_that_fails_leaves_the_old_tags_and_no_draft(tmp_path: Path) -> 
         folder.write_tags({"a": "2"})
     assert folder.tags() == {"a": "1"}
     assert {path.name for path in (tmp_path / "m").iterdir()} == {"0123456789ab", "0123456789ab.tags.json"}
-
-
-@contextmanager
-def file_size_max(size: int) -> Iterator[None]:
-    """No file may grow beyond this many bytes: as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path: Path) -> None:

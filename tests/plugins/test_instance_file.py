@@ -17,6 +17,7 @@ from skep.model.machine import Attachment, InstanceSpec
 from skep.plugins.file import FileInstances
 from skep.plugins.file_layout import decoded, encoded
 from tests.conditions import until
+from tests.plugins.full_disk import file_size_max
 
 GOLDEN = """{
     "ID": "instance-1",
@@ -229,6 +230,15 @@ async def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
         await plugin.provision(spec())
     with pytest.raises(UnavailableError, match="could not list"):
         await plugin.describe({})
+
+
+async def test_what_a_full_disk_cuts_off_is_no_machine(plugin: FileInstances, folder: Path) -> None:
+    """A write that stops halfway is no error by itself."""
+    with file_size_max(100), pytest.raises(UnavailableError, match=r"could not write machine .*: File too large"):
+        await plugin.provision(spec("one"))
+    assert list(modes(folder)) == [folder.name]
+    name = await plugin.provision(spec("one"))
+    assert await ids(plugin) == [name]
 
 
 class Heard:

@@ -75,8 +75,9 @@ class FileInstances:
         fresh = self._folder / f".{name}.new"
         descriptor = self._open_new(fresh)
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(text.encode())
+                file.flush()
                 status = os.fstat(descriptor)
             fresh.replace(self._folder / name)
             self._there.set()
