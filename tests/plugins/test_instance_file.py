@@ -213,6 +213,16 @@ async def test_what_a_dead_process_left_half_written_goes_after_a_while(plugin: 
     assert (old.exists(), young.exists()) == (False, True)
 
 
+async def test_a_repeated_request_writes_what_a_dead_process_left_half_written(
+    plugin: FileInstances, folder: Path
+) -> None:
+    """Who carries on after a crash asks at once, with the same request."""
+    name = await plugin.provision(spec("one"))
+    (folder / name).rename(folder / f".{name}.new")
+    assert await plugin.provision(spec("one")) == name
+    assert sorted(modes(folder)) == sorted([folder.name, name])
+
+
 async def test_what_only_bears_the_name_of_an_unfinished_file_is_let_be(plugin: FileInstances, folder: Path) -> None:
     await plugin.provision(spec())
     (folder / ".instance-1.new").mkdir()

@@ -73,6 +73,7 @@ class FileInstances:
 
     def _write(self, name: str, spec: InstanceSpec, text: str) -> None:
         fresh = self._folder / f".{name}.new"
+        fresh.unlink(missing_ok=True)  # of a process that died
         descriptor = self._open_new(fresh)
         try:
             with os.fdopen(descriptor, "wb") as file:
