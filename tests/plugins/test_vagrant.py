@@ -60,7 +60,7 @@ async def test_machines_that_infrakit_made_are_machines(
         (folder / name).mkdir(parents=True, mode=0o755)
         (folder / name / "tags").write_text(tags)
     (folder / "infrakit-123" / "ip").write_text("10.0.0.5")
-    (folder / "infrakit-789").mkdir()  # without tags, as InfraKit leaves it when it dies
+    (folder / "infrakit-789").mkdir()  # before Vagrant began
     (folder / "infrakit-file").write_text("")
     shown = await plugin.describe({})
     assert [(item.id, item.logical_id, dict(item.tags), item.life) for item in shown] == [
@@ -70,6 +70,53 @@ async def test_machines_that_infrakit_made_are_machines(
     await plugin.destroy("infrakit-123")
     assert vagrant.calls() == ["infrakit-123 destroy -f"]
     assert list(await lives(plugin)) == ["infrakit-456"]
+
+
+def left_by_infrakit(folder: Path, vagrant: FakeVagrant) -> str:
+    """A machine whose InfraKit died while it came up: without tags (infrakit-compat.md 5.1)."""
+    machine = folder / "infrakit-123"
+    for part in ("boot.sh", "Vagrantfile", ".vagrant/machines/default/virtualbox/id"):
+        (machine / part).parent.mkdir(parents=True, exist_ok=True)
+        (machine / part).write_text("")
+    (vagrant.folder / "machines" / machine.name).write_text("")
+    return machine.name
+
+
+async def test_a_machine_whose_infrakit_died_while_it_came_up_is_told_and_can_be_removed(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    name = left_by_infrakit(folder, vagrant)
+    with capture_logs() as lines:
+        assert list(await plugin.describe({})) == []
+    assert [(line["event"], line["error"][:14]) for line in lines] == [("a folder is no machine", "it has no tags")]
+    assert list(vagrant.machines()) == [name]
+    await plugin.destroy(name)
+    assert (vagrant.calls(), vagrant.machines(), names(folder)) == ([f"{name} destroy -f"], {}, [])
+
+
+async def test_the_removal_of_a_machine_without_tags_is_tried_again(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path, restart: Restart
+) -> None:
+    name = left_by_infrakit(folder, vagrant)
+    vagrant.fail("destroy", "not yet")
+    with pytest.raises(RejectedError, match="not yet"):
+        await plugin.destroy(name)
+    vagrant.mend("destroy")
+    plugin = await restart()
+    assert await lives(plugin) == {}
+    await until(lambda: asyncio.to_thread(lambda: names(folder)), [])
+    assert vagrant.machines() == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+async def test_of_somebody_elses_folder_without_tags_nothing_is_run(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    """A Vagrantfile is a program."""
+    name = left_by_infrakit(folder, vagrant)
+    os.chown(folder / name, 12345, -1)
+    await plugin.destroy(name)
+    assert (vagrant.calls(), names(folder)) == ([], [name])
 
 
 async def test_tags_that_can_not_be_read_are_told(plugin: VagrantInstances, folder: Path) -> None:
@@ -115,6 +162,7 @@ async def test_nothing_outside_is_touched(
     for victim in (folder.parent / "victim", folder / "victim"):
         victim.mkdir(parents=True)
         (victim / "tags").write_text("{}")
+        (victim / "Vagrantfile").write_text("")
     (folder / "infrakit-link").symlink_to(folder.parent / "victim")
     await plugin.destroy(name)
     assert (folder.parent / "victim" / "tags").exists()

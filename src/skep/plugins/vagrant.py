@@ -138,7 +138,7 @@ class VagrantInstances:
 
     async def destroy(self, instance: str) -> None:
         """What can't be the name of a machine is none, so that nothing outside or beside is ever touched. One whose
-        tags can't be read is a machine all the same."""
+        tags can't be read, or that InfraKit has not given any, is a machine all the same."""
         if not is_machine_name(instance):
             return
         async with self._turn(instance):

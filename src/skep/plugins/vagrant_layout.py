@@ -32,6 +32,8 @@ UNFINISHED = "unfinished"
 _NAME = re.compile(r"infrakit-[A-Za-z0-9._-]+")
 """What a machine may be called: a folder in the folder, and never a way out of it."""
 
+_NO_TAGS = "it has no tags, which InfraKit writes when Vagrant is done"
+
 _LEFTOVER = re.compile(r"\.infrakit-[A-Za-z0-9._-]+\.(?:new|gone)")
 LEFTOVER_S = 60.0
 """Folders are written and removed in a moment: one that stays so long was left by a process that died."""
@@ -108,7 +110,7 @@ class Folders:
             shutil.rmtree(gone)
 
     def find(self, name: str) -> Folder | None:
-        """None for what is no machine. ValueError for tags that can't be read."""
+        """None for what is no machine. ValueError for tags that can't be read, or were never written."""
         path = self.path(name)
         if not _NAME.fullmatch(name) or path.is_symlink():
             return None
@@ -116,6 +118,8 @@ class Folders:
             tags = _decoded((path / TAGS).read_bytes())
             created_s = (path / TAGS).stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
+            if _was_begun(path):
+                raise ValueError(_NO_TAGS) from None
             return None
         return Folder(name, tags, _text(path / IP), _stage(_text(path / UNFINISHED)), created_s)
 
@@ -138,7 +142,7 @@ class Folders:
     def stage(self, name: str) -> Stage | None:
         """How far the machine is, even if its tags can't be read; None for what is no machine."""
         path = self.path(name)
-        if not is_machine_name(name) or path.is_symlink() or not (path / TAGS).is_file():
+        if not is_machine_name(name) or path.is_symlink() or not ((path / TAGS).is_file() or _was_begun(path)):
             return None
         return _stage(_text(path / UNFINISHED))
 
@@ -188,6 +192,15 @@ def _decoded(text: bytes) -> Mapping[str, str]:
         return msgspec.json.decode(text, type=dict[str, str] | None) or {}
     except msgspec.DecodeError as error:
         raise ValueError(f"its tags can't be read: {error}") from error
+
+
+def _was_begun(path: Path) -> bool:
+    """Whether it is as InfraKit leaves a machine when it dies before Vagrant is done. Vagrant runs what is in there:
+    where anybody may make folders, those of others are none."""
+    try:
+        return (path / VAGRANTFILE).is_file() and path.stat().st_uid in {0, os.geteuid()}
+    except FileNotFoundError:
+        return False
 
 
 def _stage(marker: str | None) -> Stage:
