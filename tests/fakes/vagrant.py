@@ -4,6 +4,8 @@ demand."""
 from pathlib import Path
 
 _PROGRAM = """#!/bin/sh
+printf '%8s\\n' '' || exit 1  # as Vagrant, it ends where it can't print
+ulimit -S -f unlimited  # a disk that a test makes full is the plugin's
 here=$(dirname "$0")
 name=$(basename "$VAGRANT_CWD")
 data=${VAGRANT_DOTFILE_PATH:-$VAGRANT_CWD/.vagrant}

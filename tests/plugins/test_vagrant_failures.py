@@ -13,6 +13,7 @@ from skep.plugins.vagrant_layout import FAILED_MAX
 from skep.plugins.vagrant_process import TAIL_BYTES, Vagrant
 from tests.conditions import until
 from tests.fakes.vagrant import FakeVagrant
+from tests.plugins.full_disk import file_size_max
 from tests.plugins.vagrant_machines import HandClock, Restart, coming_up, cut_off, lives, names, spec
 
 TOKEN = "SWMTKN-1-1fcrqnkwz4kaejypxoxb99z5a3it4tmn9x5urym05rocjyflj1-1le8md217z6hl0qnrxi84ry1a"
@@ -170,6 +171,31 @@ async def test_a_disk_that_refuses_is_told(plugin: VagrantInstances, folder: Pat
         await plugin.describe({})
     with pytest.raises(UnavailableError, match="could not make machine"):
         await plugin.provision(spec())
+
+
+async def test_a_machine_can_be_removed_though_the_disk_is_full(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+) -> None:
+    """It may be what fills it. Neither the mark nor the note of the process can be written."""
+    name = await plugin.provision(spec())
+    with capture_logs(), file_size_max(4):
+        await plugin.destroy(name)
+    assert (vagrant.calls()[1:], vagrant.machines(), names(folder)) == ([f"{name} destroy -f"], {}, [])
+
+
+async def test_a_removal_that_failed_on_a_full_disk_is_not_forgotten(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path, restart: Restart
+) -> None:
+    name = await plugin.provision(spec())
+    vagrant.fail("destroy", "no")
+    with capture_logs(), file_size_max(4), pytest.raises(RejectedError, match="vagrant destroy -f failed"):
+        await plugin.destroy(name)
+    assert not [file for file in names(folder / name) if file.endswith(".new")]
+    vagrant.mend("destroy")
+    plugin = await restart()
+    assert list(await lives(plugin)) == [name]
+    await until(lambda: lives(plugin), {})
+    assert vagrant.machines() == {}
 
 
 # --- what was cut off ---------------------------------------------------------------------------------------------

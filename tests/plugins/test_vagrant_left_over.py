@@ -136,6 +136,14 @@ async def test_a_process_that_only_has_the_same_number_is_left_alone(
     assert vagrant.calls() == [f"{OTHER_FOLDER} destroy -f"]
 
 
+@pytest.mark.parametrize(("verb", "status"), [("up", 1), ("destroy", 0)])
+def test_a_vagrant_that_can_not_be_noted_makes_nothing_but_removes(tmp_path: Path, verb: str, status: int) -> None:
+    """One that makes a machine and that nobody knows would go on with it after it was forgotten."""
+    (tmp_path / "process").mkdir()
+    command = ["/bin/sh", "-c", STARTED, "sh", str(tmp_path), "true", verb]
+    assert subprocess.call(command, stderr=subprocess.DEVNULL) == status
+
+
 @pytest.mark.parametrize("text", ["", "boot", "boot 1 (sh", "boot 1 (sh) R 1 2", "boot x (sh) R" + " 0" * 30])
 def test_what_is_not_whole_is_no_process(tmp_path: Path, text: str) -> None:
     """A process that died while it wrote has not become Vagrant."""

@@ -1,6 +1,7 @@
 """Machines of the plugin `vagrant` on disk: InfraKit's folders and files (infrakit-compat.md 5.1), and what is not
 finished. Calls are short and block."""
 
+import errno
 import fcntl
 import os
 import re
@@ -28,6 +29,9 @@ FAILED_MAX = 10
 
 UNFINISHED = "unfinished"
 """Says what was begun and is not done. Folders that InfraKit made have none: it wrote tags when all was done."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk says that has no room for us; removing a machine makes some."""
 
 _NAME = re.compile(r"infrakit-[A-Za-z0-9._-]+")
 """What a machine may be called: a folder in the folder, and never a way out of it."""
@@ -94,8 +98,16 @@ class Folders:
             raise
 
     def mark_leaving(self, name: str) -> None:
-        """From now on it is only a matter of time until the machine is gone."""
-        _write(self.path(name) / UNFINISHED, Stage.LEAVING.value)
+        """From now on it is only a matter of time until the machine is gone. On a full disk the mark is an empty file,
+        which takes no room, or is left out: the machine may be what fills the disk."""
+        mark = self.path(name) / UNFINISHED
+        try:
+            _write(mark, Stage.LEAVING.value)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            with suppress(OSError):
+                mark.touch(0o600)
 
     def finish(self, name: str) -> None:
         """The machine is up."""
@@ -215,9 +227,13 @@ def _write(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode(errors="replace"))
-    fresh.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode(errors="replace"))
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def _text(path: Path) -> str | None:

@@ -1,6 +1,7 @@
 """Vagrant as a process: limited in number and in time, stopped when nobody waits, and quoted without secrets."""
 
 import asyncio
+import errno
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from skep.model.errors import NotFoundError, RejectedError, UnavailableError
-from skep.plugins.vagrant_layout import LOG, notes_folder
+from skep.plugins.vagrant_layout import FULL, LOG, notes_folder
 from skep.plugins.vagrant_record import STARTED, at_work, forget
 
 log = structlog.get_logger()
@@ -34,6 +35,9 @@ NOTES, CHECKPOINT = "VAGRANT_DOTFILE_PATH", "VAGRANT_CHECKPOINT_DISABLE"
 
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 15
+
+LOG_ROOM = 4096
+"""Bytes: Vagrant says less than that when it removes a machine."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _UNUSABLE = re.compile(
@@ -140,7 +144,7 @@ class Vagrant:
             program = find_vagrant(self._environ, self._program)
         except NotFoundError as error:
             raise RejectedError(str(error)) from error
-        descriptor = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = _log_or_nothing(folder)
         try:
             return await asyncio.create_subprocess_exec(
                 *("/bin/sh", "-c", STARTED, "sh", str(folder), program, *arguments),
@@ -165,6 +169,33 @@ def find_vagrant(environ: Mapping[str, str], program: str = "vagrant") -> str:
     if path := shutil.which(program, path=environ.get("PATH", os.defpath)):
         return path
     raise NotFoundError(f"found no {program} on the PATH: install Vagrant where this plugin runs")
+
+
+def _log_or_nothing(folder: Path) -> int:
+    """A descriptor for what Vagrant prints: of the machine's log, or of nothing on a full disk. Vagrant ends where it
+    can't print, and would not remove what fills the disk."""
+    try:
+        return _emptied(folder / LOG)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+    log.warning("the disk is full: what vagrant says is lost", machine=folder.name)
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def _emptied(path: Path) -> int:
+    """A descriptor of a file with nothing in it; OSError where the disk does not take some lines."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        taken = os.write(descriptor, bytes(LOG_ROOM))
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        if taken < LOG_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 async def _stop(process: asyncio.subprocess.Process, within_s: float) -> None:

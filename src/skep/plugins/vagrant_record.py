@@ -13,13 +13,14 @@ if [ -e /proc/$$/stat ]; then
     umask 077
     read -r boot </proc/sys/kernel/random/boot_id && read -r stat </proc/$$/stat &&
       printf '%s %s\n' "$boot" "$stat" >"$1/process"
-  ) || exit 1
+  ) || [ "$3" = destroy ] || exit 1
 fi
 shift
 exec "$@"
 """
 """A shell script: FOLDER PROGRAM ARGUMENTS…. The process writes itself down before it becomes the program, so that
-there is none that nobody knows, whenever the one that started it dies. Without /proc nothing is written."""
+there is none that nobody knows, whenever the one that started it dies. Without /proc nothing is written, and a
+machine is removed even if nothing can be, as on a full disk."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STATE, _START = 0, 19
@@ -51,7 +52,7 @@ def forget(folder: Path) -> None:
 
 
 def _parsed(text: str) -> _Process | None:
-    """None for what is not whole: then the program was not started."""
+    """None for what is not whole: then no program was started that makes a machine."""
     head, _, rest = text.rpartition(")")
     words, fields = head.split(maxsplit=2), rest.split()
     if len(words) < 3 or not words[1].isdecimal() or len(fields) <= _START:
