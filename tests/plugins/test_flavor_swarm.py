@@ -13,6 +13,7 @@ from skep.model.spec import Allocation
 from skep.model.state import Health, Life, Role
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_swarm_nodes import association_for, health_of, nodes_of, strays_of
+from skep.plugins.flavor_swarm_spec import read_swarm
 from tests.fakes.clusters import FakeClusters
 from tests.sim.loop import SimClock
 from tests.sim.world import World
@@ -175,3 +176,12 @@ def test_strays_are_nodes_that_are_down_and_have_no_machine(
     assert [stray.id for stray in found] == strays
     assert all(stray.life is Life.GONE and stray.logical_id == "one" for stray in found)
     assert all(nodes_of(stray, nodes) == [DOWN] for stray in found)
+
+
+def test_over_the_wire_null_is_nothing_wherever_it_is() -> None:
+    """infrakit-compat.md 1.3: the zero value."""
+    properties = RawJson(b'{"Type": "worker", "EngineLabels": {"a": null}, "Attachments": {"one": null}}')
+    wanted = read_swarm(properties, lenient=True)
+    assert (wanted.engine_labels, wanted.attachments) == ({"a": ""}, {"one": ()})
+    with pytest.raises(InvalidError):
+        read_swarm(properties)

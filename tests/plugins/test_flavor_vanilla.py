@@ -138,6 +138,28 @@ async def test_read_leniently_unknown_fields_are_ignored_and_names_may_have_any_
         await FLAVOR.validate(properties, Allocation(size=1))
 
 
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        (b'{"Init": ["a", null, "b"]}', InstanceSpec(init="a\n\nb")),
+        (b'{"tags": {"a": null, "\\u0062<": "c"}}', InstanceSpec(tags={"a": "", "b<": "c"})),
+        (b'{"Tags": {"a": "b"}, "TAGS": {"a": null}}', InstanceSpec(tags={"a": ""})),
+        (b'{"Attachments": {"*": null}, "Init": null, "Tags": null} ', InstanceSpec()),
+    ],
+)
+async def test_over_the_wire_null_is_nothing_wherever_it_is(properties: bytes, expected: InstanceSpec) -> None:
+    """infrakit-compat.md 1.3: the zero value."""
+    flavor = VanillaFlavor(lenient=True)
+    await flavor.validate(RawJson(properties), Allocation(size=1))
+    assert await flavor.prepare(RawJson(properties), InstanceSpec(), Allocation(size=1)) == expected
+
+
+@pytest.mark.parametrize("properties", [b'{"Init": [null]}', b'{"Tags": {"a": null}}', b'{"Attachments": {"*": null}}'])
+async def test_in_a_file_of_skep_null_is_no_text(properties: bytes) -> None:
+    with pytest.raises(InvalidError, match="not null"):
+        await FLAVOR.validate(RawJson(properties), Allocation(size=1))
+
+
 async def test_every_machine_is_healthy() -> None:
     instances = [InstanceDescription("a"), InstanceDescription("b")]
     assert [health.health for health in await FLAVOR.healthy(RawJson(b"{}"), instances)] == [Health.HEALTHY] * 2

@@ -12,7 +12,7 @@ from skep.model.json import RawJson
 from skep.model.spec import Allocation
 from skep.model.state import Role
 from skep.plugins.flavor_attachments import AttachmentProperties, attachment_faults
-from skep.plugins.go_types import Decode, check_types
+from skep.plugins.go_types import Decode, check_types, without_nulls
 from skep.specs.properties import Properties, read
 from skep.wire.go_decode import text
 
@@ -58,6 +58,7 @@ class SwarmProperties(Properties):
 
 
 _TYPES: Mapping[str, Decode] = {"DockerRestartCommand": text, "Type": text}
+_ZEROS = {"EngineLabels": RawJson(b'""'), "Attachments": RawJson(b"[]")}
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +67,7 @@ def read_swarm(properties: RawJson, lenient: bool = False) -> SwarmProperties:
     InfraKit's words if read leniently."""
     if lenient:
         check_types(properties, "schema", _TYPES)
+        properties = without_nulls(properties, _ZEROS)
     try:
         return read(properties, SwarmProperties, lenient=lenient)
     except InvalidError as error:

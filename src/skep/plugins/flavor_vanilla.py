@@ -13,10 +13,13 @@ from skep.model.spec import Allocation
 from skep.model.state import Health
 from skep.plugins.flavor_attachments import AttachmentProperties, attachment_faults, attachments_of
 from skep.plugins.flavor_templates import FIELD, after, check_template, sample_values, script_of, template_values
-from skep.plugins.go_types import check_types
+from skep.plugins.go_types import Decode, check_types, without_nulls
 from skep.ports import Advance, DrainRequest, Fetch
 from skep.specs.properties import Properties, read
 from skep.wire.go_decode import text_map, texts
+
+_TYPES: Mapping[str, Decode] = {"Init": texts, "Tags": text_map}
+_ZEROS = {"Init": RawJson(b'""'), "Tags": RawJson(b'""'), "Attachments": RawJson(b"[]")}
 
 
 class VanillaProperties(Properties):
@@ -77,5 +80,6 @@ class VanillaFlavor:
 def _wanted(properties: RawJson, lenient: bool) -> VanillaProperties:
     """Read once for all machines of a group."""
     if lenient:
-        check_types(properties, "Spec", {"Init": texts, "Tags": text_map})
+        check_types(properties, "Spec", _TYPES)
+        properties = without_nulls(properties, _ZEROS)
     return read(properties, VanillaProperties, lenient=lenient)
