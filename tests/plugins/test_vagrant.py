@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -109,12 +110,16 @@ async def test_the_removal_of_a_machine_without_tags_is_tried_again(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
-async def test_of_somebody_elses_folder_without_tags_nothing_is_run(
-    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path
+@pytest.mark.parametrize("files", [{}, {"tags": "{}"}, {"tags": "{}", "unfinished": "leaving"}], ids=str)
+async def test_of_somebody_elses_folder_nothing_is_run(
+    plugin: VagrantInstances, vagrant: FakeVagrant, folder: Path, files: Mapping[str, str]
 ) -> None:
     """A Vagrantfile is a program."""
     name = left_by_infrakit(folder, vagrant)
+    for file, text in files.items():
+        (folder / name / file).write_text(text)
     os.chown(folder / name, 12345, -1)
+    assert await lives(plugin) == {}
     await plugin.destroy(name)
     assert (vagrant.calls(), names(folder)) == ([], [name])
 

@@ -122,9 +122,10 @@ class Folders:
             shutil.rmtree(gone)
 
     def find(self, name: str) -> Folder | None:
-        """None for what is no machine. ValueError for tags that can't be read, or were never written."""
+        """None for what is no machine, or another user's. ValueError for tags that can't be read, or were never
+        written."""
         path = self.path(name)
-        if not _NAME.fullmatch(name) or path.is_symlink():
+        if not _NAME.fullmatch(name) or path.is_symlink() or not _is_ours(path):
             return None
         try:
             tags = _decoded((path / TAGS).read_bytes())
@@ -143,8 +144,8 @@ class Folders:
         except FileNotFoundError:
             return []
         for entry in entries:
-            if _LEFTOVER.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_ctime < now_s - LEFTOVER_S:
-                shutil.rmtree(entry.path, ignore_errors=True)
+            if _LEFTOVER.fullmatch(entry.name):
+                _remove_old(entry, now_s - LEFTOVER_S)
         return [entry.name for entry in entries if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)]
 
     def script(self, name: str) -> str:
@@ -152,9 +153,11 @@ class Folders:
         return _text(self.path(name) / BOOT) or ""
 
     def stage(self, name: str) -> Stage | None:
-        """How far the machine is, even if its tags can't be read; None for what is no machine."""
+        """How far the machine is, even if its tags can't be read; None for what is no machine, or another user's."""
         path = self.path(name)
-        if not is_machine_name(name) or path.is_symlink() or not ((path / TAGS).is_file() or _was_begun(path)):
+        if not is_machine_name(name) or path.is_symlink() or not _is_ours(path):
+            return None
+        if not ((path / TAGS).is_file() or _was_begun(path)):
             return None
         return _stage(_text(path / UNFINISHED))
 
@@ -206,13 +209,23 @@ def _decoded(text: bytes) -> Mapping[str, str]:
         raise ValueError(f"its tags can't be read: {error}") from error
 
 
-def _was_begun(path: Path) -> bool:
-    """Whether it is as InfraKit leaves a machine when it dies before Vagrant is done. Vagrant runs what is in there:
-    where anybody may make folders, those of others are none."""
+def _remove_old(entry: os.DirEntry[str], before_s: float) -> None:
+    with suppress(FileNotFoundError):  # its own process did
+        if entry.stat(follow_symlinks=False).st_ctime < before_s:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Vagrant runs what is in there: where anybody may make folders, those of others are none."""
     try:
-        return (path / VAGRANTFILE).is_file() and path.stat().st_uid in {0, os.geteuid()}
+        return path.stat().st_uid in {0, os.geteuid()}
     except FileNotFoundError:
         return False
+
+
+def _was_begun(path: Path) -> bool:
+    """Whether it is as InfraKit leaves a machine when it dies before Vagrant is done."""
+    return (path / VAGRANTFILE).is_file()
 
 
 def _stage(marker: str | None) -> Stage:
