@@ -1,5 +1,6 @@
 """The program as a process: what it imports, its ends, its terminal, and the programs that it talks to."""
 
+import json
 import os
 import pty
 import subprocess
@@ -68,6 +69,19 @@ def test_programs_and_command_line_look_in_the_same_place(monkeypatch: pytest.Mo
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("INFRAKIT_PLUGINS_DIR", given)
         assert plugins_folder() == str(plugins_folder_of_programs(os.environ, Path.home()))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_all_is_written_in_utf_8(flavor: PluginDouble, tmp_path: Path, encoding: str) -> None:
+    """As Go does, whatever the locale: standard output may be JSON, which is nothing else (RFC 8259)."""
+    (tmp_path / "f.json").write_text("{}")
+    flavor.answers["Flavor.Prepare"] = '{"Spec":{"Init":"créé 😀"}}'
+    line = ("flavor", "prepare", *[str(tmp_path / "f.json")] * 2, "--name", "flavor-vanilla")
+    environ = {"PYTHONIOENCODING": encoding}
+    prepared = process(*line, environ=environ)
+    assert (prepared.code, prepared.err) == (0, "")
+    assert json.loads(prepared.out)["Init"] == "créé 😀"
+    assert process("instance", "describe", "--name", "é", environ=environ).err.endswith('"Plugin not found: é" \n')
 
 
 def test_a_reader_that_goes_away_is_no_error(group: PluginDouble) -> None:
