@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -153,6 +154,37 @@ def test_a_reader_that_goes_away_is_no_error(shell: Shell, front: FrontDouble) -
     run = subprocess.run(["bash", "-c", command], env=shell.environ(), capture_output=True, check=True, timeout=30)
     assert run.stderr == b""
     assert run.stdout.decode().splitlines()[-1] == "141"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("redirection", "reason"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")]
+)
+@pytest.mark.parametrize(
+    ("line", "code"), [("status", 1), ("plan -f -", 255), ("events -o json", 1), ("completion bash", 1), ("--help", 1)]
+)
+def test_output_that_can_not_be_written_is_told(
+    shell: Shell, front: FrontDouble, redirection: str, reason: str, line: str, code: int, unbuffered: str
+) -> None:
+    """255 is what docs/cli.md says of `plan`; 70 is for bugs, 120 is Python's own."""
+    front.log = [Event(1, 0.0, "workload/web", "Missing", "x" * 20_000)]
+    run = subprocess.run(
+        ["sh", "-c", f"{shlex.join([*PROGRAM, *line.split()])} {redirection}"],
+        input='{"Name": "web", "Count": 3}',
+        env=shell.environ({"PYTHONUNBUFFERED": unbuffered}),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (code, f"skep: can't write to standard output: {reason}\n")
+
+
+def test_without_standard_error_the_exit_code_tells(shell: Shell) -> None:
+    for line, code in ("status", 0), ("workload describe x", 1), ("plan -f /nowhere", 255):
+        command = f"{shlex.join([*PROGRAM, *line.split()])} 2>&-"
+        run = subprocess.run(["sh", "-c", command], env=shell.environ(), capture_output=True, timeout=30, check=False)
+        assert (run.returncode, run.stderr) == (code, b"")
 
 
 def test_no_traceback_reaches_anybody(tmp_path: Path) -> None:

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from skep.cli.failures import Failure
-from skep.cli.output import Table, emit, show
+from skep.cli.output import Table, emit, flush, show
 from skep.cli.place import state_dir
 from skep.cli.spoken import spoken
 
@@ -152,7 +151,7 @@ def certificates(found: Iterable[View]) -> Table:
 
 def _check(found: Sequence[View], within_days: int) -> None:
     """Failure with each certificate that needs to be looked after."""
-    sys.stdout.flush()
+    flush()
     faults = [f"{one['name']} can't be used: {one['detail']}" for one in found if one["state"] == "broken"]
     for one in found:
         left = one["daysLeft"]

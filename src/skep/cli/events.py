@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from skep.cli import tables
 from skep.cli.exchange import quoted
-from skep.cli.output import emit, is_utf8, moment, plain, say, show
+from skep.cli.output import emit, flush, is_utf8, moment, plain, say, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _follow(client: Client, key: str, since: tuple[int, float], form: str) -> No
             emit(found, form, list)
         else:
             say(_line(found))
-        sys.stdout.flush()
+        flush()
 
 
 def _coming(client: Client, key: str, since: tuple[int, float]) -> Iterator[dict[str, Any]]:

@@ -8,10 +8,11 @@ import sys
 
 from skep.cli import quick
 from skep.cli.failures import Failure
+from skep.cli.output import drop_output, flush, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from skep.cli.parameter import Command
@@ -25,22 +26,28 @@ COMPLETES = "_SKEP_COMPLETE"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit with its code; whatever happens, the user sees a sentence and no traceback."""
+    _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: what an encoding lacks is no reason to fail
     sys.exit(_run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
+def _open_what_is_closed() -> None:
+    """Where standard output is closed, to print is an error like that of a full disk; of standard error it is none."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def _run(arguments: list[str]) -> int:
     try:
         found = None if COMPLETES in os.environ else quick.read(arguments)
-        code = _run_unusual(arguments) if found is None else run(*found)
-        sys.stdout.flush()
-        return code
+        return _run_unusual(arguments) if found is None else run(*found)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads any more: the interpreter's last flush shall not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return BROKEN_PIPE
     except Exception as error:  # the outermost seam: told in a sentence, and raised for who asks
         if os.environ.get("SKEP_DEBUG"):
@@ -55,10 +62,10 @@ def _run_unusual(arguments: list[str]) -> int:
 
     from skep.cli import clicked  # noqa: PLC0415
 
-    if COMPLETES in os.environ:
-        clicked.complete(arguments)
     try:
-        return run(*clicked.read(arguments))
+        if COMPLETES in os.environ:
+            printing(lambda: clicked.complete(arguments))
+        return run(*printing(lambda: clicked.read(arguments)))
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -66,20 +73,32 @@ def _run_unusual(arguments: list[str]) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
+    except Failure as error:
+        error.show()
+        return 1
 
 
 def run(command: Command, values: dict[str, Any]) -> int:
-    """Call the command's function; its exit code."""
-    try:
-        if not command.client:
-            return command.load()(**command.fixed, **values) or 0
-        from skep.cli.client import Client  # noqa: PLC0415 - not for the commands without a server
-        from skep.cli.place import socket_path  # noqa: PLC0415
+    """Call the command's function; its exit code. Nothing is done until what it printed is written."""
+    code = _code(command, lambda: _call(command, values))
+    return _code(command, flush) or code
 
-        socket, folder, no_color = (values.pop(name) for name in ("socket", "state_dir", "no_color"))
-        if no_color:
-            os.environ["NO_COLOR"] = "1"  # what rich draws goes by it, too
-        return command.load()(Client(socket_path(socket, folder)), **command.fixed, **values) or 0
+
+def _code(command: Command, act: Callable[[], int | None]) -> int:
+    try:
+        return act() or 0
     except Failure as error:
         error.show()
         return command.failure_code or 1
+
+
+def _call(command: Command, values: dict[str, Any]) -> int | None:
+    if not command.client:
+        return command.load()(**command.fixed, **values)
+    from skep.cli.client import Client  # noqa: PLC0415 - not for the commands without a server
+    from skep.cli.place import socket_path  # noqa: PLC0415
+
+    socket, folder, no_color = (values.pop(name) for name in ("socket", "state_dir", "no_color"))
+    if no_color:
+        os.environ["NO_COLOR"] = "1"  # what rich draws goes by it, too
+    return command.load()(Client(socket_path(socket, folder)), **command.fixed, **values)

@@ -6,10 +6,14 @@ import os
 import sys
 import time
 
+from skep.cli.failures import Failure
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
+
+    Given = TypeVar("Given")
 
 COLOURS = {
     "Ready": 32,
@@ -150,7 +154,28 @@ def cut(text: str, width: int) -> str:
 
 def say(*lines: str) -> None:
     """Print them, one by one: unbuffered, Python takes half of a long text for all of it when its reader goes away."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    printing(lambda: sys.stdout.writelines(f"{line}\n" for line in lines))
+
+
+def flush() -> None:
+    """Have it written now what was printed. Failure: as `printing`."""
+    printing(sys.stdout.flush)
+
+
+def printing(act: Callable[[], Given]) -> Given:
+    """What `act` gives, which prints. Failure: standard output is full, or closed."""
+    try:
+        return act()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        raise Failure(f"can't write to standard output: {error.strerror}") from error
+
+
+def drop_output() -> None:
+    """What is still to be written goes nowhere: the interpreter's last flush shall not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_utf8() -> bool:

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from skep.cli.output import say
 from skep.cli.serve import Flag, given, settings_of
 from skep.cli.spoken import spoken
 
@@ -66,7 +67,7 @@ def systemd_unit(**flags: Flag) -> None:
         if os.environ.get(name):
             sys.stderr.write(f"skep: {name} is set here and not in the unit; {would_be} would be\n")
     target = "multi-user.target" if settings.state_dir == Path("/var/lib/skep") else "default.target"
-    sys.stdout.write(UNIT.format(command=" ".join(map(quoted, words)), target=target))
+    say(*UNIT.format(command=" ".join(map(quoted, words)), target=target).splitlines())
 
 
 def _from_anywhere(word: str, unit: str) -> str:

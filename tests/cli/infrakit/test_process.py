@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from skep.cli.infrakit.discovery import plugins_folder
 from skep.specs.plugins_folder import plugins_folder as plugins_folder_of_programs
-from tests.cli.infrakit.command_line import PROGRAM, process
+from tests.cli.infrakit.command_line import PROGRAM, TIME, process
 from tests.cli.infrakit.plugin_double import PluginDouble
 
 START = """
@@ -90,6 +91,26 @@ def test_a_reader_that_goes_away_is_no_error(group: PluginDouble) -> None:
     command = f"{sys.executable} -m skep.cli.infrakit.main group ls | head -n 1; echo ${{PIPESTATUS[0]}}"
     run = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=30)
     assert (run.stdout, run.stderr) == (b"ID\n141\n", b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("version >&-", "write /dev/stdout: bad file descriptor"),
+        ("version >/dev/full", "write /dev/stdout: no space left on device"),
+        ("group ls >&-", "write /dev/stdout: bad file descriptor"),
+        ("group ls >/dev/full", "write /dev/stdout: no space left on device"),
+        ("--help >/dev/full", "write /dev/stdout: no space left on device"),
+        ("group commit - <&-", "read /dev/stdin: bad file descriptor"),
+    ],
+)
+def test_what_is_closed_or_full_is_told(group: PluginDouble, line: str, message: str, unbuffered: str) -> None:
+    group.answers["Group.InspectGroups"] = '{"Groups":[{"ID":"%s"}]}' % ("x" * 20_000)
+    command, environ = ["sh", "-c", f"{shlex.join(PROGRAM)} {line}"], {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    run = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert TIME.sub("", run.stderr) == f'level=fatal msg="{message}" \n'
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def read_document(name: str) -> str:
 def _read(name: str) -> str:
     try:
         if name == "-":
+            if sys.stdin is None:
+                raise Failure("read /dev/stdin: bad file descriptor")
             return sys.stdin.buffer.read().decode(errors="replace")
         with open(name, "rb") as file:
             return file.read().decode(errors="replace")

@@ -10,6 +10,7 @@ from skep.cli.infrakit.command import Call
 from skep.cli.infrakit.failures import Failure
 from skep.cli.infrakit.logline import Log
 from skep.cli.infrakit.reading import read
+from skep.cli.infrakit.tables import drop_output, flush, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ BROKEN_PIPE = 141
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit: 0, or 1 on any error (infrakit-compat.md 1.2)."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # As Go, whatever the locale; and an argument that is no text is no reason to fail.
@@ -29,11 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
+def _open_what_is_closed() -> None:
+    """Where standard output is closed, to print is an error like that of a full disk; of standard error it is none."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def _run(words: list[str]) -> int:
     log = Log()
     try:
         code = _obey(words, log)
-        sys.stdout.flush()
+        flush()
         return code
     except Failure as error:
         log.fatal(str(error))
@@ -41,8 +51,7 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads any more: the interpreter's last flush shall not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return BROKEN_PIPE
     except Exception as error:  # the outermost seam: told in a sentence, and raised for who asks
         if os.environ.get("SKEP_DEBUG"):
@@ -61,7 +70,7 @@ def _obey(words: list[str], log: Log) -> int:
     from skep.cli.infrakit.usage import help_text, usage_text  # noqa: PLC0415 - for those who ask, or should have
 
     if line.help:
-        sys.stdout.write(help_text(line))
+        say(*help_text(line).splitlines())
         return 0
     sys.stderr.write(usage_text(line))
     return 1
