@@ -1,24 +1,29 @@
 """Certificates and keys in files: read with the file's name in every fault, written so that nothing is ever half there.
 
 InvalidError: a file can't be read or written, or holds something else. It names the file, and where it is about rights
-its mode and uid.
+its mode and uid. UnavailableError: another process keeps the folder locked.
 """
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography import x509
 
 from skep.adapters.certificates import SigningKey, read_certs, read_key
+from skep.adapters.folder_lock import alone_in
 from skep.model.errors import Fault, InvalidError
 from skep.specs.unreadable import owner
 
 FOLDER_MODE = 0o700
+
+_DRAFT_FOLDER = re.compile(r"\..+\.[a-z0-9_]{8}\.new")
+"""As tempfile.mkdtemp names it."""
 
 Read = TypeVar("Read")
 
@@ -69,8 +74,9 @@ def _make_folder(path: Path) -> None:
 
 def write_new_folder(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> bool:
     """Make a folder with these files (content and mode) in one step; False, and nothing is changed, if it is there."""
-    with _writing(folder):
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # 0700
+    with _writing(folder), alone_in(folder.parent):
+        _remove_draft_folders(folder.parent)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".new", dir=folder.parent))  # 0700
         try:
             for name, (data, mode) in files.items():
                 _write(draft / name, data, mode)
@@ -85,12 +91,19 @@ def write_new_folder(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> bo
         return True
 
 
+def remove_draft_folders(folder: Path) -> None:
+    """Remove what killed processes left of new folders in this one, with keys in it."""
+    with _writing(folder), alone_in(folder):
+        _remove_draft_folders(folder)
+
+
 def replace_files(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
     """Put these files (content and mode) in place of those of that name, in their order.
 
     All are on the disk before the first is replaced. The folder stays the same one: it may be mounted elsewhere.
     """
-    with _writing(folder), contextlib.ExitStack() as leftovers:
+    with _writing(folder), alone_in(folder), contextlib.ExitStack() as leftovers:
+        _remove_draft_files(folder, files)
         drafts = []
         for name, (data, mode) in files.items():
             draft = folder / f".{name}.{os.getpid()}.new"
@@ -100,6 +113,24 @@ def replace_files(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
         for draft, path in drafts:
             draft.replace(path)
         _sync(folder)
+
+
+def _remove_draft_folders(folder: Path) -> None:
+    """The lock tells that no other process is at work on them. Those with anything else in them are not ours."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):  # another user's, maybe: it is in nobody's way
+            is_draft = _DRAFT_FOLDER.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+            if is_draft and all(one.suffix == ".pem" for one in path.iterdir()):
+                shutil.rmtree(path)
+
+
+def _remove_draft_files(folder: Path, names: Iterable[str]) -> None:
+    """Of killed processes; they would be copied to a host with the folder."""
+    drafts = re.compile(rf"\.(?:{'|'.join(map(re.escape, names))})\.[0-9]+\.new")
+    for path in folder.iterdir():
+        if drafts.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -21,6 +21,7 @@ from skep.adapters.certificate_files import (
     key_in,
     make_folder,
     read_bytes,
+    remove_draft_folders,
     replace_files,
     write_new_folder,
 )
@@ -145,6 +146,7 @@ class CertificateFolder:
                 faults.append(Fault(str(error), file=str(self.path / name)))
         if faults:
             raise InvalidError(faults)
+        remove_draft_folders(self.path)
         for name, pair in pairs.items():
             replace_files(self.path / name, _of_pair(pair, authority))
         return [self._listed(name, now_s, self._trusted()) for name in pairs]

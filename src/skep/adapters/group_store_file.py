@@ -1,22 +1,16 @@
 """The document of a manager in a file that InfraKit's managers read as well (infrakit-compat.md 3.9)."""
 
 import asyncio
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep
 
+from skep.adapters.folder_lock import LOCK_WAIT_S, alone_in
 from skep.adapters.group_store_document import read_document, written_document
 from skep.model.errors import UnavailableError
 from skep.model.group_document import GroupDocument
 
 FILE_NAME = "global.config"
-
-LOCK_WAIT_S = 10.0
-"""Whoever writes is done in a moment: one that takes longer hangs, or was stopped."""
-LOCK_POLL_S = 0.02
 
 
 class FileGroupStore:
@@ -50,7 +44,7 @@ class FileGroupStore:
     def _change(self, edit: Callable[[GroupDocument], GroupDocument]) -> GroupDocument:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone(self._path.parent, self._lock_wait_s):
+            with alone_in(self._path.parent, self._lock_wait_s):
                 before = self._load()
                 after = edit(before)
                 if after != before:
@@ -58,32 +52,6 @@ class FileGroupStore:
                 return after
         except OSError as error:
             raise UnavailableError(f"could not write the groups to {self._path}: {error.strerror}") from error
-
-
-@contextmanager
-def _alone(folder: Path, wait_s: float) -> Iterator[None]:
-    """Nobody else holds the folder's lock; the kernel lets go of it however the process ends. UnavailableError when
-    somebody keeps it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        end_s = monotonic() + wait_s
-        while not _locked(descriptor):
-            if monotonic() >= end_s:
-                raise UnavailableError(
-                    f"another process has kept {folder} locked for {wait_s:g} s; see who has it open"
-                )
-            sleep(LOCK_POLL_S)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _replace(path: Path, data: bytes) -> None:
