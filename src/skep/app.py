@@ -51,6 +51,7 @@ from skep.server.serving import ApiServer
 from skep.server.tls import TlsServer
 from skep.server.tls_files import Certificates, ServerFiles
 from skep.settings import Settings
+from skep.specs.home_folder import home_or_root
 from skep.specs.plugins_folder import plugins_folder
 
 log = structlog.get_logger()
@@ -206,7 +207,7 @@ def _flavors(clusters: ClusterBook, engines: DockerEngines, clock: SystemClock) 
 
 def _elsewhere(built_in: Sequence[str]) -> PluginFolder:
     """Plugins that are programs of their own, InfraKit's or skep's."""
-    folder = plugins_folder(os.environ, Path.home())
+    folder = plugins_folder(os.environ)
     return PluginFolder(folder, f"; built in are {', '.join(sorted(built_in))}, and others have sockets in {folder}")
 
 
@@ -217,7 +218,7 @@ def _files(settings: Settings) -> Path:
 
 def _own_engine(settings: Settings, engines: DockerEngines) -> OwnEngine:
     """NotFoundError where this host has none."""
-    engine = engines.engine(find_engine(settings.engine, os.environ, Path.home(), settings.state_dir))
+    engine = engines.engine(find_engine(settings.engine, os.environ, home_or_root(), settings.state_dir))
     return OwnEngine(engine, NodeImages(engine, settings.pull_timeout_s))
 
 
@@ -235,7 +236,7 @@ def _own_engine_or_why(settings: Settings, engines: DockerEngines) -> OwnEngine 
 
 def _engines(settings: Settings) -> DockerEngines:
     """This host's own engine takes its TLS files from the environment, as docker's client does."""
-    home, given = Path.home(), settings.engine or os.environ.get("DOCKER_HOST", "")
+    home, given = home_or_root(), settings.engine or os.environ.get("DOCKER_HOST", "")
     own = host_tls(os.environ, home) if given.startswith("tcp://") else None
     tls = ({given: own} if own else {}) | dict(settings.tls())
     access = Access(tls, docker_folder(os.environ, home))

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,14 @@ ROOT = Path(__file__).parent.parent.parent
 PROGRAM = (sys.executable, "-m", "skep.programs.instance_file")
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 TOKEN = "SWMTKN-1-secret"
+NOBODY = 54321
+"""A user that no host knows."""
+AS_NOBODY = f"""
+import os, runpy, sys
+os.setresuid({NOBODY}, 0, 0)  # home is that of the real user; what is installed may be for the other one to read
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,67 @@ def test_the_folder_of_plugins_may_be_another(tmp_path: Path) -> None:
     elsewhere = {"INFRAKIT_PLUGINS_DIR": str(tmp_path / "p")}
     with running(tmp_path, "--name", "mine", environ=elsewhere, socket_path="p/mine") as program:
         assert program.call("Plugin.Implements", {}).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("skep.programs.instance_file", "INFRAKIT_PLUGINS_DIR"),
+        ("skep.programs.flavor_combo", "INFRAKIT_PLUGINS_DIR"),
+        ("skep.programs.group_default", "--state-dir"),
+        ("skep.programs.instance_docker", "--state-dir"),
+        ("skep.programs.flavor_swarm", "--state-dir"),
+        ("skep.programs.manager os", "--leader-file"),
+        ("skep.programs.manager os --leader-file /nowhere/leader", "--store-dir"),
+        ("skep.programs.manager swarm", "INFRAKIT_PLUGINS_DIR"),
+        ("skep.cli.infrakit.main group ls", "INFRAKIT_PLUGINS_DIR"),
+    ],
+)
+def test_a_user_without_a_home_is_told_what_to_set(line: str, instead: str) -> None:
+    """Containers may run as a user that nobody knows."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        ended = _without_a_home(line, place, {})
+        assert (ended.returncode, ended.stdout, [*Path(place).iterdir()]) == (1, "", [])
+    assert f"user {NOBODY} has no home folder: set HOME or {instead}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "instance_file",
+        "flavor_combo",
+        "group_default --state-dir kept",
+        "flavor_swarm --state-dir kept",
+        "manager swarm",
+    ],
+)
+def test_a_user_without_a_home_may_name_another_folder(line: str) -> None:
+    """It gets as far as to see that the name is held (infrakit-compat.md 1.4)."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place, socket.socket(socket.AF_UNIX) as holder:
+        holder.bind(f"{place}/held")
+        holder.listen()
+        program, *flags = line.split()
+        ended = _without_a_home(
+            f"skep.programs.{program} --name held {' '.join(flags)}", place, {"INFRAKIT_PLUGINS_DIR": place}
+        )
+    assert ended.returncode == 1
+    assert f"listens on {place}/held already" in ended.stderr
+
+
+def _without_a_home(line: str, place: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in {"HOME", "INFRAKIT_PLUGINS_DIR"}}
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, *line.split()],
+        env={**kept, **environ},
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
 
 
 def test_a_name_that_is_held_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
 
-import aiodocker
 import aiohttp
 import msgspec
 
+from skep.adapters.docker_client import aiodocker
 from skep.adapters.docker_errors import Meaning, UnreachableError, answer_kind, engine_error, redact
 from skep.adapters.docker_routes import TLS_PORT, Access, Route, check_endpoint, open_route
 from skep.adapters.docker_version import VersionAnswer, chosen_version

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from starlette.types import ASGIApp
 
@@ -20,7 +19,7 @@ def main(name: str, log: int) -> None:
     """Serve it until stopped."""
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
-        plugins = PluginFolder(plugins_folder(os.environ, Path.home()))
+        plugins = PluginFolder(plugins_folder(os.environ))
         stack.push_async_callback(plugins.close)
         return rpc_app(flavor_methods(ComboFlavor(plugins, name, lenient=True)))
 

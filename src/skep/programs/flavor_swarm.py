@@ -19,9 +19,10 @@ from skep.model.cluster import TlsFiles
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_swarm_host import HostCluster, SeenSwarmFile
 from skep.programs.engine_options import DEFAULT_HOST, tls_files, tls_options
-from skep.programs.program import plugin_command, run
+from skep.programs.program import default_folder, plugin_command, run
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import flavor_methods
+from skep.specs.home_folder import home_or_root
 
 
 class OneForAll(Mapping[str, TlsFiles]):
@@ -38,10 +39,6 @@ class OneForAll(Mapping[str, TlsFiles]):
 
     def __len__(self) -> int:
         return 0
-
-
-def _state_dir(name: str, given: Path | None) -> Path:
-    return given or Path.home() / ".infrakit" / "skep" / name
 
 
 @plugin_command("flavor-swarm", "Flavor plugin for the managers and workers of a Docker Swarm.")
@@ -79,14 +76,15 @@ def main(
     """Serve it until stopped."""
     files = tls_files(tlscacert, tlscert, tlskey, tlsverify)
     tls = OneForAll(files) if files else {}
+    folder = state_dir or default_folder(f"skep/{name}", "--state-dir")
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         clock = SystemClock()
-        engines = DockerEngines(access=Access(tls, docker_folder(os.environ, Path.home())))
+        engines = DockerEngines(access=Access(tls, docker_folder(os.environ, home_or_root())))
         stack.push_async_callback(engines.close)
         for host in hosts:
             engines.engine(host)  # a host that can't be one is told at the start
-        seen = SeenSwarmFile(_state_dir(name, state_dir) / "swarm")
+        seen = SeenSwarmFile(folder / "swarm")
         cluster = HostCluster(engines, hosts, clock, bootstrap, seen)
         flavor = SwarmFlavor(cluster, engines, clock, fetch=UrlFetch(), lenient=True)
         return rpc_app(flavor_methods(flavor))

@@ -29,7 +29,7 @@ from skep.model.state import Limits
 from skep.planning.draft import BURST_MAX
 from skep.ports import Clock, Engine, Plugins, Store
 from skep.programs.duration import Duration
-from skep.programs.program import plugin_command, run
+from skep.programs.program import default_folder, plugin_command, run
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import group_methods
 from skep.specs.plugins_folder import plugins_folder
@@ -97,14 +97,14 @@ def main(
 ) -> None:
     """Serve it until stopped."""
     keeps = store == "sqlite" or (store is None and name != STATELESS)
-    folder = state_dir or Path.home() / ".infrakit" / "skep" / name
+    folder = state_dir or default_folder(f"skep/{name}", "--state-dir")
     options = replace(_options(poll_interval, max_parallel or BURST_MAX), own_machine=self_logical_id)
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         clock = SystemClock()
         kept: Store = SqliteStore(folder / "skep.db") if keeps else MemoryStore()
         stack.push_async_callback(kept.close)
-        plugins = PluginFolder(plugins_folder(os.environ, Path.home()))
+        plugins = PluginFolder(plugins_folder(os.environ))
         stack.push_async_callback(plugins.close)
         core = Core(_world(kept, plugins, clock), options)
         await stack.enter_async_context(_running(core, f"{name} {os.getpid()}"))

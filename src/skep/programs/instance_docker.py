@@ -16,9 +16,10 @@ from skep.adapters.docker_routes import Access
 from skep.adapters.node_image import NodeImages
 from skep.adapters.store_lock import StateLock, check_alone
 from skep.plugins.docker import DockerInstances
-from skep.programs.program import plugin_command, run
+from skep.programs.program import default_folder, plugin_command, run
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import instance_methods
+from skep.specs.home_folder import home_or_root
 
 PULL_TIMEOUT_S = 5.0
 """How long a registry may take before the node image is built from this host's own engine (docs/machines.md)."""
@@ -35,7 +36,7 @@ PULL_TIMEOUT_S = 5.0
 @click.option("--image", default="", help="Image that machines run.  [default: found or built]")
 def main(name: str, log: int, host: str, controller: str, state_dir: Path | None, image: str) -> None:
     """Serve it until stopped."""
-    folder = (state_dir or Path.home() / ".infrakit" / "skep" / name).absolute()
+    folder = (state_dir or default_folder(f"skep/{name}", "--state-dir")).absolute()
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def main(name: str, log: int, host: str, controller: str, state_dir: Path | None
 
 
 async def _instances(stack: AsyncExitStack, folder: Path, host: str, controller: str, image: str) -> DockerInstances:
-    home, clock = Path.home(), SystemClock()
+    home, clock = home_or_root(), SystemClock()
     endpoint = find_engine(host, os.environ, home, folder)
     tls = host_tls(os.environ, home) if endpoint.startswith("tcp://") else None
     engines = DockerEngines(access=Access({endpoint: tls} if tls else {}, docker_folder(os.environ, home)))

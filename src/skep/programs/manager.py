@@ -25,9 +25,10 @@ from skep.model.errors import Fault, InvalidError
 from skep.ports import GroupStore, Leadership
 from skep.programs.duration import Duration
 from skep.programs.engine_options import DEFAULT_HOST, tls_files, tls_options
-from skep.programs.program import SETTINGS, ProgramGroup, log_option, name_option, run, version_command
+from skep.programs.program import SETTINGS, ProgramGroup, default_folder, log_option, name_option, run, version_command
 from skep.server.rpc import rpc_app
 from skep.server.rpc_services import group_methods
+from skep.specs.home_folder import home_or_root
 from skep.specs.plugins_folder import plugins_folder
 
 Backing = Callable[[AsyncExitStack], tuple[Leadership, GroupStore]]
@@ -81,7 +82,7 @@ main.add_command(version_command())
     "--leader-file",
     type=click.Path(path_type=Path),
     envvar="INFRAKIT_LEADER_FILE",
-    default=lambda: Path.home() / ".infrakit" / "leader",
+    default=lambda: default_folder("leader", "--leader-file"),
     show_default="~/.infrakit/leader",
     help="File with the name of the manager that leads.  [env: INFRAKIT_LEADER_FILE]",
 )
@@ -89,7 +90,7 @@ main.add_command(version_command())
     "--store-dir",
     type=click.Path(path_type=Path),
     envvar="INFRAKIT_STORE_DIR",
-    default=lambda: Path.home() / ".infrakit" / "configs",
+    default=lambda: default_folder("configs", "--store-dir"),
     show_default="~/.infrakit/configs",
     help="Folder of global.config, which keeps the groups.  [env: INFRAKIT_STORE_DIR]",
 )
@@ -123,7 +124,9 @@ def swarm_mode(
     files = tls_files(tlscacert, tlscert, tlskey, tlsverify)
 
     def backing(stack: AsyncExitStack) -> tuple[Leadership, GroupStore]:
-        engines = DockerEngines(access=Access({host: files} if files else {}, docker_folder(os.environ, Path.home())))
+        engines = DockerEngines(
+            access=Access({host: files} if files else {}, docker_folder(os.environ, home_or_root()))
+        )
         stack.push_async_callback(engines.close)
         engine = engines.engine(host)
         return SwarmLeadership(engine), SwarmGroupStore(engine)
@@ -137,7 +140,7 @@ def _serve(context: click.Context, poll_interval_s: float, backing: Backing) -> 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> ASGIApp:
         if plugin == name:
             raise InvalidError([Fault(f"--proxy-for-group {plugin} is this manager itself: name another group plugin")])
-        plugins = PluginFolder(plugins_folder(os.environ, Path.home()))
+        plugins = PluginFolder(plugins_folder(os.environ))
         stack.push_async_callback(plugins.close)
         manager = Manager(plugins.group(plugin), plugin, *backing(stack), SystemClock(), poll_interval_s)
         running = asyncio.create_task(manager.run())

@@ -16,8 +16,9 @@ from starlette.types import ASGIApp
 
 from skep import __version__
 from skep.logs import configure
-from skep.model.errors import SkepError
+from skep.model.errors import RefusedError, SkepError
 from skep.server.plugin_socket import answer_on, plugin_socket
+from skep.specs.home_folder import home_folder
 from skep.specs.plugins_folder import plugins_folder
 
 log = structlog.get_logger()
@@ -106,6 +107,14 @@ def temporary_folder() -> str:
     return os.environ.get("TMPDIR") or "/tmp"
 
 
+def default_folder(name: str, instead: str) -> Path:
+    """`~/.infrakit/NAME`. ClickException where this user has no home: the flag `instead` is to be given."""
+    try:
+        return home_folder(instead) / ".infrakit" / name
+    except RefusedError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def version_command() -> click.Command:
     """`version`: two lines, as InfraKit's programs print them."""
 
@@ -147,7 +156,7 @@ async def _run(name: str, serve: Serve) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    folder = plugins_folder(os.environ, Path.home())
+    folder = plugins_folder(os.environ)
     with plugin_socket(name, folder) as listener:
         async with AsyncExitStack() as stack:
             app = await serve(stack, stop)

@@ -69,7 +69,7 @@ def test_programs_and_command_line_look_in_the_same_place(monkeypatch: pytest.Mo
     for given in ("", str(tmp_path / "elsewhere")):
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("INFRAKIT_PLUGINS_DIR", given)
-        assert plugins_folder() == str(plugins_folder_of_programs(os.environ, Path.home()))
+        assert plugins_folder() == str(plugins_folder_of_programs(os.environ))
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])

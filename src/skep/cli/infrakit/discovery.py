@@ -35,7 +35,10 @@ class Endpoint:
 
 def plugins_folder(environ: Mapping[str, str] = os.environ) -> str:
     """`$INFRAKIT_PLUGINS_DIR`, else `~/.infrakit/plugins`; made for this user alone where it is not there."""
-    folder = environ.get("INFRAKIT_PLUGINS_DIR") or os.path.join(os.path.expanduser("~"), ".infrakit", "plugins")
+    home = os.path.expanduser("~")
+    if not environ.get("INFRAKIT_PLUGINS_DIR") and home == "~":
+        raise Failure(f"user {os.getuid()} has no home folder: set HOME or INFRAKIT_PLUGINS_DIR")
+    folder = environ.get("INFRAKIT_PLUGINS_DIR") or os.path.join(home, ".infrakit", "plugins")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as error:
