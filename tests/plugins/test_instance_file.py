@@ -1,6 +1,7 @@
 """Machines as files: InfraKit's layout to the byte, nothing half-written, nothing outside, nothing read twice."""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -117,7 +118,6 @@ async def test_the_properties_are_kept_as_they_were_written(plugin: FileInstance
         (b"[1]", [""]),
         (b"7", [""]),
         (b"{", [""]),
-        (b'{"a":1,"a":2,"b":[{"c":1,"c":2}]}', ["a", "b[0].c"]),
         (b'{"a":1},"Properties":{"b":2}', [""]),
     ],
 )
@@ -133,6 +133,15 @@ async def test_every_fault_of_the_properties_is_told(
 async def test_any_object_is_taken(plugin: FileInstances, properties: RawJson) -> None:
     """infrakit-compat.md 2.4: the tutorial's properties are notes."""
     await plugin.validate(properties)
+
+
+async def test_a_key_may_be_there_twice(plugin: FileInstances, folder: Path) -> None:
+    """infrakit-compat.md 1.3: to Go the last one counts, and what nobody looks into is passed on whole."""
+    properties = RawJson(b'{"a":1,"a":2,"b":[{"c":1,"C":2,"c":3}]}')
+    await plugin.validate(properties)
+    name = await plugin.provision(spec(properties=properties))
+    kept = json.loads((folder / name).read_text(), object_pairs_hook=list)
+    assert ("Properties", [("a", 1), ("a", 2), ("b", [[("c", 1), ("C", 2), ("c", 3)]])]) in dict(kept)["Spec"]
 
 
 async def test_files_and_their_folder_are_for_their_owner_only(plugin: FileInstances, folder: Path) -> None:

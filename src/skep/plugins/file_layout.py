@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import msgspec
 
+from skep.model.errors import InvalidError
 from skep.model.go_json import go_escape, go_string
 from skep.model.json import RawJson
 from skep.model.machine import Attachment, InstanceSpec
+from skep.specs.json_text import read_json
 from skep.specs.properties import Properties, RawProperties, read
 
 _HTML = re.compile("[<>&\u2028\u2029]")
@@ -33,9 +36,13 @@ class _File(msgspec.Struct):
 
 
 def kept(properties: RawJson) -> str:
-    """The properties as they go into the file: spelled as written, white space left out. InvalidError for no JSON,
-    and for a key that is written twice; paths begin with `Properties`."""
-    return read(RawJson(b'{"Properties":' + properties + b"}"), _Kept).properties
+    """The properties as they go into the file: spelled as written, white space left out. InvalidError for no JSON.
+
+    A key may be there twice, as in Go (infrakit-compat.md 1.3): specs in which one is are refused before they get here.
+    """
+    if faults := read_json(properties.decode(errors="surrogateescape")).faults:
+        raise InvalidError([replace(fault, line=0) for fault in faults])  # what ends too soon could pass below
+    return read(RawJson(b'{"Properties":' + properties + b"}"), _Kept, lenient=True).properties
 
 
 def encoded(name: str, spec: InstanceSpec, properties: str) -> str:
