@@ -1,10 +1,10 @@
 """The level of workloads on Swarm mode: one real service each, kept as its spec says."""
 
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from skep.control import service_tasks
 from skep.control.clusters import ClusterBook, unplaced
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.fixing import fixed_on_swarm, is_awaited
@@ -239,15 +239,10 @@ class ServiceActuator:
         # One of an earlier life is outdated, so that it gets the mark of this one.
         is_of_now = found.labels.get(UID_LABEL, workload.uid) == workload.uid
         applied = found.labels.get(FINGERPRINT_LABEL, "") if is_of_now else ""
-        running = sum(map(_runs, tasks))
-        wanted = _wanted(workload.spec, tasks)
+        counted = service_tasks.counted(workload.spec, found, tasks)
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
-        has_older = any(_runs(t) and not _is_of_newest(found, t) for t in tasks)
-        ended = _ended(found, tasks) if workload.spec.restart.once else Counter()
-        ready = ended["complete"] if workload.spec.restart.once else running
-        is_through = ready >= wanted if workload.spec.restart.once else ready == wanted and not has_older
-        healthy = is_through and not undone and not busy
+        healthy = counted.is_through and not undone and not busy
         return Member(
             id=found.id,
             slot=SLOT,
@@ -258,13 +253,13 @@ class ServiceActuator:
             created_s=found.created_s,
             drift=services.drift(workload.rendered, found.spec) if workload.rendered else (),
             rolled_back=undone,
-            running=running,
-            wanted=wanted,
-            updated=sum(_runs(t) and t.created_s >= found.update_began_s for t in tasks),
+            running=counted.running,
+            wanted=counted.wanted,
+            updated=counted.updated,
             foreign=not self._is_ours(found),
-            completed=min(ended["complete"], wanted),
-            failed=ended["failed"] + ended["rejected"],
-            detail=": ".join(t for t in (_trouble(tasks), found.update_message if undone else "") if t),
+            completed=counted.completed,
+            failed=counted.failed,
+            detail=": ".join(t for t in (counted.trouble, found.update_message if undone else "") if t),
         )
 
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:
@@ -343,42 +338,6 @@ async def _named(engine: Engine, name: str) -> Service | None:
 
 async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]) -> Mapping[str, str]:
     return await ask() if wanted else {}
-
-
-def _runs(task: Task) -> bool:
-    return task.state == "running" and task.desired_state == "running"
-
-
-def _is_of_newest(service: Service, task: Task) -> bool:
-    """W50: whether it is none that the newest template replaces. A moment passes between an update and its begin, in
-    which the Swarm says nothing of it."""
-    if not service.template or service.update_state == "completed":
-        return True
-    return task.template in ("", service.template)
-
-
-def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
-    """Replicas asked for; of a global service as many as there are nodes that shall run one: while a task that ended
-    waits to be made anew, the next one of its node is there already, and only ready."""
-    if spec.mode == "global" and spec.restart.once:
-        return len({t.node_id for t in tasks})
-    if spec.mode == "global":
-        return len({t.node_id for t in tasks if t.desired_state in ("ready", "running")})
-    return spec.count
-
-
-def _ended(service: Service, tasks: Sequence[Task]) -> Counter[str]:
-    """How the last task of each slot ended, of a job that Swarm does not try again; what the newest template is to do
-    anew has not ended."""
-    newest = {(t.slot, "" if t.slot else t.node_id): t for t in sorted(tasks, key=lambda t: t.created_s)}
-    done = (t for t in newest.values() if _is_of_newest(service, t))
-    return Counter(t.state for t in done if t.desired_state != "running" or t.state == "complete")
-
-
-def _trouble(tasks: Sequence[Task]) -> str:
-    """The most frequent error of tasks that did not come to run; empty when none has one."""
-    errors = Counter(t.error for t in tasks if t.error and t.state in ("rejected", "failed"))
-    return errors.most_common(1)[0][0] if errors else ""
 
 
 def _over(live: JsonObject, ours: JsonObject, is_tried_again: bool) -> JsonObject:
