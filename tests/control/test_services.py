@@ -44,6 +44,10 @@ def tasks(*templates: str, state: str = "running", desired: str = "running") -> 
     ]
 
 
+def made(created_s: float, *templates: str) -> list[Task]:
+    return [replace(task, created_s=created_s) for task in tasks(*templates)]
+
+
 def ended(*templates: str, state: str = "complete") -> list[Task]:
     return tasks(*templates, state=state, desired="shutdown")
 
@@ -103,6 +107,23 @@ def test_a_job_has_ended_when_tasks_of_the_newest_template_have(
     """W50, W54."""
     found = member(replace(SERVICE, update_state=update_state), shown, replace(WEB, restart=Restart(policy="never")))
     assert (found.completed, found.failed, found.healthy) == (completed, failed, completed == 2)
+
+
+@pytest.mark.parametrize(
+    ("why", "update_state", "began_s", "shown", "updated"),
+    [
+        ("it was never updated", "", 0.0, tasks("new", "new"), 2),
+        ("the update is accepted, and nothing tells that it is to begin", "", 0.0, tasks("old", "old"), 0),
+        ("it has begun", "updating", 5.0, [*made(6.0, "new"), *tasks("old")], 1),
+        ("other ports are asked for, of the same template", "updating", 5.0, [*made(6.0, "new"), *tasks("new")], 1),
+        ("a Swarm that tells no templates", "updating", 5.0, [*made(6.0, ""), *tasks("")], 1),
+    ],
+)
+def test_tasks_are_updated_that_an_update_has_made_of_the_newest_template(
+    why: str, update_state: str, began_s: float, shown: list[Task], updated: int
+) -> None:
+    """W46."""
+    assert member(replace(SERVICE, update_state=update_state, update_began_s=began_s), shown).updated == updated
 
 
 def test_a_node_whose_task_waits_to_be_made_anew_shall_have_one_still() -> None:

@@ -76,7 +76,7 @@ class Orchestrator:
             raise RejectedError("rpc error: code = Unimplemented desc = renaming services is not supported")
         service.previous, service.spec = service.spec, with_defaults(spec)
         service.version += 1
-        service.update_state, service.update_message = "", ""
+        service.update_state, service.update_message, service.update_began_s = "", "", 0.0
         service.not_before.clear()
         service.begins_s = self._kernel.now_s() + self._kernel.spread(self._kernel.timings.update_begin_s)
         self._kernel.later(service.begins_s - self._kernel.now_s() + 1e-6, self.reconcile)

@@ -115,3 +115,27 @@ def test_w47_a_rollback_that_fails_on_a_swarm_is_paused_and_stays_so(seed: int, 
                 assert is_paused_by_skep(await sim.views())
 
     run(main, 3 * HOUR_S)
+
+
+@pytest.mark.parametrize("more", [{}, {"FailureAction": "rollback"}], ids=["reported", "rolled back"])
+def test_w46_a_roll_that_takes_longer_than_its_deadline_is_not_late_while_it_comes_on(more: dict[str, object]) -> None:
+    """Nor is the way back, on which some already are what they shall be."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        updating = {"MaxSurge": 1, "MaxUnavailable": 0, "ProgressDeadline": 10, **more}
+        async with sim.running():
+            await sim.apply(managers(1), workers(2), asked(40, "web:1", updating))
+            await sim.converged(90)
+            for image in ("web:2", "web:1"):
+                await sim.apply(asked(40, image, updating))
+                began_s, generation = sim.clock.monotonic_s(), of_web(await sim.views()).generation
+                while served(sim).get(image, 0) < (33 if image == "web:2" else 40):
+                    await sim.clock.sleep(1)
+                    assert stated(await sim.views(), ConditionType.PROGRESSING) == (True, "Updating")
+                if image == "web:1":
+                    await sim.converged(60)
+                assert sim.clock.monotonic_s() - began_s > 15
+                assert of_web(await sim.views()).generation == generation
+
+    run(main, HOUR_S)

@@ -30,7 +30,7 @@ def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task]) -> Coun
     return Counted(
         running=running,
         wanted=wanted,
-        updated=sum(_runs(t) and t.created_s >= service.update_began_s for t in tasks),
+        updated=sum(_runs(t) and _is_updated(service, t) for t in tasks),
         completed=min(ended["complete"], wanted),
         failed=ended["failed"] + ended["rejected"],
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
@@ -48,6 +48,12 @@ def _is_of_newest(service: Service, task: Task) -> bool:
     if not service.template or service.update_state == "completed":
         return True
     return task.template in ("", service.template)
+
+
+def _is_updated(service: Service, task: Task) -> bool:
+    """W46. The template tells the old ones before the update begins, and the time where it is not the template that
+    changed, but the ports."""
+    return _is_of_newest(service, task) and task.created_s >= service.update_began_s
 
 
 def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
