@@ -284,6 +284,12 @@ class Orchestrator:
         if task.state == "running":
             self._fail(service, task, "failed", "task: non-zero exit (1)")
 
+    def end(self, name: str, slot: int, code: int) -> None:
+        """What runs in a slot ends by itself."""
+        service = self.named(name)
+        for task in [task for task in service.tasks if task.slot == slot]:
+            self._exit(service, task, code)
+
     def kill(self, container_id: str) -> None:
         """A container of a task was killed by hand."""
         for service in self._services.values():

@@ -124,7 +124,8 @@ class SwarmWorkloads:
             hold="" if document.removed else hold,
             limits=replace(
                 self._limits,
-                progress_s=spec.updating.progress_deadline_s,
+                # A job comes closer only as its tasks end, and takes as long as it takes.
+                progress_s=0.0 if spec.restart.once else spec.updating.progress_deadline_s,
                 failure_action=failure_action(document, spec),
                 failure_ratio_max=spec.updating.failure_ratio_max,
             ),
