@@ -11,7 +11,7 @@ from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
 from skep.control.services import SLOT, ServiceActuator, Workload
-from skep.model.engine import Service, Task
+from skep.model.engine import Node, Service, Task
 from skep.model.spec import Key, Kind, Restart, WorkloadSpec
 from skep.model.state import Desired, Member
 from skep.ports import Engine
@@ -21,20 +21,25 @@ from tests.sim.loop import run
 
 WEB = WorkloadSpec("web", "skep/web:2", 2, "lab")
 LABELS = {"skep.controller": "skep", "skep.workload": "web", "skep.fingerprint": "f2"}
+GLOBAL = replace(WEB, mode="global", count=0)
+NODE = Node("n1", 1, "box", "10.0.0.9", "worker", "active", "ready", "", "", False, "", {"zone": "a"}, {})
 SERVICE = Service("s1", 1, "web", LABELS, {}, "", "", 1.0, template="new")
 
 
 class OneService:
     """The part of an engine that observing a service asks."""
 
-    def __init__(self, service: Service, tasks: Sequence[Task]) -> None:
-        self._service, self._tasks = service, tasks
+    def __init__(self, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> None:
+        self._service, self._tasks, self._nodes = service, tasks, nodes
 
     async def services(self, filters: Mapping[str, Sequence[str]]) -> Sequence[Service]:
         return [self._service]
 
     async def tasks(self, filters: Mapping[str, Sequence[str]]) -> Sequence[Task]:
         return self._tasks
+
+    async def nodes(self) -> Sequence[Node]:
+        return self._nodes
 
 
 def tasks(*templates: str, state: str = "running", desired: str = "running") -> list[Task]:
@@ -52,13 +57,13 @@ def ended(*templates: str, state: str = "complete") -> list[Task]:
     return tasks(*templates, state=state, desired="shutdown")
 
 
-def member(service: Service, shown: Sequence[Task], spec: WorkloadSpec = WEB) -> Member:
+def member(service: Service, shown: Sequence[Task], spec: WorkloadSpec = WEB, nodes: Sequence[Node] = ()) -> Member:
     async def main() -> Member:
         lab = Lab("alpha")
         engines, told = FakeEngines(lab), list[str]()
         static = EngineBook([], engines, lab.clock, told.append)
         book = ClusterBook(MemoryStore(), engines, lab.clock, told.append, static)
-        engine = cast("Engine", OneService(service, shown))
+        engine = cast("Engine", OneService(service, shown, nodes))
         workload = Workload(spec, "lab", "u1", frozenset(), engine, {}, adopt=False, gone=False, formed=True)
         actuator = ServiceActuator(workload, book, lab.clock, Random(1), "skep")
         observed = await actuator.observe(Desired(Key(Kind.WORKLOAD, "web"), 1, 1, "f2", slots=(SLOT,)))
@@ -131,5 +136,27 @@ def test_a_node_whose_task_waits_to_be_made_anew_shall_have_one_still() -> None:
     one, two = tasks("new", "new")
     ended = replace(two, node_id="n2", state="failed", desired_state="shutdown")
     coming = replace(two, id="t3", node_id="n2", state="ready", desired_state="ready")
-    found = member(SERVICE, [one, ended, coming], replace(WEB, mode="global", count=0))
+    found = member(SERVICE, [one, ended, coming], GLOBAL)
     assert (found.wanted, found.running, found.healthy) == (2, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("why", "nodes", "constraint", "wanted", "wanted_of_a_job"),
+    [
+        ("two nodes will run it", [NODE, NODE], "node.labels.zone==A", 2, 2),
+        ("one is down, one drained", [replace(NODE, state="down"), replace(NODE, availability="drain")], "", 0, 1),
+        ("its label is another", [NODE], "node.labels.zone!=a", 0, 1),
+        ("it has no such label", [NODE], "engine.labels.gpu==yes", 0, 1),
+        ("it is no manager", [NODE], "node.role==manager", 0, 1),
+        ("nothing is known of that", [NODE], "node.ip==10.0.0.0/8", 0, 1),
+    ],
+)
+def test_a_global_service_waits_for_its_first_tasks_where_nodes_fit_and_a_job_also_where_none_does(
+    why: str, nodes: list[Node], constraint: str, wanted: int, wanted_of_a_job: int
+) -> None:
+    """W50: nothing of nothing would pass for done."""
+    spec = replace(GLOBAL, constraints=(constraint,) if constraint else ())
+    found = member(SERVICE, [], spec, nodes)
+    assert (found.wanted, found.healthy) == (wanted, not wanted)
+    found = member(SERVICE, [], replace(spec, restart=Restart(policy="never")), nodes)
+    assert (found.wanted, found.healthy) == (wanted_of_a_job, False)

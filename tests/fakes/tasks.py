@@ -47,7 +47,7 @@ class SimTask:
 
 @dataclass
 class SimService:
-    """`not_before` holds back a slot whose last task failed; `begins_s` is when the Swarm turns to an update, 0 when it
+    """`not_before` holds back a slot whose last task failed; `begins_s` is when the Swarm turns to it anew, 0 when it
     has; `watch_until_s` when that counts as done."""
 
     id: str

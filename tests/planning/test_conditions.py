@@ -200,6 +200,13 @@ def test_a_name_that_is_taken_has_a_condition_of_its_own() -> None:
     assert ConditionType.REPLICA_FAILURE not in found
 
 
+@pytest.mark.parametrize("silent", [(), (EVERYTHING,)])
+def test_a_job_of_which_no_service_is_seen_has_not_completed(silent: tuple[str, ...]) -> None:
+    """W54: nothing of nothing would pass for done."""
+    job = replace(SERVICE, once=True, hold="" if silent else "there is no cluster yet")
+    assert stated(seen(silent=silent), desired=job)[ConditionType.COMPLETE].status is False
+
+
 def test_nothing_is_available_that_nobody_can_see() -> None:
     found = stated(seen(silent=(EVERYTHING,)))
     assert found[ConditionType.AVAILABLE].status is False

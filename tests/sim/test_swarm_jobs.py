@@ -1,11 +1,13 @@
 """Jobs on a Swarm, which tries each part of them once (semantics.md W38, W54)."""
 
+import pytest
+
 from skep.model.state import ConditionType
 from tests.fakes.services import Orchestrator
 from tests.sim.container_farm import HOUR_S
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
-from tests.sim.test_swarm_rollbacks import stated
+from tests.sim.test_swarm_rollbacks import of_web, stated
 
 JOB = {**workload("web", 3, "web:1"), "Restart": "never"}
 
@@ -33,3 +35,33 @@ def test_w46_a_job_that_runs_for_longer_than_a_roll_may_stand_still_is_not_late(
             await sim.converged(10)
 
     run(main, 2 * HOUR_S)
+
+
+@pytest.mark.parametrize("more", [{}, {"Restart": "never"}], ids=["service", "job"])
+def test_w50_what_runs_on_every_node_is_not_complete_before_its_first_tasks_are_there(more: dict[str, object]) -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await sim.apply(managers(1), workers(2))
+            await sim.converged(60)
+            await sim.apply({"Name": "web", "Image": "web:1", "Mode": "global", **more})
+            while sim.world.running("web") < 3:
+                assert not of_web(await sim.views()).converged
+                await sim.clock.sleep(0.02)
+            [swarm] = sim.world.swarms()
+            if more:
+                swarm.services.end("web", 0, 0)
+            await sim.converged(10)
+
+    run(main, HOUR_S)
+
+
+def test_w54_a_job_that_waits_for_its_cluster_has_not_completed() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await sim.apply(JOB)
+            await sim.until(lambda views: bool(of_web(views).conditions), 10)
+            assert stated(await sim.views(), ConditionType.COMPLETE) == (False, "Running")
+
+    run(main, HOUR_S)

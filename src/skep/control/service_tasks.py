@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skep.model.engine import Service, Task
+from skep.model.engine import Node, Service, Task
 from skep.model.spec import WorkloadSpec
+from skep.planning.nodes import may_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,14 @@ class Counted:
     trouble: str
 
 
-def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task]) -> Counted:
-    """`tasks` are all that the Swarm remembers of this service."""
-    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks)
+def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
+    """Whether what becomes of it can be told only by the nodes that the Swarm has."""
+    return spec.mode == "global" and not tasks
+
+
+def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counted:
+    """`tasks` are all that the Swarm remembers of this service, `nodes` all that it has, where they are asked for."""
+    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes)
     has_older = any(_runs(t) and not _is_of_newest(service, t) for t in tasks)
     ended = _ended(service, tasks) if spec.restart.once else Counter()
     return Counted(
@@ -56,9 +62,15 @@ def _is_updated(service: Service, task: Task) -> bool:
     return _is_of_newest(service, task) and task.created_s >= service.update_began_s
 
 
-def _wanted(spec: WorkloadSpec, tasks: Sequence[Task]) -> int:
+def _wanted(spec: WorkloadSpec, tasks: Sequence[Task], nodes: Sequence[Node]) -> int:
     """Replicas asked for; of a global service as many as there are nodes that shall run one: while a task that ended
-    waits to be made anew, the next one of its node is there already, and only ready."""
+    waits to be made anew, the next one of its node is there already, and only ready.
+
+    Its first tasks come a moment after the service: nothing of nothing would pass for done. Where no node fits, one
+    that serves wants none until there is such a node, and a job has not been done.
+    """
+    if spec.mode == "global" and not tasks:
+        return max(int(spec.restart.once), sum(may_run(spec, n) for n in nodes))
     if spec.mode == "global" and spec.restart.once:
         return len({t.node_id for t in tasks})
     if spec.mode == "global":

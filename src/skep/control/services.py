@@ -11,6 +11,7 @@ from skep.control.fixing import fixed_on_swarm, is_awaited
 from skep.control.levels import Resolved
 from skep.control.pauses import as_begun, standing_still
 from skep.control.rollback import failure_action, is_automatic, never_again
+from skep.control.service_tasks import Counted
 from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
 from skep.model.errors import BugError, ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
@@ -216,11 +217,15 @@ class ServiceActuator:
         try:
             found = await self._find(workload.engine, workload)
             tasks = await workload.engine.tasks({"service": [found.id]}) if found else ()
+            nodes = await workload.engine.nodes() if service_tasks.asks_for_nodes(workload.spec, tasks) else ()
         except (UnavailableError, NotFoundError) as error:
             self._clusters.doubt(workload.cluster)
             return Observed(silent=frozenset({EVERYTHING}), why=str(error))
         self.tasks = tuple(tasks)
-        return Observed((self._member(workload, desired, found, tasks),)) if found else Observed()
+        if found is None:
+            return Observed()
+        counted = service_tasks.counted(workload.spec, found, tasks, nodes)
+        return Observed((self._member(workload, desired, found, counted),))
 
     async def _find(self, engine: Engine, workload: Workload) -> Service | None:
         """Our service; or, where adoption was asked for, the one that has its name."""
@@ -236,11 +241,10 @@ class ServiceActuator:
     def _is_of_this_name(self, service: Service) -> bool:
         return service.labels.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in service.labels
 
-    def _member(self, workload: Workload, desired: Desired, found: Service, tasks: Sequence[Task]) -> Member:
+    def _member(self, workload: Workload, desired: Desired, found: Service, counted: Counted) -> Member:
         # One of an earlier life is outdated, so that it gets the mark of this one.
         is_of_now = found.labels.get(UID_LABEL, workload.uid) == workload.uid
         applied = found.labels.get(FINGERPRINT_LABEL, "") if is_of_now else ""
-        counted = service_tasks.counted(workload.spec, found, tasks)
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
         healthy = counted.is_through and not undone and not busy

@@ -120,6 +120,8 @@ def _since(condition: Condition, before: tuple[bool, float] | None, wall_s: floa
 def _available(census: Census, plan: Plan) -> Condition:
     if census.desired.once:
         done, left = len(census.desired.done), census.desired.size
+        if census.desired.in_place and left and not census.staying:
+            return Condition(ConditionType.COMPLETE, False, "Running", "no service of it is seen")
         if census.desired.in_place:
             done = sum(m.completed for m in census.staying)
             left = sum(m.wanted - m.completed for m in census.staying)

@@ -149,14 +149,15 @@ def fits(spec: WorkloadSpec, engine: EngineState) -> bool:
 
 def _holds(constraint: str, engine: EngineState) -> bool:
     """As SwarmKit compares: without regard to case; a label that is missing has no value."""
-    key, operator, wanted = _parts(constraint)
+    key, operator, wanted = constraint_parts(constraint)
     value = _fact(key, engine)
     if key.lower() == "node.platform.arch":
         value, wanted = _architecture(value), _architecture(wanted)
     return (value is not None and value.lower() == wanted.lower()) == (operator == "==")
 
 
-def _parts(constraint: str) -> tuple[str, str, str]:
+def constraint_parts(constraint: str) -> tuple[str, str, str]:
+    """Key, operator and value."""
     match = _CONSTRAINT.fullmatch(constraint)
     return (match[1], match[2], match[3]) if match else (constraint, "==", "")
 
@@ -224,7 +225,8 @@ def _classic_refused(spec: WorkloadSpec, engines: Iterable[EngineState]) -> tupl
 
 
 def _constraint_refusal(spec: WorkloadSpec) -> str:
-    unknown = [c for c in spec.constraints if not _is_engine_label(_parts(c)[0]) and not _is_known(_parts(c)[0])]
+    keys = {c: constraint_parts(c)[0] for c in spec.constraints}
+    unknown = [c for c, key in keys.items() if not _is_engine_label(key) and not _is_known(key)]
     if not unknown:
         return ""
     return (
