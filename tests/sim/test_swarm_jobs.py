@@ -3,10 +3,12 @@
 import pytest
 
 from skep.model.state import ConditionType
+from skep.model.view import KeyView
 from tests.fakes.services import Orchestrator
 from tests.sim.container_farm import HOUR_S
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
+from tests.sim.test_rollbacks import WEB
 from tests.sim.test_swarm_rollbacks import of_web, stated
 
 JOB = {**workload("web", 3, "web:1"), "Restart": "never"}
@@ -18,6 +20,10 @@ async def job_of(sim: Simulation) -> Orchestrator:
     await sim.until(lambda _: sim.world.running("web") == 3, 60)
     [swarm] = sim.world.swarms()
     return swarm.services
+
+
+def has_failed(views: tuple[KeyView, ...]) -> bool:
+    return stated(views, ConditionType.COMPLETE) == (False, "Failed")
 
 
 def test_w46_a_job_that_runs_for_longer_than_a_roll_may_stand_still_is_not_late() -> None:
@@ -63,5 +69,29 @@ def test_w54_a_job_that_waits_for_its_cluster_has_not_completed() -> None:
             await sim.apply(JOB)
             await sim.until(lambda views: bool(of_web(views).conditions), 10)
             assert stated(await sim.views(), ConditionType.COMPLETE) == (False, "Running")
+
+    run(main, HOUR_S)
+
+
+def test_w54_what_others_changed_of_a_failed_job_is_mended_and_nothing_is_run_for_it() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            services = await job_of(sim)
+            for slot, code in ((1, 0), (2, 0), (3, 1)):
+                services.end("web", slot, code)
+            await sim.until(has_failed, 10)
+            service = services.named("web")
+            version, tasks = service.version, [task.id for task in service.tasks]
+            changed = {**service.spec["UpdateConfig"], "Parallelism": 7}
+            services.update("web", version, {**service.spec, "UpdateConfig": changed})
+            await sim.clock.sleep(60)
+            assert service.version == version + 2
+            assert service.spec["UpdateConfig"]["Parallelism"] != 7
+            assert [task.id for task in service.tasks] == tasks
+            assert has_failed(await sim.views())
+            assert sim.core is not None
+            await sim.core.retry(WEB, "ann")
+            await sim.until(lambda _: sim.world.running("web") == 3, 10)
 
     run(main, HOUR_S)

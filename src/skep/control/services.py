@@ -16,6 +16,7 @@ from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
 from skep.model.errors import BugError, ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
 from skep.model.json import Json, JsonObject
+from skep.model.plan import Reason
 from skep.model.spec import WorkloadSpec
 from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, Member, Observed, Phase, Record, Role
 from skep.planning import service as services
@@ -294,8 +295,9 @@ class ServiceActuator:
         raise BugError("services are never stopped")
 
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
-        is_tried_again = desired.once and bool(member.failed) and member.fingerprint == desired.fingerprint
-        await self._apply(desired.fingerprint, advance, is_tried_again)
+        is_failed = desired.once and bool(member.failed) and member.fingerprint == desired.fingerprint
+        # What others changed is mended, and nothing is run for it (W54).
+        await self._apply(desired.fingerprint, advance, is_failed and entry.reason is Reason.OUTDATED)
 
     async def _apply(self, fingerprint: str, advance: Advance, is_tried_again: bool = False) -> None:
         """Set the whole spec on the service's newest version."""
