@@ -131,6 +131,43 @@ def test_tasks_are_updated_that_an_update_has_made_of_the_newest_template(
     assert member(replace(SERVICE, update_state=update_state, update_began_s=began_s), shown).updated == updated
 
 
+@pytest.mark.parametrize(
+    ("why", "state", "node", "desired", "failed"),
+    [
+        ("its node was drained", "shutdown", NODE, "shutdown", 1),
+        ("its node stops it still", "running", NODE, "shutdown", 0),
+        ("its node is down, and tells no more", "running", replace(NODE, state="down"), "shutdown", 1),
+        ("its node was removed", "orphaned", replace(NODE, id="n2"), "shutdown", 1),
+        ("its node was removed while it was down", "running", replace(NODE, id="n2"), "shutdown", 1),
+        ("it was scaled down", "shutdown", NODE, "remove", 0),
+        ("its node is down, and Swarm waits", "running", replace(NODE, state="down"), "running", 0),
+    ],
+)
+def test_a_task_of_a_job_that_was_stopped_has_failed_when_its_node_will_say_no_more(
+    why: str, state: str, node: Node, desired: str, failed: int
+) -> None:
+    """W38: Swarm does not make it anew."""
+    [one] = tasks("new", state=state, desired=desired)
+    done = replace(one, id="t2", slot=2, state="complete", desired_state="shutdown")
+    found = member(SERVICE, [one, done], replace(WEB, restart=Restart(policy="never")), [node])
+    assert (found.completed, found.failed, found.healthy) == (1, failed, False)
+    assert bool(found.detail) is bool(failed)
+
+
+@pytest.mark.parametrize("update_state", ["", "updating", "completed"])
+def test_a_node_that_has_no_part_in_another_run_of_a_job_is_not_waited_for(update_state: str) -> None:
+    """W38: after a retry, the Swarm still tells how it went there."""
+    [one] = tasks("new", state="complete", desired="shutdown")
+    [two] = ended("old", state="shutdown")
+    shut = replace(NODE, id="n2", availability="drain")
+    job = replace(GLOBAL, restart=Restart(policy="never"))
+    told = [one, replace(two, id="t2", node_id="n2")]
+    found = member(replace(SERVICE, update_state=update_state), told, job, [NODE, shut])
+    assert (found.completed, found.wanted, found.failed) == (1, 1, 0)
+    found = member(replace(SERVICE, update_state=update_state), told[1:], job, [NODE, shut])
+    assert (found.completed, found.wanted, found.healthy) == (0, 1, False)
+
+
 def test_a_node_whose_task_waits_to_be_made_anew_shall_have_one_still() -> None:
     """Of a global service the nodes are counted: the next task is only ready while the Swarm waits with it."""
     one, two = tasks("new", "new")

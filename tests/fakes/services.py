@@ -184,7 +184,7 @@ class Orchestrator:
                 self._new_task(service, *slot_of(service, task))
             service.watch_until_s = 0.0
         if service.once:
-            moving -= len({slot_of(service, t) for t in service.tasks if t.over and t.template == service.template})
+            moving -= len(self._done(service))
         if dirty or moving > 0:
             return
         self._complete_after_monitor(service)
@@ -223,19 +223,25 @@ class Orchestrator:
         for task in [task for task in service.tasks if task.wanted and slot_of(service, task) not in wanted]:
             if service.replicas is not None or task.template == service.template:
                 self._stop(service, task)
+                task.desired = "remove"
         leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
         if service.starts_first:
             leaving.clear()
         if service.once:
-            leaving |= {slot_of(service, t) for t in service.tasks if t.over and t.template == service.template}
+            leaving |= self._done(service)
         for key in wanted:
             if key not in taken and key not in leaving and self._kernel.now_s() >= service.not_before.get(key, 0.0):
                 self._new_task(service, *key)
 
+    def _done(self, service: SimService) -> set[tuple[int, str]]:
+        """Slots of a job whose task was stopped, or ended, however: no other is made of the same template."""
+        own = [t for t in service.tasks if t.template == service.template]
+        return {slot_of(service, t) for t in own if not t.wanted and t.desired != "remove"}
+
     def _is_leaving(self, task: SimTask) -> bool:
         """It was told to stop and its node will say when it has."""
         node = self._swarm.nodes.get(task.node_id)
-        return task.desired == "shutdown" and not task.over and node is not None and node.host.alive
+        return task.desired != "running" and not task.over and node is not None and node.host.alive
 
     def _new_task(self, service: SimService, slot: int, node_id: str) -> None:
         task = SimTask(
@@ -306,6 +312,8 @@ class Orchestrator:
         was_wanted = task.wanted
         task.state, task.error = state, error
         self._end_container(task)
+        if service.once:
+            task.desired = "shutdown"
         if was_wanted:
             restart_s = self._kernel.timings.restart_s
             service.not_before[slot_of(service, task)] = self._kernel.now_s() + restart_s

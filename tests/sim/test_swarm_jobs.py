@@ -1,22 +1,28 @@
 """Jobs on a Swarm, which tries each part of them once (semantics.md W38, W54)."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from skep.model.state import ConditionType
 from skep.model.view import KeyView
 from tests.fakes.services import Orchestrator
+from tests.fakes.swarm import SimNode, SimSwarm
 from tests.sim.container_farm import HOUR_S
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
+from tests.sim.scenario import Document
 from tests.sim.test_rollbacks import WEB
 from tests.sim.test_swarm_rollbacks import of_web, stated
 
-JOB = {**workload("web", 3, "web:1"), "Restart": "never"}
+JOB: Document = {**workload("web", 3, "web:1"), "Restart": "never"}
 
 
-async def job_of(sim: Simulation) -> Orchestrator:
+async def job_of(sim: Simulation, job: Document = JOB) -> Orchestrator:
     """A Swarm on which all three parts of a job run."""
-    await sim.apply(managers(1), workers(2), JOB)
+    await sim.apply(managers(1), workers(2))
+    await sim.converged(60)
+    await sim.apply(job)
     await sim.until(lambda _: sim.world.running("web") == 3, 60)
     [swarm] = sim.world.swarms()
     return swarm.services
@@ -24,6 +30,10 @@ async def job_of(sim: Simulation) -> Orchestrator:
 
 def has_failed(views: tuple[KeyView, ...]) -> bool:
     return stated(views, ConditionType.COMPLETE) == (False, "Failed")
+
+
+def detail(views: tuple[KeyView, ...]) -> str:
+    return next(c.message for c in of_web(views).conditions if c.type is ConditionType.PROGRESSING)
 
 
 def test_w46_a_job_that_runs_for_longer_than_a_roll_may_stand_still_is_not_late() -> None:
@@ -93,5 +103,74 @@ def test_w54_what_others_changed_of_a_failed_job_is_mended_and_nothing_is_run_fo
             assert sim.core is not None
             await sim.core.retry(WEB, "ann")
             await sim.until(lambda _: sim.world.running("web") == 3, 10)
+
+    run(main, HOUR_S)
+
+
+async def drained(sim: Simulation) -> None:
+    """By hand, one that runs a part of it."""
+    swarm, node = node_of_last(sim)
+    swarm.update_node(node.id, node.version, "drain", None, None)
+
+
+async def lost(sim: Simulation) -> None:
+    _, node = node_of_last(sim)
+    sim.world.stop(next(m for m in sim.world.machines.values() if m.host is node.host))
+
+
+async def replaced(sim: Simulation) -> None:
+    """Each by another machine, by skep."""
+    await sim.apply(workers(2, Note="new"))
+
+
+def node_of_last(sim: Simulation) -> tuple[SimSwarm, SimNode]:
+    """The Swarm, and the worker of it that runs the last part."""
+    [swarm] = sim.world.swarms()
+    ran = {t.node_id for t in swarm.services.named("web").tasks if t.state == "running"}
+    return swarm, next(n for n in swarm.nodes.values() if n.id in ran and not n.in_raft)
+
+
+@pytest.mark.parametrize(
+    ("befalls", "told"),
+    [(drained, "the Swarm stopped it"), (lost, "non-zero exit (255)"), (replaced, "the Swarm stopped it")],
+)
+def test_w38_a_job_of_which_a_part_was_stopped_has_failed_and_a_retry_runs_it_again(
+    befalls: Callable[[Simulation], Awaitable[None]], told: str
+) -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            services = await job_of(sim)
+            await befalls(sim)
+            await sim.until(has_failed, 300)
+            assert told in detail(await sim.views())
+            for slot in (1, 2, 3):
+                services.end("web", slot, 0)
+            await sim.clock.sleep(60)
+            assert has_failed(await sim.views())
+            assert sim.core is not None
+            await sim.core.retry(WEB, "ann")
+            await sim.until(lambda _: sim.world.running("web") == 3, 60)
+            for slot in (1, 2, 3):
+                services.end("web", slot, 0)
+            await sim.until(lambda views: of_web(views).converged, 30)
+
+    run(main, HOUR_S)
+
+
+def test_w38_a_job_of_every_node_is_run_again_without_one_that_was_drained() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            services = await job_of(sim, {"Name": "web", "Image": "web:1", "Mode": "global", "Restart": "never"})
+            await drained(sim)
+            await sim.clock.sleep(10)
+            services.end("web", 0, 0)
+            await sim.until(has_failed, 10)
+            assert sim.core is not None
+            await sim.core.retry(WEB, "ann")
+            await sim.until(lambda _: sim.world.running("web") == 2, 60)
+            services.end("web", 0, 0)
+            await sim.until(lambda views: of_web(views).converged, 30)
 
     run(main, HOUR_S)

@@ -1,12 +1,17 @@
 """What the tasks of a Swarm service say of it: how many run, of which template, and how those of a job ended."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from skep.model.engine import Node, Service, Task
 from skep.model.spec import WorkloadSpec
-from skep.planning.nodes import may_run
+from skep.planning.nodes import is_open, may_run
+
+ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
+"""States of tasks of which nothing runs any more."""
+
+STOPPED = "the Swarm stopped it, as when its node is drained, is down or was removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +30,23 @@ class Counted:
 
 def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
     """Whether what becomes of it can be told only by the nodes that the Swarm has."""
-    return spec.mode == "global" and not tasks
+    return (spec.mode == "global" and not tasks) or (spec.restart.once and any(map(_is_stopped, tasks)))
 
 
 def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counted:
     """`tasks` are all that the Swarm remembers of this service, `nodes` all that it has, where they are asked for."""
+    tasks = _of_this_run(service, tasks, nodes) if spec.mode == "global" and spec.restart.once else tasks
     running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes)
     has_older = any(_runs(t) and not _is_of_newest(service, t) for t in tasks)
-    ended = _ended(service, tasks) if spec.restart.once else Counter()
+    ended = _ended(service, tasks, nodes) if spec.restart.once else Counter()
     return Counted(
         running=running,
         wanted=wanted,
         updated=sum(_runs(t) and _is_updated(service, t) for t in tasks),
         completed=min(ended["complete"], wanted),
-        failed=ended["failed"] + ended["rejected"],
+        failed=ended.total() - ended["complete"],
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
-        trouble=_trouble(tasks),
+        trouble=_trouble(tasks) or (STOPPED if ended["shutdown"] else ""),
     )
 
 
@@ -72,18 +78,40 @@ def _wanted(spec: WorkloadSpec, tasks: Sequence[Task], nodes: Sequence[Node]) ->
     if spec.mode == "global" and not tasks:
         return max(int(spec.restart.once), sum(may_run(spec, n) for n in nodes))
     if spec.mode == "global" and spec.restart.once:
-        return len({t.node_id for t in tasks})
+        return max(1, len({t.node_id for t in tasks}))
     if spec.mode == "global":
         return len({t.node_id for t in tasks if t.desired_state in ("ready", "running")})
     return spec.count
 
 
-def _ended(service: Service, tasks: Sequence[Task]) -> Counter[str]:
-    """How the last task of each slot ended, of a job that Swarm does not try again; what the newest template is to do
-    anew has not ended."""
+def _of_this_run(service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Sequence[Task]:
+    """Without what was left undone by an earlier run of a global job, on nodes that have no part in this one."""
+    shut = {t.node_id for t in tasks if _is_stopped(t)} - {n.id for n in nodes if is_open(n)}
+    return [t for t in tasks if t.node_id not in shut or not service.template or t.template in ("", service.template)]
+
+
+def _ended(service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counter[str]:
+    """How the last task of each slot ended, of a job that Swarm does not try again: `complete`, `failed`, or `shutdown`
+    by the Swarm. What the newest template is to do anew has not ended, and what scaling down takes does not count."""
     newest = {(t.slot, "" if t.slot else t.node_id): t for t in sorted(tasks, key=lambda t: t.created_s)}
-    done = (t for t in newest.values() if _is_of_newest(service, t))
-    return Counter(t.state for t in done if t.desired_state != "running" or t.state == "complete")
+    heard = {n.id for n in nodes if n.state != "down"}
+    done = (t for t in newest.values() if _is_of_newest(service, t) and t.desired_state != "remove")
+    return Counter(filter(None, (_end(t, heard) for t in done)))
+
+
+def _end(task: Task, heard: Collection[str]) -> str:
+    """Empty for a task that shall run, or that is being stopped by a node which will say how that went. One that is
+    down, or was removed, says no more."""
+    if task.state == "complete":
+        return "complete"
+    if not _is_stopped(task) or (task.state not in ENDED and task.node_id in heard):
+        return ""
+    return "failed" if task.state in ("failed", "rejected") else "shutdown"
+
+
+def _is_stopped(task: Task) -> bool:
+    """Whether Swarm wants it to run no more, and it has not completed."""
+    return task.desired_state not in ("ready", "running") and task.state != "complete"
 
 
 def _trouble(tasks: Sequence[Task]) -> str:

@@ -10,8 +10,12 @@ _ENGINE_LABELS = "engine.labels."
 
 def may_run(spec: WorkloadSpec, node: Node) -> bool:
     """Whether a global service surely gets a task there; False where a constraint is of what is not known of nodes."""
-    is_open = node.state != "down" and node.availability == "active"
-    return is_open and all(_holds(constraint, node) for constraint in spec.constraints)
+    return is_open(node) and all(_holds(constraint, node) for constraint in spec.constraints)
+
+
+def is_open(node: Node) -> bool:
+    """Whether it gets new tasks."""
+    return node.state != "down" and node.availability == "active"
 
 
 def _holds(constraint: str, node: Node) -> bool:
