@@ -65,12 +65,11 @@ class Orchestrator:
         service = SimService(self._kernel.identity(), with_defaults(spec), self._kernel.clock.wall_s(), version=10)
         self._services[service.id] = service
         self._kernel.changed(f"service {name} created", by_us=True)
-        self._turn_to(service)
+        self._turn_to(service, self._kernel.timings.update_begin_s)
         return service.id
 
-    def _turn_to(self, service: SimService) -> None:
-        """The orchestrator is told by an event: what asked has its answer by then."""
-        after_s = self._kernel.spread(self._kernel.timings.update_begin_s)
+    def _turn_to(self, service: SimService, after_s: float) -> None:
+        """The orchestrator is told by an event: who asked has an answer by then."""
         service.begins_s = self._kernel.now_s() + after_s
         self._kernel.later(after_s + 1e-6, self.reconcile)
 
@@ -84,7 +83,7 @@ class Orchestrator:
         service.version += 1
         service.update_state, service.update_message, service.update_began_s = "", "", 0.0
         service.not_before.clear()
-        self._turn_to(service)
+        self._turn_to(service, self._kernel.spread(self._kernel.timings.update_begin_s))
         self._kernel.changed(f"service {service.name} updated", by_us=True)
 
     def remove(self, name: str) -> None:
