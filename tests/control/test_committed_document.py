@@ -133,3 +133,15 @@ def test_what_skep_can_not_keep_is_told_with_its_place(id: str, allocation: obje
         assert await site.groups.inspect() == []
 
     simulated(body)
+
+
+def test_a_key_that_is_there_twice_in_properties_of_a_plugin_is_told_with_its_place() -> None:
+    """A limit in docs/infrakit.md, too."""
+
+    async def body(site: Site) -> None:
+        twice = changed(Flavor={"Plugin": "flavor", "Properties": {"Init": []}}).replace(b'"Init"', b'"Init":[],"Init"')
+        with pytest.raises(InvalidError, match=r"Properties\.Flavor\.Properties\.Init: is written twice"):
+            await site.groups.commit(CommittedGroup("g", RawJson(twice)), pretend=False)
+        assert await site.groups.inspect() == []
+
+    simulated(body)
