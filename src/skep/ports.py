@@ -196,6 +196,9 @@ class Clusters(Protocol):
     async def manager(self, name: str) -> Engine:
         """A manager that answers with a quorum behind it; NotReadyError when none does."""
 
+    def joined_by(self, group: str) -> str:
+        """The cluster that this group's machines have joined; empty while they have joined none that is known."""
+
 
 # --- plugins ----------------------------------------------------------------------------------------------------
 

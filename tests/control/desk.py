@@ -36,7 +36,7 @@ class Desk:
             "flavor-swarm": SwarmFlavor(clusters, world.engines, clock),
             "flavor-vanilla": VanillaFlavor(),
         }
-        plugins = PluginRegistry({"instance-sim": world.instances}, flavors)
+        self.plugins = plugins = PluginRegistry({"instance-sim": world.instances}, flavors)
         self.woken: list[Key] = []
         self.topology = Topology(plugins, clusters.standing)
         self.catalog = Catalog(self.store, 10)

@@ -1,10 +1,15 @@
 """Which key lives on which cluster."""
 
+import pytest
+
+from skep.control.topology import Topology
 from skep.model.spec import Key
 from skep.model.state import Role
 from tests.control.desk import Desk
 from tests.sim.controller import group, managers, workers, workload
 from tests.sim.loop import run
+
+FORMING = frozenset({Key.parse("group/managers"), Key.parse("group/others")})
 
 
 def placed(
@@ -21,6 +26,50 @@ def placed(
         return {p.key.name: (p.cluster, p.role) for p in places}
 
     return run(main)
+
+
+@pytest.mark.parametrize(
+    ("document", "made_in", "place"),
+    [
+        (workers(1), "", ("", True)),
+        (workers(1), "managers", ("managers", False)),
+        (workers(1), "gone", ("gone", False)),
+        (workload(), "", ("", True)),
+        (workload(), "managers", ("managers", False)),
+        (workload() | {"Cluster": "others"}, "managers", ("managers", False)),
+    ],
+)
+def test_who_names_none_of_two_is_where_it_was_made_and_a_workload_is_there_in_any_case(
+    document: dict[str, object], made_in: str, place: tuple[str, bool]
+) -> None:
+    """A spec that names another cluster is a hold of a workload; of a group it is a new place for new machines."""
+
+    async def main() -> tuple[str, bool]:
+        desk = Desk()
+        await desk.apply(managers(1), group("others", {"LogicalIDs": ["10.9.1.1"]}, "manager"), document)
+        world = await desk.catalog.list()
+        topology = Topology(desk.plugins, desk.clusters.standing, lambda key: "" if key in FORMING else made_in)
+        [found] = [p for p in topology.places(world) if p.key not in FORMING]
+        return found.cluster, found.unclear
+
+    assert run(main) == place
+
+
+def test_a_group_is_where_its_spec_says_whatever_was_there_before() -> None:
+    async def main() -> str:
+        desk = Desk()
+        await desk.apply(managers(1), elsewhere(workers(1), "others"))
+        topology = Topology(desk.plugins, desk.clusters.standing, lambda key: "managers")
+        [place] = [p for p in topology.places(await desk.catalog.list()) if p.role is Role.WORKER]
+        return place.cluster
+
+    assert run(main) == "others"
+
+
+def test_workers_of_a_swarm_that_is_known_by_its_host_live_on_no_cluster_of_ours() -> None:
+    named = workers(1)
+    named["Properties"]["Flavor"]["Properties"]["Host"] = "sim://far"  # type: ignore[index]
+    assert placed(managers(1), named)["workers"] == ("", Role.WORKER)
 
 
 def elsewhere(document: dict[str, object], cluster: str) -> dict[str, object]:

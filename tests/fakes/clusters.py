@@ -34,6 +34,9 @@ class FakeClusters:
         self.states[known.name] = replace(known, id=info.cluster_id)
         return self.states[known.name]
 
+    def joined_by(self, group: str) -> str:
+        return ""
+
     async def manager(self, name: str) -> Engine:
         known = self._state(name)
         for machine in await self._machines.describe({"infrakit.group": known.name}):

@@ -32,6 +32,11 @@ NO_SWARM = {
 }
 
 Formers = Callable[[], Awaitable[Collection[str]]]
+JoinedBy = Callable[[str], str]
+
+
+def _nothing(group: str) -> str:
+    return ""
 
 
 class ClusterBook:
@@ -45,12 +50,14 @@ class ClusterBook:
         self._last_good: dict[str, tuple[str, float]] = {}
         self._term: int | None = None
         self._formers: Formers = _nobody
+        self._joined_by: JoinedBy = _nothing
         self._standing: set[str] = set()
 
-    def attach(self, formers: Formers) -> None:
+    def attach(self, formers: Formers, joined_by: JoinedBy = _nothing) -> None:
         """`formers` tells the clusters that the manager groups of now form: a group that was just applied counts
-        before it has a document, so that nobody who names no cluster is led to another one meanwhile."""
-        self._formers = formers
+        before it has a document, so that nobody who names no cluster is led to another one meanwhile. `joined_by` tells
+        the cluster that a group's machines have joined: those stay whatever other clusters there come to be."""
+        self._formers, self._joined_by = formers, joined_by
 
     async def begin(self, term: int) -> None:
         """From now on documents are written under this term only."""
@@ -76,6 +83,9 @@ class ClusterBook:
             return decode(ClusterState, stored.value)
         names = await self.names()
         raise NotReadyError(unplaced(name, names) or f"cluster {name} has no managers yet")
+
+    def joined_by(self, group: str) -> str:
+        return self._joined_by(group)
 
     async def _only(self) -> str:
         names = await self.names()

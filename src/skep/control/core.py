@@ -104,7 +104,7 @@ class Core:
 
     def __init__(self, world: World, options: Options) -> None:
         self._world, self._options = world, options
-        self._topology = Topology(world.plugins, world.clusters.standing)
+        self._topology = Topology(world.plugins, world.clusters.standing, self._made_in)
         self._catalog = Catalog(world.store, options.history)
         self._journal = Journal(world.store, world.clock, options.events_kept)
         self._intake = Intake(
@@ -118,7 +118,7 @@ class Core:
             self._has_failed,
             world.static.names(),
         )
-        world.clusters.attach(self._formed)
+        world.clusters.attach(self._formed, lambda group: self._made_in(Key(Kind.GROUP, group)))
         self._reconcilers: dict[Kind, Reconciler] = {}
         self._records: Records | None = None
         self._board = Board(self._shown)
@@ -133,11 +133,12 @@ class Core:
         term = await self._world.store.acquire(holder)
         await self._world.clusters.begin(term)
         await self._journal.load()
-        self._records = Records(self._world.store, self._world.clock, term, self._board.changed)
-        await self._forget_the_freed(self._records)
+        records = Records(self._world.store, self._world.clock, term, self._board.changed)
+        await records.recall({d.key for d in await self._catalog.list()})
+        self._records = records
         try:
             async with asyncio.TaskGroup() as group:
-                self._begin(group, self._records)
+                self._begin(group, records)
                 self.ready.set()
         finally:
             self.ready.clear()
@@ -155,12 +156,8 @@ class Core:
         """The clusters that manager groups form."""
         return self._topology.formed(await self._catalog.list(Kind.GROUP))
 
-    async def _forget_the_freed(self, records: Records) -> None:
-        """The record of a key that was freed while it was acted on goes when that ends; a crash before leaves it."""
-        known = {d.key for d in await self._catalog.list()}
-        for key in await records.keys():
-            if key not in known:
-                await records.erase(key)
+    def _made_in(self, key: Key) -> str:
+        return self._kept().made_in(key)
 
     def _begin(self, group: asyncio.TaskGroup, records: Records) -> None:
         world, options = self._world, self._options
@@ -345,9 +342,13 @@ class Core:
         return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())
 
     async def _record(self, key: Key) -> Record:
+        return await self._kept().glance(key)
+
+    def _kept(self) -> Records:
+        """UnavailableError in the moments before the term begins."""
         if self._records is None:
             raise UnavailableError("skep is starting; try again in a moment")
-        return await self._records.glance(key)
+        return self._records
 
     async def _refresh(self, *keys: Key) -> None:
         """Wait a little for looks that are not older than a second; old ones are better than none."""

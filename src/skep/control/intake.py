@@ -309,6 +309,15 @@ def _scaled(spec: Spec, count: int) -> Spec:
 
 
 def _dependants(keys: set[Key], places: Sequence[Place]) -> list[Place]:
-    """Who lives on a cluster whose managers are among `keys`, and is not among them or going already."""
+    """Who lives on a cluster whose managers are among `keys`, and is not among them or going already.
+
+    RefusedError where that can't be told of machines: they would lose their Swarm, or be removed for nothing.
+    """
     lost = {p.cluster for p in places if p.key in keys and p.role is Role.MANAGER}
-    return [p for p in places if p.cluster in lost and p.key not in keys and not p.removed]
+    others = [p for p in places if p.key not in keys and not p.removed]
+    if unclear := [str(p.key) for p in others if lost and p.unclear and p.role is Role.WORKER]:
+        raise RefusedError(
+            f"{', '.join(unclear)} may be on the cluster that would be lost, and nobody knows: name the Cluster of "
+            "each, or remove or free it first"
+        )
+    return [p for p in others if p.cluster in lost]

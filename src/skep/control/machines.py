@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from skep.control import groups
 from skep.control.abilities import can
-from skep.control.clusters import ClusterBook
+from skep.control.clusters import ClusterBook, unplaced
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.machine_memory import Memory
@@ -56,13 +56,19 @@ UNKNOWN_HEALTH = MemberHealth(Health.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What an actuator works with: the spec, its plugins and its place. `ends`: its whole cluster is being removed."""
+    """What an actuator works with: the spec, its plugins and its place. `ends`: its whole cluster is being removed.
+
+    `joined`: machines of it have joined the place's cluster. `astray`: why nobody knows which Swarm that is, or where,
+    and what to do about it; empty where it is known.
+    """
 
     spec: GroupSpec
     instance: InstancePlugin
     flavor: FlavorPlugin
     place: Place
     ends: bool
+    joined: bool = False
+    astray: str = ""
 
 
 class Machines:
@@ -89,6 +95,9 @@ class Machines:
         asked, document = document, as_settled(document)
         places = self._topology.places([document if d.key == document.key else d for d in world])
         group = self._group(document, places)
+        record = await self._joined(group.place, record)
+        astray = _astray(group.place, record, self._topology.names(world))
+        group = replace(group, joined=bool(record.made_in), astray=astray)
         spec, role = group.spec, group.place.role
         desired = Desired(
             key=document.key,
@@ -103,14 +112,23 @@ class Machines:
             removed=document.removed,
             formed=role is not Role.MANAGER or await self._is_formed(group.place.cluster),
             hold=await self._hold(group),
-            hold_removal=_removed_first(group.place, places) if document.removed else "",
+            hold_removal=(_removed_first(group.place, places) or astray) if document.removed else "",
             limits=self._limits_of(group),
             own=self._own,
         )
         memory = self._memories.setdefault(document.key, Memory(document.key, self._clock, self._poll_s))
         actuator = GroupActuator(group, self._clusters, self._clock, self._drain_wait_s, memory)
         poll_s = None if can(group.instance, Watchable) else self._poll_s
-        return Resolved(standing_still(desired, asked, document), record, actuator, group.place.cluster, poll_s)
+        desired = standing_still(desired, asked, document)
+        return Resolved(
+            desired, record, actuator, group.place.cluster, poll_s, refusal="" if document.removed else astray
+        )
+
+    async def _joined(self, place: Place, record: Record) -> Record:
+        """From now on its machines may be nodes of this cluster, whatever others there come to be."""
+        if place.role is not Role.WORKER or place.cluster in ("", record.made_in):
+            return record
+        return replace(record, made_in=place.cluster) if await self._is_formed(place.cluster) else record
 
     def _limits_of(self, group: Group) -> Limits:
         """Machines that join no Swarm, and whose engines do not boot on this host, are all made at once (W8): N39's ten
@@ -147,8 +165,8 @@ class Machines:
 
     async def _hold(self, group: Group) -> str:
         """Workers whose machines can't boot ahead are made only when there is a manager to join."""
-        if group.place.role is not Role.WORKER or can(group.instance, Bootable):
-            return ""
+        if group.astray or group.place.role is not Role.WORKER or can(group.instance, Bootable):
+            return group.astray
         try:
             await self._clusters.manager(group.place.cluster)
         except NotReadyError as error:
@@ -185,9 +203,11 @@ class GroupActuator:
         strays: Sequence[InstanceDescription] = ()
         healths: Sequence[MemberHealth] = [UNKNOWN_HEALTH] * len(listed)
         try:
+            await self._find(group, listed)
             strays = await self._strays(group, listed)
             healths = await self._healths(group, listed)
-        except (UnavailableError, NotReadyError):
+        except (UnavailableError, NotReadyError) as error:
+            healths = [MemberHealth(Health.UNKNOWN, detail=str(error))] * len(listed)
             self._clusters.doubt(group.place.cluster)
             # Of a group that is being removed nobody can say then that nothing of it is left.
             silent = {HEALTH} if listed or group.place.removed else set()
@@ -211,6 +231,14 @@ class GroupActuator:
         )
         if known:
             await self._clusters.learn(group.place.cluster, known)
+
+    async def _find(self, group: Group, listed: Sequence[InstanceDescription]) -> None:
+        """NotReadyError where machines that may have joined a Swarm can't be looked up in it: they don't count as those
+        that have not joined."""
+        if group.astray and (listed or group.joined):
+            raise NotReadyError(group.astray)
+        if group.joined and not group.ends:
+            await self._clusters.state(group.place.cluster)
 
     async def _strays(self, group: Group, listed: Sequence[InstanceDescription]) -> Sequence[InstanceDescription]:
         if not can(group.flavor, Joins) or group.ends:
@@ -338,6 +366,20 @@ class GroupActuator:
         stopped = member.life is Life.STOPPED and group.place.role is Role.MANAGER and not group.ends
         if stopped and can(group.instance, Startable):
             await group.instance.start(member.id)
+
+
+def _astray(place: Place, record: Record, names: Sequence[str]) -> str:
+    """Why it can't be told which Swarm a group of workers is of, or where that is; empty where it can."""
+    if place.role is not Role.WORKER or not (place.unclear or record.made_in):
+        return ""
+    if place.unclear:
+        return unplaced("", names) + (", or free the group" if place.removed else "")
+    if place.cluster in names or place.cluster != record.made_in:
+        return ""
+    return (
+        f"its machines joined cluster {place.cluster}, and there is none of this name any more: give it back to the "
+        "settings, name another with Cluster, which takes new machines, or free the group"
+    )
 
 
 def _removed_first(place: Place, places: Sequence[Place]) -> str:

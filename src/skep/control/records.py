@@ -1,7 +1,7 @@
 """Records under the leader's term: read once, written only when they changed, with compare-and-set."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from skep.control import ledger as ledgers
@@ -34,14 +34,23 @@ class Records:
         """`changed` is called with the key of each record that was written. `term` stays as it is."""
         self._store, self._clock, self.term, self._changed = store, clock, term, changed
         self._cache: dict[Key, tuple[Record, int]] = {}
+        self._made_in: dict[Key, str] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
         self._together: dict[Key, _Together] = {}
 
     async def read(self, key: Key) -> Record:
         """An empty record where there is none yet."""
         if key not in self._cache:
-            self._cache[key] = await self._stored(key)
+            self._keep(*await self._stored(key))
         return self._cache[key][0]
+
+    def _keep(self, record: Record, version: int) -> None:
+        self._cache[record.key] = (record, version)
+        self._made_in[record.key] = record.made_in
+
+    def made_in(self, key: Key) -> str:
+        """The cluster that the key's members were made on; empty while there are none, or the record was never read."""
+        return self._made_in.get(key, "")
 
     async def glance(self, key: Key) -> Record:
         """The same for a question, of which nothing is kept: people may ask for names that never come to be."""
@@ -58,6 +67,14 @@ class Records:
     async def keys(self) -> tuple[Key, ...]:
         """Those that have a record, in byte order."""
         return tuple(Key.parse(s.key.removeprefix("record/")) for s in await self._store.list("record/"))
+
+    async def recall(self, known: Collection[Key]) -> None:
+        """Read the records of the keys that are known: no turn may take members of one for being nowhere.
+
+        The record of a key that was freed while it was acted on goes when that ends; a crash before leaves it.
+        """
+        for key in await self.keys():
+            await (self.read(key) if key in known else self.erase(key))
 
     async def write(self, record: Record) -> None:
         """Write if anything changed. Phases that actions reached since the record was read are kept."""
@@ -112,7 +129,7 @@ class Records:
         except BaseException:
             self._cache.pop(record.key, None)
             raise
-        self._cache[record.key] = (record, version)
+        self._keep(record, version)
         self._changed(record.key)
 
     async def erase(self, key: Key) -> None:
@@ -122,6 +139,7 @@ class Records:
 
     def forget(self, key: Key) -> None:
         self._cache.pop(key, None)
+        self._made_in.pop(key, None)
         self._locks.pop(key, None)
 
 

@@ -1,4 +1,4 @@
-"""Which key lives on which cluster, told from the specs alone."""
+"""Which key lives on which cluster, told from the specs and from where their members are already."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,41 +13,59 @@ from skep.model.state import Role
 from skep.ports import Joins, Plugins
 
 
+def _nowhere_yet(key: Key) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`cluster` is empty for groups that join none, and while it can't be told. `role` is None for workloads."""
+    """`cluster` is empty for groups that join none of ours, and while it can't be told. `role` is None for workloads.
+
+    `unclear`: it names none of several clusters, and nothing is known to be on one of them already.
+    """
 
     key: Key
     cluster: str
     role: Role | None
     removed: bool
+    unclear: bool = False
 
 
 class Topology:
     """Every question is about the documents that are handed in; only what flavors said of a text is remembered.
 
     `standing` are the clusters that are there without a manager group: those of the settings, and those whose group
-    was freed.
+    was freed. `made_in` tells the cluster that members of a key were made on, empty where there are none yet: it goes
+    before the only cluster that there is, so that another one moves nobody who names none. A workload stays there
+    whatever it names.
     """
 
-    def __init__(self, plugins: Plugins, standing: Callable[[], Collection[str]] = frozenset) -> None:
-        self._plugins, self._standing = plugins, standing
+    def __init__(
+        self,
+        plugins: Plugins,
+        standing: Callable[[], Collection[str]] = frozenset,
+        made_in: Callable[[Key], str] = _nowhere_yet,
+    ) -> None:
+        self._plugins, self._standing, self._made_in = plugins, standing, made_in
         self._known: dict[bytes, tuple[Role | None, str | None]] = {}
 
     def places(self, documents: Sequence[SpecDocument]) -> tuple[Place, ...]:
-        only = self._only(documents)
-        facts = [(d, self._facts(d.spec)) for d in documents]
-        return tuple(Place(d.key, only if named is None else named, role, d.removed) for d, (role, named) in facts)
+        names = self.names(documents)
+        return tuple(self._place(d, names) for d in documents)
+
+    def _place(self, document: SpecDocument, names: Sequence[str]) -> Place:
+        role, named = self._facts(document.spec)
+        made_in = self._made_in(document.key)
+        if made_in and (named is None or document.key.kind is Kind.WORKLOAD):
+            return Place(document.key, made_in, role, document.removed)
+        if named is not None:
+            return Place(document.key, named, role, document.removed)
+        return Place(document.key, _only(names), role, document.removed, unclear=len(names) > 1)
 
     def cluster_of(self, document: SpecDocument, documents: Iterable[SpecDocument]) -> str:
-        """The cluster of one place of many, without a look at most of the others."""
+        """The cluster that the spec of one key asks for, without a look at most of the others."""
         _, named = self._facts(document.spec)
-        return self._only(documents) if named is None else named
-
-    def _only(self, documents: Iterable[SpecDocument]) -> str:
-        """The only cluster that there is; empty where there are none or more."""
-        clusters = self.names(documents)
-        return clusters[0] if len(clusters) == 1 else ""
+        return _only(self.names(documents)) if named is None else named
 
     def names(self, documents: Iterable[SpecDocument]) -> tuple[str, ...]:
         """All clusters, also those that are still to be formed."""
@@ -101,4 +119,9 @@ class Topology:
             return ""
         if membership.role is Role.MANAGER:
             return membership.cluster or spec.id
-        return membership.cluster or None
+        return "" if membership.elsewhere else membership.cluster or None
+
+
+def _only(names: Sequence[str]) -> str:
+    """The only cluster that there is; empty where there are none or more."""
+    return names[0] if len(names) == 1 else ""

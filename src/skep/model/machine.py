@@ -52,10 +52,14 @@ class MemberHealth:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What machines with these flavor properties are, and of which cluster; an empty name means the only one."""
+    """What machines with these flavor properties are, and of which cluster; an empty name means the only one.
+
+    `elsewhere`: workers of a Swarm that is no cluster of ours.
+    """
 
     role: Role
     cluster: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

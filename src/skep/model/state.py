@@ -323,7 +323,8 @@ class Record:
 
     `image` is what the spec's `image_spec` was fixed to for `resolved`, `image_id` the ID of one without a
     digest, if it is known (semantics.md W40, control/fixing.py); `settled_…` those of `settled`. `made_on` is the kind
-    of cluster that its members were made on first (ClusterKind), `made_in` its name; empty before. `begun`: the newest
+    of cluster that its members were made on first (ClusterKind), empty before and for groups; `made_in` is its name, of
+    workers the cluster that they were last of while it was formed. `begun`: the newest
     generation whose template was acted on, `settled` the newest that all members followed (W50); 0 before.
     """
 

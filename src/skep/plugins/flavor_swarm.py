@@ -75,7 +75,7 @@ class SwarmFlavor:
     def membership(self, properties: RawJson) -> Membership:
         """For managers an empty cluster means the one that is named after their own group."""
         wanted = read_swarm(properties, self._lenient)
-        return Membership(wanted.role, wanted.cluster)
+        return Membership(wanted.role, wanted.cluster, elsewhere=bool(wanted.host))
 
     async def prepare(self, properties: RawJson, spec: InstanceSpec, allocation: Allocation) -> InstanceSpec:
         """With a fresh join token in Init. The same request always gives the same association."""
@@ -174,8 +174,11 @@ class SwarmFlavor:
         return self._clusters
 
     def _name(self, wanted: SwarmProperties, tags: Mapping[str, str]) -> str:
-        """Empty where it is known by its hosts."""
-        return "" if isinstance(self._clusters, HostCluster) else _cluster_name(wanted, tags)
+        """Empty where it is known by its hosts. Who names none stays where its group's machines are, though there may
+        be other clusters by now."""
+        if isinstance(self._clusters, HostCluster):
+            return ""
+        return _cluster_name(wanted, tags) or self._clusters.joined_by(tags.get(GROUP_TAG, ""))
 
 
 def _cluster_name(wanted: SwarmProperties, tags: Mapping[str, str]) -> str:

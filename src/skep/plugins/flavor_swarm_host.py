@@ -126,6 +126,10 @@ class HostCluster:
             self._seen.write("")  # before one is founded: who can't remember it may not
         return ClusterState(name, id=id, bootstrap=self._bootstrap)
 
+    def joined_by(self, group: str) -> str:
+        """There is only one."""
+        return ""
+
     async def manager(self, name: str) -> Engine:
         found: list[str] = []
         for engine in self._all():
