@@ -312,15 +312,23 @@ def test_a_retry_is_a_new_generation_of_the_same_spec() -> None:
     at_a_desk(body)
 
 
-@pytest.mark.parametrize("act", ["free", "retry"])
-def test_what_is_being_removed_or_is_not_there_is_neither_freed_nor_retried(act: str) -> None:
+def test_what_is_being_removed_is_not_retried_and_freeing_it_ends_the_removal() -> None:
+    """W23: what its cluster holds up for ever can be left to itself; an apply of the name is another life (W22)."""
+
     async def body(desk: Desk) -> None:
-        with pytest.raises(NotFoundError, match="there is no workload web"):
-            await getattr(desk.intake, act)(WEB, "ann")
+        for act in (desk.intake.free, desk.intake.retry):
+            with pytest.raises(NotFoundError, match="there is no workload web"):
+                await act(WEB, "ann")
         await desk.apply(workload())
+        first = await desk.catalog.require(WEB)
         await desk.intake.remove(WEB, "ann", False)
         with pytest.raises(RefusedError, match="is being removed"):
-            await getattr(desk.intake, act)(WEB, "ann")
+            await desk.intake.retry(WEB, "ann")
+        await desk.intake.free(WEB, "ann")
+        assert await desk.catalog.get(WEB) is None
+        await desk.apply(workload())
+        again = await desk.catalog.require(WEB)
+        assert (again.uid != first.uid, again.lives) == (True, (first.uid,))
 
     at_a_desk(body)
 

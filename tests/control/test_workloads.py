@@ -46,7 +46,12 @@ class Services:
 
 
 def resolved(
-    made_on: str = "", *kinds: Mapping[str, object], cluster: str = "lab", silent: bool = False, **more: object
+    made_on: str = "",
+    *kinds: Mapping[str, object],
+    cluster: str = "lab",
+    silent: bool = False,
+    static: bool = False,
+    **more: object,
 ) -> tuple[Resolved, Services, Observed]:
     async def main() -> tuple[Resolved, Services, Observed]:
         names = [f"e{n}" for n, _ in enumerate(kinds)] or ["e0"]
@@ -57,7 +62,8 @@ def resolved(
         topology = Topology(PluginRegistry({}, {}), lab.book.names)
         level = Workloads(topology, lab.book, services, lab.level)  # type: ignore[arg-type]
         document = document_of(replace(WEB, cluster=cluster), **more)
-        found = await level.resolve(document, Record(WEB.key, made_on=made_on), [document])
+        record = Record(WEB.key, made_on=made_on, made_in=cluster if made_on else "", made_static=static)
+        found = await level.resolve(document, record, [document])
         return found, services, await found.actuator.observe(found.desired)
 
     return run(main)
@@ -129,8 +135,19 @@ def test_a_cluster_that_does_not_answer_after_a_restart_has_what_it_had() -> Non
 
 def test_containers_of_a_cluster_that_the_settings_have_lost_are_held() -> None:
     found, _, seen = resolved("engine", cluster="old")
-    assert found.desired.hold == "its containers are on cluster old, and the settings have none of this name any more"
+    words = "its containers are on cluster old, and the settings have none of this name any more"
+    assert found.desired.hold.startswith(words)
     assert (seen, found.refusal) == (Observed(), found.desired.hold)
+
+
+@pytest.mark.parametrize(("made_on", "what"), [("engine", "its containers are"), ("swarm", "its service is")])
+def test_what_is_on_a_cluster_that_the_settings_have_lost_may_be_left_of_a_removal(made_on: str, what: str) -> None:
+    """W23: unknown is not gone. What holds it up is told with the way out."""
+    found, services, seen = resolved(made_on, cluster="old", static=True, removed=True)
+    assert seen.silent == {EVERYTHING}
+    assert seen.why.startswith(f"{what} on cluster old, and the settings have none of this name any more")
+    assert "skep workload free web" in seen.why
+    assert (found.desired.hold, services.static) == ("", [])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from tests.fakes.instances import Machine
 from tests.sim.controller import Simulation, managers, simulation, texts, workers, workload
 from tests.sim.loop import run
 
+WEB = Key.parse("workload/web")
+
 INIT = "docker swarm init --advertise-addr {address}\n"
 JOIN = "docker swarm join --token {token} --advertise-addr {address} {manager}:2377\n"
 
@@ -198,6 +200,56 @@ def test_clusters_are_shown_with_their_engines() -> None:
             assert (silent.state, bool(silent.error)) == ("silent", True)
 
     run(main)
+
+
+@pytest.mark.parametrize("kind", ["swarm", "engine"])
+@pytest.mark.parametrize("way", ["settings", "free"])
+def test_a_removal_is_not_over_while_its_cluster_has_left_the_settings(kind: str, way: str) -> None:
+    """W23: it says which cluster is missing, and goes on when that is back, or ends when the workload is freed."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        await found(sim, "10.9.5.1")
+        if kind == "engine":
+            sim.world.add_engine("e1", "web:1")
+            sim.static = (StaticCluster("prod", ("sim://e1",)),)
+        static = sim.static
+        async with sim.running():
+            await sim.apply(workload())
+            await sim.converged(60)
+        ran = running(sim, kind)
+        assert ran == 5
+        sim.static = ()
+        async with sim.running():
+            await sim.clock.sleep(40)
+            [view] = await sim.views()
+            assert "on cluster prod, and the settings have none of this name any more" in " ".join(view.waiting)
+            await sim.delete(workload())
+            await sim.clock.sleep(600)
+            [view] = await sim.views()
+            assert (view.removed, running(sim, kind)) == (True, ran)
+            assert "on cluster prod, and the settings have none of this name any more" in " ".join(view.waiting)
+            assert sim.core is not None
+            if way == "free":
+                await sim.core.free(WEB, "sim")
+                assert await sim.views() == ()
+        sim.static = static
+        async with sim.running():
+            await sim.until(lambda views: views == (), 60)
+            assert running(sim, kind) == (ran if way == "free" else 0)
+            if way == "free":
+                await sim.apply(workload(count=3))
+                await sim.converged(120)
+                assert running(sim, kind) == 3
+
+    run(main)
+
+
+def running(sim: Simulation, kind: str) -> int:
+    """Containers of web, however they are made."""
+    if kind == "swarm":
+        return sim.world.running("web")
+    return sum(c.shown.state == "running" for host in sim.world.alone.values() for c in host.containers.values())
 
 
 def test_a_workload_does_not_move_to_another_cluster_and_is_removed_from_where_it_is() -> None:

@@ -194,11 +194,10 @@ class Intake:
     async def free(self, key: Key, who: str, why: str = "") -> ChangeView:
         """Forget the key and leave its members as they are (semantics.md W23). An action under way is let finish.
 
-        It ends the removal of a group, too: machines that can't be drained or destroyed would hold it for ever.
+        It ends a removal, too: machines that can't be drained or destroyed, and clusters that are not there any more,
+        would hold it for ever.
         """
         document = await self._catalog.require(key)
-        if document.removed and key.kind is not Kind.GROUP:
-            raise RefusedError(f"{key} is being removed")
         if not await self._catalog.free(document):
             raise ConflictError(f"{key} was changed while it was being freed; try again")
         self._say(key, "freed", document, self._author(who, why))

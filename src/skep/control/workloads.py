@@ -36,9 +36,8 @@ class Workloads:
             return _nowhere(document, record, cluster, _elsewhere(record, wanted))
         if self._book.has(cluster):
             return await self._on_static(document, record, world, await self._book.sight(cluster))
-        if record.made_on in CONTAINERS:
-            refusal = f"its containers are on cluster {cluster}, and the settings have none of this name any more"
-            return _nowhere(document, record, cluster, refusal)
+        if record.made_on in CONTAINERS or (record.made_static and cluster not in self._topology.names(world)):
+            return _nowhere(document, record, cluster, _left_the_settings(document, record, cluster), may_be_left=True)
         return await self._services_of(document, record, world, cluster)
 
     async def _on_static(
@@ -48,7 +47,7 @@ class Workloads:
         refusal = endpoint_refusal(sight.kind, sight.name, sight.engines) or _changed(kind, sight)
         if kind in CONTAINERS:
             resolved = await self._containers.resolve(document, record, sight, refusal)
-            return resolved if resolved.refusal else _made_on(resolved, kind)
+            return resolved if resolved.refusal else _made_on(resolved, kind, static=True)
         if kind is ClusterKind.SWARM and sight.kind in (ClusterKind.SWARM, ClusterKind.UNKNOWN):
             return await self._services_of(document, record, world, sight.name, static=True)
         may_be_left = kind is ClusterKind.SWARM and not _was_left(sight)
@@ -65,19 +64,19 @@ class Workloads:
     ) -> Resolved:
         resolved = await self._services.resolve(document, record, world, cluster, static=static)
         is_made = is_reached(resolved.actuator) and not resolved.refusal
-        return _made_on(resolved, ClusterKind.SWARM) if is_made else resolved
+        return _made_on(resolved, ClusterKind.SWARM, static=static) if is_made else resolved
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
         await self._containers.forget(document.key)
         await self._services.forgotten(document, world)
 
 
-def _made_on(resolved: Resolved, kind: ClusterKind) -> Resolved:
+def _made_on(resolved: Resolved, kind: ClusterKind, *, static: bool) -> Resolved:
     """From now on its members may be there, and this says what they are."""
-    record = resolved.record
-    if record.made_on:
-        return resolved
-    return replace(resolved, record=replace(record, made_on=kind.value, made_in=resolved.cluster))
+    record = replace(resolved.record, made_static=static or resolved.record.made_static)
+    if not record.made_on:
+        record = replace(record, made_on=kind.value, made_in=resolved.cluster)
+    return replace(resolved, record=record)
 
 
 def _is_elsewhere(document: SpecDocument, record: Record) -> bool:
@@ -104,6 +103,15 @@ def _changed(kind: ClusterKind, sight: ClusterSight) -> str:
     )
 
 
+def _left_the_settings(document: SpecDocument, record: Record, cluster: str) -> str:
+    """Why nothing can be done on a cluster that may be there as before, and what to do about it."""
+    what = "its containers are" if record.made_on in CONTAINERS else "its service is"
+    return (
+        f"{what} on cluster {cluster}, and the settings have none of this name any more: name it there again, or "
+        f"forget the workload and leave what is there (skep workload free {document.key.name})"
+    )
+
+
 def _silence(sight: ClusterSight) -> str:
     errors = "; ".join(e.error for e in sight.engines if e.error)
     return f"no engine of cluster {sight.name} has answered yet" + (f": {errors}" if errors else "")
@@ -120,6 +128,8 @@ def _nowhere(
     """A workload that can be nowhere now. One that is removed is not gone while something of it may be left."""
     spec = spec_of(document.spec)
     count = spec.count if isinstance(spec, WorkloadSpec) and spec.mode == "replicated" else 1
+    is_unknown = document.removed and may_be_left
+    left = Observed(silent=frozenset({EVERYTHING}), why=refusal) if is_unknown else Observed()
     refusal = "" if document.removed else refusal
     desired = Desired(
         key=document.key,
@@ -129,7 +139,6 @@ def _nowhere(
         removed=document.removed,
         hold=refusal,
     )
-    left = Observed(silent=frozenset({EVERYTHING})) if document.removed and may_be_left else Observed()
     return Resolved(desired, record, NowhereActuator(left), cluster, refusal=refusal)
 
 

@@ -324,7 +324,8 @@ class Record:
     `image` is what the spec's `image_spec` was fixed to for `resolved`, `image_id` the ID of one without a
     digest, if it is known (semantics.md W40, control/fixing.py); `settled_…` those of `settled`. `made_on` is the kind
     of cluster that its members were made on first (ClusterKind), empty before and for groups; `made_in` is its name, of
-    workers the cluster that they were last of while it was formed. `begun`: the newest
+    workers the cluster that they were last of while it was formed; `made_static`: the settings had it, so that it may
+    be there as before when they have it no more. `begun`: the newest
     generation whose template was acted on, `settled` the newest that all members followed (W50); 0 before.
     """
 
@@ -336,6 +337,7 @@ class Record:
     image_spec: str = ""
     made_on: str = ""
     made_in: str = ""
+    made_static: bool = False
     begun: int = 0
     settled: int = 0
     settled_image: str = ""
