@@ -51,6 +51,7 @@ def resolved(
     cluster: str = "lab",
     silent: bool = False,
     static: bool = False,
+    made_for: str = "",
     **more: object,
 ) -> tuple[Resolved, Services, Observed]:
     async def main() -> tuple[Resolved, Services, Observed]:
@@ -62,7 +63,9 @@ def resolved(
         topology = Topology(PluginRegistry({}, {}), lab.book.names)
         level = Workloads(topology, lab.book, services, lab.level)  # type: ignore[arg-type]
         document = document_of(replace(WEB, cluster=cluster), **more)
-        record = Record(WEB.key, made_on=made_on, made_in=cluster if made_on else "", made_static=static)
+        record = Record(
+            WEB.key, made_on=made_on, made_in=cluster if made_on else "", made_static=static, made_for=made_for
+        )
         found = await level.resolve(document, record, [document])
         return found, services, await found.actuator.observe(found.desired)
 
@@ -114,6 +117,19 @@ def test_what_does_not_fit_is_held_with_what_to_do(
     assert found.refusal == found.desired.hold
     assert (found.record.made_on, services.static) == (made_on, [])
     assert found.desired.size == 3
+
+
+@pytest.mark.parametrize(("made_on", "kind", "begins"), [("engine", MANAGER, "swarm"), ("swarm", PLAIN, "engine")])
+def test_another_life_begins_on_what_the_cluster_is_now_once_nothing_is_left(
+    made_on: str, kind: Mapping[str, object], begins: str
+) -> None:
+    """W22: the very thing that the hold advises to do."""
+    held, _, _ = resolved(made_on, kind, made_for="u1", uid="u1")
+    assert "delete the workload and apply it again" in held.desired.hold
+    found, services, _ = resolved(made_on, kind, made_for="u1", uid="u2", lives=("u1",))
+    assert (found.desired.hold, services.static) == ("", [True] if begins == "swarm" else [])
+    assert isinstance(found.actuator, ContainerActuator) == (begins == "engine")
+    assert (found.record.made_on, found.record.made_for) == (("engine", "u2") if begins == "engine" else ("", ""))
 
 
 def test_containers_are_watched_on_where_their_engines_have_become_a_swarm() -> None:

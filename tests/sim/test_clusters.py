@@ -245,6 +245,35 @@ def test_a_removal_is_not_over_while_its_cluster_has_left_the_settings(kind: str
     run(main)
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_containers_are_removed_before_another_life_begins_elsewhere(silent: bool) -> None:
+    """W22: an engine that is silent may have some, which is told with what to do."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        old, new = sim.world.add_engine("e1", "web:1"), sim.world.add_engine("e2", "web:1")
+        lab, den = StaticCluster("lab", ("sim://e1",)), StaticCluster("den", ("sim://e2",))
+        sim.static = (lab, den)
+        async with sim.running():
+            await sim.apply(workload(count=2) | {"Cluster": "lab"})
+            await sim.converged(60)
+            if silent:
+                old.halt()
+            await sim.delete(workload())
+            await sim.apply(workload(count=2) | {"Cluster": "den"})
+            await sim.clock.sleep(60 if silent else 1)
+            if silent:
+                [view] = await sim.views()
+                assert "deleted of it on cluster lab has to go first" in " ".join(view.waiting)
+                assert not view.converged
+                assert not new.containers
+                old.boot()
+            await sim.converged(120)
+            assert [len(host.containers) for host in (old, new)] == [0, 2]
+
+    run(main)
+
+
 def running(sim: Simulation, kind: str) -> int:
     """Containers of web, however they are made."""
     if kind == "swarm":

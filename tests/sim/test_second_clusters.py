@@ -181,6 +181,79 @@ def test_workers_of_a_silent_swarm_of_the_settings_do_not_count_as_those_that_ha
     run(main)
 
 
+def on(cluster: str, count: int = 3) -> dict[str, object]:
+    return workload(count=count) | {"Cluster": cluster}
+
+
+def services(sim: Simulation) -> dict[str, int]:
+    """How many services there are on the Swarm of each group."""
+    found = {}
+    for swarm in sim.world.swarms():
+        [name] = {m.group for m in sim.world.machines.values() if m.host.swarm is swarm}
+        found[name] = len(swarm.services._services)
+    return found
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 0.3, 1.0, 10.0])
+def test_what_is_deleted_and_applied_elsewhere_at_once_begins_there_when_the_old_is_gone(gap_s: float) -> None:
+    """W22: a new life of the name, whether the removal of the one before was over or not."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await sim.apply(managers(1), SECOND)
+            await sim.converged(60)
+            await sim.apply(on("managers"))
+            await sim.until(lambda _: sim.world.running("web") == 3, 120)
+            await sim.delete(on("managers"))
+            await sim.clock.sleep(gap_s)
+            await sim.apply(on("second"))
+            await sim.clock.sleep(1)
+            await sim.converged(120)
+            assert {v.cluster for v in await sim.views() if v.name == "web"} == {"second"}
+            assert services(sim) == {"managers": 0, "second": 1}
+            await sim.apply(on("managers"))
+            await sim.clock.sleep(40)
+            [view] = [v for v in await sim.views() if v.name == "web"]
+            assert "it is on cluster second, and a workload does not move" in " ".join(view.waiting)
+
+    run(main)
+
+
+@pytest.mark.parametrize("way", ["wait", "free"])
+def test_what_is_applied_elsewhere_waits_while_nobody_knows_whether_the_old_is_gone(way: str) -> None:
+    """Also over a restart; and it says what to do."""
+
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running():
+            await sim.apply(managers(1), SECOND)
+            await sim.converged(60)
+            await sim.apply(on("managers"))
+            await sim.until(lambda _: sim.world.running("web") == 3, 120)
+            sim.world.cut(sim.world.group("managers")[0], 500.0)
+            await sim.delete(on("managers"))
+            await sim.apply(on("second"))
+            await sim.clock.sleep(100)
+        async with sim.running():
+            await sim.clock.sleep(100)
+            assert services(sim) == {"managers": 1, "second": 0}
+            [view] = [v for v in await sim.views() if v.name == "web"]
+            assert "deleted of it on cluster managers has to go first" in " ".join(view.waiting)
+            assert not view.converged
+            if way == "free":
+                assert sim.core is not None
+                await sim.core.free(Key.parse("workload/web"), "sim")
+                await sim.clock.sleep(1)
+                await sim.apply(on("second"))
+                await sim.until(lambda _: sim.world.running("web") == 6, 60)
+            await sim.clock.sleep(400)
+            await sim.converged(120)
+            assert services(sim) == {"managers": int(way == "free"), "second": 1}
+
+    run(main)
+
+
 def test_a_group_of_workers_that_was_never_made_goes_though_nobody_knows_its_cluster() -> None:
     async def body(sim: Simulation) -> None:
         await second(sim, "group")

@@ -265,6 +265,8 @@ class Core:
 
     async def free(self, key: Key, who: str, why: str = "") -> ChangeView:
         change = await self._intake.free(key, who, why)
+        if self._records is not None:
+            await self._records.let_go(key)
         await self._journal.flush()
         return change
 

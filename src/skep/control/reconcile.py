@@ -25,7 +25,7 @@ from skep.model.plan import ActionKind, Plan
 from skep.model.spec import Key
 from skep.model.state import Desired, Entry, Ledger, Member, Observed, Phase, Record
 from skep.planning.check import check_plan
-from skep.planning.conditions import conditions, is_converged
+from skep.planning.conditions import conditions, is_converged, is_over
 from skep.planning.dry_run import unhurried
 from skep.planning.explain import explain_action
 from skep.planning.failing import why_failed
@@ -141,7 +141,7 @@ class Reconciler:
             record = replace(record, ledger=ledgers.forgive(record.ledger))
         observed, settled, outcomes = self._looked(desired, listed, record.ledger, before)
         desired = remaining(desired, observed, settled.ledger)
-        if document.removed and _is_over(observed, settled.ledger):
+        if document.removed and is_over(observed, settled.ledger):
             return await self._finish(document, world)
         failed = why_failed(desired, observed, settled.ledger, self._clock.monotonic_s())
         if failed and await self._failed_rolls.answer(document, record, desired, failed):
@@ -320,14 +320,3 @@ async def _perform(resolved: Resolved, member: Member, entry: Entry, advance: Ad
             await actuator.adopt(desired, member, advance)
         case ActionKind.DRAIN | ActionKind.DESTROY:
             await actuator.remove(desired, member, entry, advance)
-
-
-def _is_over(observed: Observed, ledger: Ledger) -> bool:
-    """A source that is lost may come back, and its members with it (W35); and some may be there that do not show."""
-    return (
-        observed.complete
-        and not observed.unlisted
-        and not observed.lost
-        and not observed.members
-        and not ledger.entries
-    )

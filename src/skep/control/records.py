@@ -137,6 +137,12 @@ class Records:
         await self._store.delete(record_path(key), term=self.term)
         self.forget(key)
 
+    async def let_go(self, key: Key) -> None:
+        """The key was freed: nothing of it is remembered, unless something is under way whose end has to be noted."""
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if not (await self.glance(key)).ledger.entries:
+                await self.erase(key)
+
     def forget(self, key: Key) -> None:
         self._cache.pop(key, None)
         self._made_in.pop(key, None)

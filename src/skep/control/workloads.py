@@ -12,12 +12,17 @@ from skep.control.topology import Topology
 from skep.model.cluster import ClusterKind, ClusterSight
 from skep.model.errors import NotReadyError
 from skep.model.spec import WorkloadSpec
-from skep.model.state import EVERYTHING, Desired, Entry, Member, Observed, Record
+from skep.model.state import EVERYTHING, Desired, Entry, Life, Member, Observed, Record
+from skep.planning.conditions import is_over
 from skep.planning.container import endpoint_refusal
 from skep.ports import Advance
 
 CONTAINERS = frozenset({ClusterKind.ENGINE, ClusterKind.CLASSIC})
 """Kinds of clusters on which a workload is containers of our own."""
+
+
+LEFT_POLL_S = 1.0
+"""How often it is looked whether an earlier life has gone, for which another one waits: nothing else tells of it."""
 
 
 class Workloads:
@@ -30,6 +35,40 @@ class Workloads:
         self._services, self._containers = services, containers
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
+        if await self._begins_elsewhere(document, record):
+            left = await self._left_behind(document, record, world)
+            if left is not None:
+                return left
+            record = Record(record.key, record.observed_generation, record.conditions)
+        return await self._in_place(document, record, world)
+
+    async def _begins_elsewhere(self, document: SpecDocument, record: Record) -> bool:
+        """Whether the record tells of an earlier life of the name, and this one can't go on where that was (W22)."""
+        if document.removed or record.made_for not in document.lives:
+            return False
+        if _is_elsewhere(document, record):
+            return True
+        return self._book.has(record.made_in) and bool(
+            _changed(ClusterKind(record.made_on), await self._book.sight(record.made_in))
+        )
+
+    async def _left_behind(
+        self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]
+    ) -> Resolved | None:
+        """The removal of what an earlier life has left where it was; None once nothing is."""
+        resolved = await self._in_place(replace(document, removed=True), record, world)
+        # Done is the whole only when the new life is: until it begins, this one waits.
+        desired = replace(resolved.desired, withheld=True)
+        resolved = replace(resolved, desired=desired, poll_s=LEFT_POLL_S)
+        seen = await resolved.actuator.observe(resolved.desired)
+        if is_over(seen, record.ledger):
+            return None
+        if _can_be_removed(seen) or (record.ledger.entries and EVERYTHING not in seen.silent):
+            return resolved
+        unknown = Observed(silent=frozenset({EVERYTHING}), why=_first_of_all(document, record, seen))
+        return replace(resolved, actuator=NowhereActuator(unknown))
+
+    async def _in_place(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
         wanted = self._topology.cluster_of(document, world)
         cluster = record.made_in or wanted
         if _is_elsewhere(document, record):
@@ -47,7 +86,7 @@ class Workloads:
         refusal = endpoint_refusal(sight.kind, sight.name, sight.engines) or _changed(kind, sight)
         if kind in CONTAINERS:
             resolved = await self._containers.resolve(document, record, sight, refusal)
-            return resolved if resolved.refusal else _made_on(resolved, kind, static=True)
+            return resolved if resolved.refusal else _made_on(resolved, document, kind, static=True)
         if kind is ClusterKind.SWARM and sight.kind in (ClusterKind.SWARM, ClusterKind.UNKNOWN):
             return await self._services_of(document, record, world, sight.name, static=True)
         may_be_left = kind is ClusterKind.SWARM and not _was_left(sight)
@@ -64,16 +103,18 @@ class Workloads:
     ) -> Resolved:
         resolved = await self._services.resolve(document, record, world, cluster, static=static)
         is_made = is_reached(resolved.actuator) and not resolved.refusal
-        return _made_on(resolved, ClusterKind.SWARM, static=static) if is_made else resolved
+        return _made_on(resolved, document, ClusterKind.SWARM, static=static) if is_made else resolved
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
         await self._containers.forget(document.key)
         await self._services.forgotten(document, world)
 
 
-def _made_on(resolved: Resolved, kind: ClusterKind, *, static: bool) -> Resolved:
+def _made_on(resolved: Resolved, document: SpecDocument, kind: ClusterKind, *, static: bool) -> Resolved:
     """From now on its members may be there, and this says what they are."""
     record = replace(resolved.record, made_static=static or resolved.record.made_static)
+    if not document.removed:
+        record = replace(record, made_for=document.uid)
     if not record.made_on:
         record = replace(record, made_on=kind.value, made_in=resolved.cluster)
     return replace(resolved, record=record)
@@ -109,6 +150,21 @@ def _left_the_settings(document: SpecDocument, record: Record, cluster: str) -> 
     return (
         f"{what} on cluster {cluster}, and the settings have none of this name any more: name it there again, or "
         f"forget the workload and leave what is there (skep workload free {document.key.name})"
+    )
+
+
+def _can_be_removed(seen: Observed) -> bool:
+    """Whether anything is there that answers."""
+    return any(m.life is not Life.UNKNOWN and m.source not in seen.lost for m in seen.members)
+
+
+def _first_of_all(document: SpecDocument, record: Record, seen: Observed) -> str:
+    """Why another life can't begin, where nobody answers who may have something of an earlier one."""
+    silent = ", ".join(sorted((seen.silent | seen.unlisted | seen.lost) - {EVERYTHING}))
+    why = seen.why or f"{silent or 'its managers'} can't be asked"
+    return (
+        f"what was deleted of it on cluster {record.made_in} has to go first, and may still be there: {why}; wait for "
+        f"that, or forget it (skep workload free {document.key.name}) and apply the workload again"
     )
 
 

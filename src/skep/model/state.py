@@ -325,8 +325,8 @@ class Record:
     digest, if it is known (semantics.md W40, control/fixing.py); `settled_…` those of `settled`. `made_on` is the kind
     of cluster that its members were made on first (ClusterKind), empty before and for groups; `made_in` is its name, of
     workers the cluster that they were last of while it was formed; `made_static`: the settings had it, so that it may
-    be there as before when they have it no more. `begun`: the newest
-    generation whose template was acted on, `settled` the newest that all members followed (W50); 0 before.
+    be there as before when they have it no more; `made_for`: for which life of the name (SpecDocument.uid). `begun`:
+    the newest generation whose template was acted on, `settled` the newest that all members followed (W50); 0 before.
     """
 
     key: Key
@@ -338,6 +338,7 @@ class Record:
     made_on: str = ""
     made_in: str = ""
     made_static: bool = False
+    made_for: str = ""
     begun: int = 0
     settled: int = 0
     settled_image: str = ""

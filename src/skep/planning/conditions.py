@@ -70,6 +70,18 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
     )
 
 
+def is_over(observed: Observed, ledger: Ledger) -> bool:
+    """Whether nothing is left of what is removed. A source that is lost may come back, and its members with it (W35);
+    and some may be there that do not show."""
+    return (
+        observed.complete
+        and not observed.unlisted
+        and not observed.lost
+        and not observed.members
+        and not ledger.entries
+    )
+
+
 def unproven_s(desired: Desired, observed: Observed, ledger: Ledger) -> float:
     """For how much longer what is converged has to be so until who waits for it is told (W54); 0 once it was for long
     enough.
