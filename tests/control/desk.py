@@ -28,7 +28,7 @@ class Desk:
     def __init__(self, static: Sequence[str] = ()) -> None:
         """`static` are the clusters of the settings."""
         self.store, clock = MemoryStore(), SimClock()
-        world = World(clock, Random(1))
+        self.world = world = World(clock, Random(1))
         named = [StaticCluster(name, (f"sim://{name}",)) for name in static]
         book = EngineBook(named, world.engines, clock, lambda name: None)
         self.clusters = clusters = ClusterBook(self.store, world.engines, clock, lambda name: None, book)

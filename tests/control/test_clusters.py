@@ -67,6 +67,22 @@ def test_of_all_who_claim_it_at_once_one_founds_the_cluster() -> None:
     in_town(body)
 
 
+def test_who_was_to_found_it_and_never_will_gives_way_to_another_unless_it_has() -> None:
+    """semantics.md N9: only the one that the caller saw gone, and only until there is a Swarm."""
+
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        claim = town.book.claim_bootstrap
+        assert (await claim("managers", "a")).bootstrap == "a"
+        assert (await claim("managers", "b", "other")).bootstrap == "a"
+        assert (await claim("managers", ADDRESSES[0], "a")).bootstrap == ADDRESSES[0]
+        assert (await claim("managers", "b", "a")).bootstrap == ADDRESSES[0]
+        await town.book.learn("managers", town.known(*machines))
+        assert (await claim("managers", "b", ADDRESSES[0])).bootstrap == ADDRESSES[0]
+
+    in_town(body)
+
+
 def test_the_id_is_learned_from_the_founder_only() -> None:
     async def body(town: Town) -> None:
         machines = await town.build()

@@ -52,6 +52,8 @@ class Machines:
         self.kernel = kernel
         self.all: dict[str, Machine] = {}
         self.host_images: dict[str, str] = {}
+        self.not_to_be_had: set[str] = set()
+        """Logical IDs for which no machine can be made."""
         self._counter = 0
         self._past: list[tuple[float, tuple[InstanceDescription, ...]]] = [(0.0, ())]
         self._watchers: list[asyncio.Queue[str]] = []
@@ -160,6 +162,8 @@ class SimInstances:
         await kernel.take(kernel.timings.provision_s / 2)
         if kernel.happens(kernel.faults.refuse):
             raise UnavailableError("provision refused: out of capacity")
+        if spec.logical_id in self._machines.not_to_be_had:
+            raise RejectedError(f"{spec.logical_id} is no address of this subnet")
         machine = self._of_request(spec) or self._machines.add(spec)
         if machine.life is Life.STOPPED:
             self._set_out(machine)

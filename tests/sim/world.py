@@ -42,6 +42,11 @@ class World:
         return self._machines.host_images
 
     @property
+    def not_to_be_had(self) -> set[str]:
+        """Logical IDs for which no machine can be made."""
+        return self._machines.not_to_be_had
+
+    @property
     def acts(self) -> Counter[str]:
         return self.kernel.acts
 

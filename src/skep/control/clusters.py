@@ -130,9 +130,17 @@ class ClusterBook:
             return False
         return info.control and info.cluster_id == cluster_id
 
-    async def claim_bootstrap(self, name: str, member: str) -> ClusterState:
-        """Name the only member that may init this cluster; the first call wins for good (semantics.md N9)."""
-        return await self._update(name, lambda s: s if s.bootstrap or s.id else replace(s, bootstrap=member))
+    async def claim_bootstrap(self, name: str, member: str, lapsed: str = "") -> ClusterState:
+        """Name the only member that may init this cluster; the first call wins for good (semantics.md N9).
+
+        But for `lapsed`: who was named and neither is there nor will be, as the caller has seen, is named no more.
+        """
+
+        def named(state: ClusterState) -> ClusterState:
+            is_open = not state.id and state.bootstrap in ("", lapsed)
+            return replace(state, bootstrap=member) if is_open else state
+
+        return await self._update(name, named)
 
     async def learn(self, name: str, managers: tuple[ClusterManager, ...]) -> ClusterState:
         """Write down the managers that machines were seen for, and the cluster's ID once one of them has formed it."""

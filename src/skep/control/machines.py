@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 from skep.control import groups
 from skep.control.abilities import can
-from skep.control.clusters import ClusterBook, unplaced
+from skep.control.clusters import ClusterBook
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.levels import Resolved
 from skep.control.machine_memory import Memory
 from skep.control.pauses import as_settled, standing_still
-from skep.control.topology import Place, Topology
+from skep.control.topology import Place, Topology, removed_first, why_astray
 from skep.model.errors import BugError, NotReadyError, UnavailableError
 from skep.model.machine import InstanceDescription, InstanceSpec, MemberHealth
-from skep.model.spec import GroupSpec, Key, Kind
+from skep.model.spec import GroupSpec, Key
 from skep.model.state import (
     EVERYTHING,
     HEALTH,
@@ -51,6 +51,10 @@ PREPARE_WAIT_S = 5.0
 
 PREPARE_POLL_S = 0.2
 
+LAPSE_S = 120.0
+"""For so long has nobody wanted or made the founder of a Swarm before another one is named: a listing may be old, and a
+machine whose making had no answer may come to be (semantics.md N9: there is only one)."""
+
 UNKNOWN_HEALTH = MemberHealth(Health.UNKNOWN)
 
 
@@ -59,7 +63,8 @@ class Group:
     """What an actuator works with: the spec, its plugins and its place. `ends`: its whole cluster is being removed.
 
     `joined`: machines of it have joined the place's cluster. `astray`: why nobody knows which Swarm that is, or where,
-    and what to do about it; empty where it is known.
+    and what to do about it; empty where it is known. `lapsed`: the manager that was to found the Swarm, and is neither
+    wanted nor being made any more.
     """
 
     spec: GroupSpec
@@ -69,6 +74,7 @@ class Group:
     ends: bool
     joined: bool = False
     astray: str = ""
+    lapsed: str = ""
 
 
 class Machines:
@@ -89,6 +95,7 @@ class Machines:
         self._topology, self._plugins, self._clusters, self._clock = topology, plugins, clusters, clock
         self._limits, self._drain_wait_s, self._poll_s, self._burst = limits, drain_wait_s, poll_s, burst
         self._memories: dict[Key, Memory] = {}
+        self._lapsing: dict[Key, tuple[str, float]] = {}
         self._own = own
 
     async def resolve(self, document: SpecDocument, record: Record, world: Sequence[SpecDocument]) -> Resolved:
@@ -96,8 +103,8 @@ class Machines:
         places = self._topology.places([document if d.key == document.key else d for d in world])
         group = self._group(document, places)
         record = await self._joined(group.place, record)
-        astray = _astray(group.place, record, self._topology.names(world))
-        group = replace(group, joined=bool(record.made_in), astray=astray)
+        astray = why_astray(group.place, record, self._topology.names(world))
+        group = replace(group, joined=bool(record.made_in), astray=astray, lapsed=await self._lapsed(group, record))
         spec, role = group.spec, group.place.role
         desired = Desired(
             key=document.key,
@@ -112,7 +119,7 @@ class Machines:
             removed=document.removed,
             formed=role is not Role.MANAGER or await self._is_formed(group.place.cluster),
             hold=await self._hold(group),
-            hold_removal=(_removed_first(group.place, places) or astray) if document.removed else "",
+            hold_removal=(removed_first(group.place, places) or astray) if document.removed else "",
             limits=self._limits_of(group),
             own=self._own,
         )
@@ -163,6 +170,23 @@ class Machines:
         except NotReadyError:
             return False
 
+    async def _lapsed(self, group: Group, record: Record) -> str:
+        """Empty where that is nobody. Whether its machine is there is for a listing to tell."""
+        if group.place.role is not Role.MANAGER:
+            return ""
+        try:
+            founder = (await self._clusters.state(group.place.cluster)).bootstrap
+        except NotReadyError:
+            return ""
+        kept = {*group.spec.allocation.logical_ids, *(e.slot for e in record.ledger.entries)}
+        before, since_s = self._lapsing.get(record.key, ("", 0.0))
+        if founder != before or founder in kept:
+            before, since_s = self._lapsing[record.key] = (
+                "" if founder in kept else founder,
+                self._clock.monotonic_s(),
+            )
+        return before if self._clock.monotonic_s() - since_s >= LAPSE_S else ""
+
     async def _hold(self, group: Group) -> str:
         """Workers whose machines can't boot ahead are made only when there is a manager to join."""
         if group.astray or group.place.role is not Role.WORKER or can(group.instance, Bootable):
@@ -175,6 +199,7 @@ class Machines:
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
         self._memories.pop(document.key, None)
+        self._lapsing.pop(document.key, None)
         place = next(p for p in self._topology.places(world) if p.key == document.key)
         if place.role is Role.MANAGER:
             await self._clusters.forget(place.cluster)
@@ -282,7 +307,9 @@ class GroupActuator:
         if not can(group.instance, Bootable) and self._is_made(entry):
             return
         if group.place.role is Role.MANAGER and entry.slot:
-            await self._clusters.claim_bootstrap(group.place.cluster, entry.slot)
+            is_there = any(d.logical_id == group.lapsed for d in self._seen.values())
+            lapsed = "" if is_there else group.lapsed
+            await self._clusters.claim_bootstrap(group.place.cluster, entry.slot, lapsed)
         spec = groups.instance_spec(group.spec, entry)
         if can(group.instance, Bootable):
             await advance(Phase.PROVISION)
@@ -366,26 +393,3 @@ class GroupActuator:
         stopped = member.life is Life.STOPPED and group.place.role is Role.MANAGER and not group.ends
         if stopped and can(group.instance, Startable):
             await group.instance.start(member.id)
-
-
-def _astray(place: Place, record: Record, names: Sequence[str]) -> str:
-    """Why it can't be told which Swarm a group of workers is of, or where that is; empty where it can."""
-    if place.role is not Role.WORKER or not (place.unclear or record.made_in):
-        return ""
-    if place.unclear:
-        return unplaced("", names) + (", or free the group" if place.removed else "")
-    if place.cluster in names or place.cluster != record.made_in:
-        return ""
-    return (
-        f"its machines joined cluster {place.cluster}, and there is none of this name any more: give it back to the "
-        "settings, name another with Cluster, which takes new machines, or free the group"
-    )
-
-
-def _removed_first(place: Place, places: Sequence[Place]) -> str:
-    """What has to go before this group does: workloads, then workers, then managers (semantics.md N40)."""
-    others = [p for p in places if p.cluster == place.cluster and p.key != place.key and place.cluster]
-    first = [p for p in others if p.key.kind is Kind.WORKLOAD and p.removed]
-    if place.role is Role.MANAGER:
-        first = others
-    return f"{', '.join(str(p.key) for p in first)} must go first" if first else ""

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from skep.control.abilities import can
+from skep.control.clusters import unplaced
 from skep.control.documents import TEXTS_MAX, SpecDocument, spec_of
 from skep.control.groups import fingerprint, replace_sha
 from skep.model.errors import NotFoundError
 from skep.model.machine import Membership
 from skep.model.spec import GroupSpec, Key, Kind, Spec
-from skep.model.state import Role
+from skep.model.state import Record, Role
 from skep.ports import Joins, Plugins
 
 
@@ -125,3 +126,26 @@ class Topology:
 def _only(names: Sequence[str]) -> str:
     """The only cluster that there is; empty where there are none or more."""
     return names[0] if len(names) == 1 else ""
+
+
+def why_astray(place: Place, record: Record, names: Sequence[str]) -> str:
+    """Why it can't be told which Swarm a group of workers is of, or where that is; empty where it can."""
+    if place.role is not Role.WORKER or not (place.unclear or record.made_in):
+        return ""
+    if place.unclear:
+        return unplaced("", names) + (", or free the group" if place.removed else "")
+    if place.cluster in names or place.cluster != record.made_in:
+        return ""
+    return (
+        f"its machines joined cluster {place.cluster}, and there is none of this name any more: give it back to the "
+        "settings, name another with Cluster, which takes new machines, or free the group"
+    )
+
+
+def removed_first(place: Place, places: Sequence[Place]) -> str:
+    """What has to go before this group does: workloads, then workers, then managers (semantics.md N40)."""
+    others = [p for p in places if p.cluster == place.cluster and p.key != place.key and place.cluster]
+    first = [p for p in others if p.key.kind is Kind.WORKLOAD and p.removed]
+    if place.role is Role.MANAGER:
+        first = others
+    return f"{', '.join(str(p.key) for p in first)} must go first" if first else ""
