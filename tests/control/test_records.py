@@ -7,7 +7,7 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.documents import encode_record, record_path
 from skep.control.records import Records
-from skep.model.errors import BugError, ConflictError, StaleTermError, UnavailableError
+from skep.model.errors import BugError, ConflictError, RefusedError, StaleTermError, UnavailableError
 from skep.model.state import Phase, Record
 from skep.planning.backoff import RESTART_CAP_S
 from tests.control.values import WORKERS, creation, failure, ledger
@@ -218,3 +218,26 @@ async def test_a_record_that_is_too_large_is_our_bug() -> None:
     await records.read(WORKERS)
     with pytest.raises(BugError, match="more than 524288"):
         await records.write(Record(WORKERS, 1, image="x" * 530_000))
+
+
+async def test_a_record_that_a_newer_skep_wrote_stops_no_start() -> None:
+    store = MemoryStore()
+    await store.put(record_path(WORKERS), b'{"format":99,"body":{}}', version=0)
+    records = await begun(store)
+    await records.recall({WORKERS})
+    assert records.made_in(WORKERS) == ""
+    with pytest.raises(RefusedError, match="format 99"):
+        await records.read(WORKERS)
+
+
+async def test_what_is_known_of_keys_is_read_and_what_nobody_knows_is_erased() -> None:
+    store = MemoryStore()
+    first = await begun(store)
+    await first.read(WORKERS)
+    await first.write(Record(WORKERS, made_in="prod"))
+    second = await begun(store)
+    await second.recall({WORKERS})
+    assert (second.made_in(WORKERS), first.made_in(WORKERS)) == ("prod", "prod")
+    third = await begun(store)
+    await third.recall(())
+    assert (third.made_in(WORKERS), await version(store)) == ("", 0)

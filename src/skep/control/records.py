@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from skep.control import ledger as ledgers
 from skep.control.documents import decode_record, encode_record, record_path
-from skep.model.errors import ConflictError, UnavailableError
+from skep.model.errors import ConflictError, RefusedError, UnavailableError
 from skep.model.spec import Key
 from skep.model.state import Ledger, Phase, Record
 from skep.planning.backoff import RESTART_CAP_S
 from skep.ports import Clock, Store
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -74,7 +78,13 @@ class Records:
         The record of a key that was freed while it was acted on goes when that ends; a crash before leaves it.
         """
         for key in await self.keys():
-            await (self.read(key) if key in known else self.erase(key))
+            if key not in known:
+                await self.erase(key)
+                continue
+            try:
+                await self.read(key)
+            except RefusedError as error:  # a newer skep wrote it: only its own turns are in trouble
+                log.warning("a record can't be read", key=str(key), error=str(error))
 
     async def write(self, record: Record) -> None:
         """Write if anything changed. Phases that actions reached since the record was read are kept."""
