@@ -14,6 +14,9 @@ from skep.planning.outlook import LEFT_ALONE
 RESTART_DELAY_S = 5.0
 """What Swarm waits before it starts the next task of a slot, as skep leaves it (semantics.md W31)."""
 
+USED_UP = "not made again until the spec changes"
+"""A Swarm counts the tries by itself, and forgets them for another spec alone."""
+
 LIVE = frozenset({"running", "ready"})
 """Desired states of tasks that are to run now, or when the delay is over."""
 
@@ -109,7 +112,9 @@ class _Page:
             return "started by the Swarm", due_s if since_s and due_s > self.now.wall_s else 0.0
         if task.state in FAILED:
             restart = self.workload.spec.restart
-            return (LEFT_ALONE if restart.once or restart.attempts_max else "made again by the Swarm"), 0.0
+            if restart.once:
+                return LEFT_ALONE, 0.0
+            return (USED_UP if restart.attempts_max else "made again by the Swarm"), 0.0
         if task.state == "pending" and task.error:
             return "placed when a node fits", 0.0
         return _NEXT.get(task.state, ""), 0.0
