@@ -8,7 +8,6 @@ import pytest
 from skep.control.documents import RECORD_BYTES_MAX, SpecDocument, decode, decode_record, encode, encode_record
 from skep.model.errors import RefusedError
 from skep.model.plan import ActionKind
-from skep.model.progress import Progress
 from skep.model.setbacks import Setbacks
 from skep.model.state import ClusterManager, ClusterState, Event, Failure, Record, Revision
 from skep.planning.restarts import COUNTS_MAX
@@ -43,18 +42,6 @@ def test_w34_when_members_failed_survives_the_end_of_skep(away_s: float, at_s: t
     record = Record(WEB, ledger=replace(ledger(), setbacks=(Setbacks("box", (4.0, 10.5)),)))
     again = decode_record(encode_record(record, 20.0, 5000.0), 7.0, 5000.0 + away_s, 300.0)
     assert again.ledger.setbacks == (Setbacks("box", at_s),)
-
-
-@pytest.mark.parametrize(
-    ("late", "away_s", "since_s"),
-    [(False, 200.0, 7.0), (False, -200.0, 7.0), (True, 200.0, -198.0), (True, -200.0, 7.0)],
-)
-def test_w46_a_roll_has_all_of_its_time_again_after_the_end_of_skep(late: bool, away_s: float, since_s: float) -> None:
-    """Unless it was late before that; then it has been so for as long as it was."""
-    before = Progress(2, 3, 1, 4, 15.0, to_replace=4, late=late)
-    record = Record(WEB, ledger=replace(ledger(), progress=before))
-    again = decode_record(encode_record(record, 20.0, 5000.0), 7.0, 5000.0 + away_s, 300.0)
-    assert again.ledger.progress == replace(before, since_s=since_s)
 
 
 def test_the_largest_record_of_a_workload_fits() -> None:

@@ -11,7 +11,7 @@ runs, is healthy and current.
 A ledger is `create [slot] [@source] #r`, `drain id`, `start id`, … for what is under way,
 `failed KIND SUBJECT TIMES RETRY_S [COUNTED]` for what was refused or has ended, `failed pull SOURCE TIMES RETRY_S` for
 an image that could not be had, `setbacks SOURCE AT_S …` for a source on which members failed then, `streak N`, and
-`progress UPDATED OUTDATED AVAILABLE SINCE_S [complete|late]`.
+`progress UPDATED OUTDATED AVAILABLE SINCE_S [complete]`.
 An action is `drain m1 Surplus`, `create Missing`, `create a Missing`, `create 3 Missing @a`.
 A creation or a failure that ends with ` ~` is of the settled template.
 What is silent is a list of sources, `health` or `everything`; `lost:a`, `unlisted:a` and `partitioned` say more.
@@ -106,10 +106,9 @@ def ledger(text: str, applied: str = "") -> Ledger:
 
 
 def _progress(words: list[str]) -> Progress:
-    """Of the generation that is wanted."""
+    """Of the generation that is wanted; with a fifth word it is complete."""
     updated, outdated, available = map(int, words[:3])
-    complete, late = "complete" in words[4:], "late" in words[4:]
-    return Progress(1, updated, outdated, available, float(words[3]), complete=complete, late=late)
+    return Progress(1, updated, outdated, available, float(words[3]), complete=len(words) > 4)
 
 
 def _entry(words: list[str]) -> Entry:

@@ -250,17 +250,15 @@ class StuckRoll:
         await life.kill()
 
     async def healed(self) -> None:
-        """Soon; where no old one was left only at the deadline, for the new ones could be their mend."""
-        was_left = shares(self.farm).get(self.before, 0) > 0
         async with self.farm.sim.running():
-            await self.farm.clock.sleep(90 if was_left else DEADLINE_S + 90)
+            await self.farm.clock.sleep(90)
         serving = shares(self.farm).get(self.before, 0)
         assert serving >= self.count - self.unavailable, f"{shares(self.farm)} of {self.count}\n{self.farm.tail()}"
 
 
 def harmed(seed: int) -> None:
     """Whatever is wrong with the new image, whatever befalls the old ones, and whenever skep dies: what must serve does
-    again, number and surge are never exceeded, and the next image is rolled out."""
+    soon, number and surge are never exceeded, and the next image is rolled out."""
     roll = StuckRoll(seed)
 
     async def main() -> None:

@@ -15,7 +15,6 @@ from skep.model.adopted import AdoptedContainers
 from skep.model.errors import BugError, RefusedError
 from skep.model.spec import Key, Spec
 from skep.model.state import ClusterState, Event, Failure, Record, Revision
-from skep.planning.progress import resumed
 from skep.specs.canonical import from_json
 
 FORMAT = 1
@@ -147,14 +146,10 @@ def encode_record(record: Record, monotonic_s: float, wall_s: float) -> bytes:
 
 
 def decode_record(value: bytes, monotonic_s: float, wall_s: float, cap_s: float) -> Record:
-    """`cap_s` bounds what is left of any back-off, whatever the wall clock did meanwhile. A roll has all of its time
-    again to come closer, unless it was late (W46): nobody brought it on meanwhile."""
+    """`cap_s` bounds what is left of any back-off, whatever the wall clock did meanwhile."""
     record = decode(Record, value)
     bounded = _mapped(record, lambda f: replace(f, retry_s=min(f.retry_s, wall_s + cap_s)))
-    shifted = _shifted(bounded, monotonic_s - wall_s, now_s=monotonic_s)
-    progress = shifted.ledger.progress
-    again = resumed(progress, monotonic_s) if progress is not None else None
-    return replace(shifted, ledger=replace(shifted.ledger, progress=again))
+    return _shifted(bounded, monotonic_s - wall_s, now_s=monotonic_s)
 
 
 def _shifted(record: Record, by_s: float, now_s: float = math.inf) -> Record:

@@ -8,9 +8,8 @@ class Progress:
     """How close a generation has come to what it asks for, and when it last came closer, on the planner's clock (W46).
 
     The most that were `updated` and `available`, and the fewest `outdated`. `complete`: it was there once, and what
-    befalls it later is no matter of its roll. `to_replace`: how many were outdated when it began; of one that goes back
-    also those that were missing. `late`: it came no closer until its deadline, and has not since then, whoever is away
-    meanwhile.
+    befalls it later is no matter of its roll. `to_replace`: how many were outdated when it began; of
+    one that goes back also those that were missing.
     """
 
     generation: int
@@ -20,4 +19,3 @@ class Progress:
     since_s: float
     complete: bool = False
     to_replace: int = 0
-    late: bool = False

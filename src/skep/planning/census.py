@@ -55,7 +55,7 @@ class Census:
         progress, limit_s = self.ledger.progress, self.desired.limits.progress_s
         if not limit_s or progress is None or progress.complete or progress.generation != self.desired.generation:
             return math.inf
-        return progress.since_s if progress.late else progress.since_s + limit_s
+        return progress.since_s + limit_s
 
     @cached_property
     def by_id(self) -> Mapping[str, Member]:

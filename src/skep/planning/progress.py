@@ -12,8 +12,8 @@ from skep.planning.conditions import is_converged
 def advanced(desired: Desired, observed: Observed, ledger: Ledger, now_s: float) -> Progress | None:
     """The progress to be remembered after this look; a new generation begins anew.
 
-    No time passes for what waits for something else, is paused (W49), or goes, nor while nobody answers: it has all of
-    its time after that. What has arrived has arrived, also while it waits, and what is late stays so.
+    No time passes for what waits for something else, is paused (W49), or goes: it has all of its time after that. What
+    has arrived has arrived, also while it waits.
     """
     before, waits = ledger.progress, bool(desired.hold or desired.paused)
     known = before if before is not None and before.generation == desired.generation else None
@@ -21,21 +21,11 @@ def advanced(desired: Desired, observed: Observed, ledger: Ledger, now_s: float)
         return None
     if known is not None and known.complete:
         return known
-    if EVERYTHING in observed.silent or observed.partitioned:
-        return None if waits or known is None else resumed(known, now_s)
+    if EVERYTHING in observed.silent:
+        return None if waits else before
     seen = _counted(take(desired, observed, ledger), now_s)
     seen = replace(seen, complete=is_converged(desired, observed, ledger))
-    return None if waits and not seen.complete else _timed(_better(seen, known), desired.limits.progress_s, now_s)
-
-
-def resumed(progress: Progress, now_s: float) -> Progress:
-    """After a time in which nobody could bring it on: it has all of its time again, unless it was late before."""
-    return progress if progress.late else replace(progress, since_s=now_s)
-
-
-def _timed(progress: Progress, limit_s: float, now_s: float) -> Progress:
-    is_over = limit_s > 0 and not progress.complete and now_s >= progress.since_s + limit_s
-    return replace(progress, late=True) if is_over else progress
+    return None if waits and not seen.complete else _better(seen, known)
 
 
 def _better(seen: Progress, before: Progress | None) -> Progress:
