@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import structlog
 
 from skep.control import ledger as ledgers
@@ -83,7 +85,7 @@ class Records:
                 continue
             try:
                 await self.read(key)
-            except RefusedError as error:  # a newer skep wrote it: only its own turns are in trouble
+            except (RefusedError, msgspec.MsgspecError) as error:  # only its own turns are in trouble
                 log.warning("a record can't be read", key=str(key), error=str(error))
 
     async def write(self, record: Record) -> None:
@@ -150,8 +152,9 @@ class Records:
     async def let_go(self, key: Key) -> None:
         """The key was freed: nothing of it is remembered, unless something is under way whose end has to be noted."""
         async with self._locks.setdefault(key, asyncio.Lock()):
-            if not (await self.glance(key)).ledger.entries:
-                await self.erase(key)
+            with suppress(RefusedError):  # a newer skep wrote it: it is erased when the key's turns end
+                if not (await self.glance(key)).ledger.entries:
+                    await self.erase(key)
 
     def forget(self, key: Key) -> None:
         self._cache.pop(key, None)

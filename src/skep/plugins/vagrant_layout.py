@@ -218,7 +218,7 @@ def _remove_old(entry: os.DirEntry[str], before_s: float) -> None:
 def _is_ours(path: Path) -> bool:
     """Vagrant runs what is in there: where anybody may make folders, those of others are none."""
     try:
-        return path.stat().st_uid in {0, os.geteuid()}
+        return path.stat().st_uid in {0, os.geteuid(), path.parent.stat().st_uid}
     except FileNotFoundError:
         return False
 
