@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from skep.adapters.store_memory import MemoryStore
 from skep.adapters.store_sqlite import MIGRATIONS, SqliteStore, check_library, migrate
 from skep.model.errors import ConflictError, RefusedError, UnavailableError
 from tests.adapters import store_writer
+from tests.plugins.full_disk import file_size_max
 
 KILLS = 25
 
@@ -139,7 +139,7 @@ async def test_who_meets_a_commit_that_was_made_although_it_failed_reads_what_is
 
 
 async def test_one_write_that_the_disk_refuses_keeps_no_other_from_being_written(store: SqliteStore) -> None:
-    with _files_no_larger_than(200_000):
+    with file_size_max(200_000):
         with _busy(store):
             large = asyncio.ensure_future(store.put("large", os.urandom(500_000)))
             small = asyncio.ensure_future(store.put("small", b"x"))
@@ -172,21 +172,10 @@ async def test_a_write_that_nobody_waits_for_any_more_is_not_made_later(store: S
     assert await store.get("given-up") is None
 
 
-@contextmanager
-def _files_no_larger_than(size: int) -> Iterator[None]:
-    """What a full disk is to SQLite; Python ignores the signal that comes with it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 async def test_a_full_disk_is_unavailable_and_the_store_goes_on_after_it(store: SqliteStore, path: Path) -> None:
     await store.put("a", b"before")
     with (
-        _files_no_larger_than(200_000),
+        file_size_max(200_000),
         pytest.raises(UnavailableError, match=r"state\.db") as info,
     ):
         for number in range(20):

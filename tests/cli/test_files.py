@@ -4,14 +4,13 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from skep.cli.failures import Failure
 from skep.cli.files import read_files
+from tests.adapters.somebody_else import as_somebody_else
 from tests.cli.shell import PROGRAM, Shell
 
 
@@ -41,18 +40,6 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
 def test_a_folder_without_specs_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(Failure, match=r"holds no \*\.yaml"):
         read_files([str(tmp_path)])
-
-
-@contextmanager
-def as_somebody_else() -> Iterator[None]:
-    """Root may read everything: it becomes another user meanwhile. Others are who they are."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 def test_a_folder_that_we_may_not_read_is_told() -> None:
