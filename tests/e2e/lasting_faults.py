@@ -217,6 +217,7 @@ def a_rollback_fails(place: Place) -> None:
     asks = NEVER_WELL | {"Test": ["CMD", "test", "-e", "/flag/well"]}
     skep.apply(workload("stuck", "bad", 2, HealthCheck=asks, **rolls))
     (folder / "well").unlink()
+    eventually(lambda: skep.condition("stuck", "Available")["status"], False)
     skep.changes(workload("stuck", "bad", 2, HealthCheck=NEVER_WELL, **rolls))
     eventually(lambda: skep.condition("stuck", "Progressing")["reason"], "Paused")
     assert [r["automatic"] for r in revisions(skep, "stuck")] == [True, False, False]

@@ -95,10 +95,11 @@ def test_of_a_service_the_swarm_tells_once_it_has_this_very_spec(applied: str, u
         ("1=m1@a 2=m2@a", "", 0),
         ("1=m1@a 2=m2@a 3=m3~@a", "2 failed", 2),
         ("1=m1@a 2=m2@a 3=m3@a 4=m4@a 5=m5~@a", "2 failed", 1),
+        ("1=m1@a 2=m2@a 3=m3@a 4=m4!@a", "2 failed", 4),
     ],
 )
 def test_what_is_to_be_replaced_is_counted_when_it_begins(members: str, undone: str, to_replace: int) -> None:
-    """What goes back has to make what is missing, too."""
+    """What goes back has to make what is missing, too; where all are there, they have to show that they still serve."""
     desired = replace(FOUR, undone=undone)
     first = advanced(desired, observed(members), ledger(""), NOW_S)
     assert first is not None

@@ -222,6 +222,29 @@ def test_w47_a_rollback_that_fails_is_not_rolled_back_but_stands_still() -> None
     badly("web:ends-late", body)
 
 
+def test_w47_a_rollback_ends_also_where_what_served_gets_sick_at_the_moment_when_it_begins() -> None:
+    """Nothing is missing then, and nothing of what failed is left: still it stands still, or was complete once."""
+
+    async def body(farm: Farm, after_s: float, ends: set[tuple[bool, str]]) -> None:
+        rolls = {**BACK, "MaxUnavailable": 0}
+        farm.world.behaviours["web:1"] = Behaviour(health="healthy")
+        await farm.up(2, Updating=rolls)
+        farm.world.behaviours["web:1"] = Behaviour(health="unhealthy")
+        served = farm.containers()
+        await farm.apply(2, "web:ill", Updating=rolls)
+        await farm.clock.sleep(after_s)
+        for host, container in served:
+            host.feel(container, "unhealthy")
+        await farm.clock.sleep(HOUR_S / 4)
+        assert (await viewed(farm)).generation == 3
+        ends.add(await progressing(farm))
+
+    ends: set[tuple[bool, str]] = set()
+    for hundredths in range(290, 320):
+        badly("web:ill", partial(body, after_s=hundredths / 100, ends=ends))
+    assert ends == {(False, "Paused"), (True, "Updating")}
+
+
 def test_w47_nothing_goes_back_where_nothing_is_rolled() -> None:
     """The first one of all, another count, a roll that is over: what fails there is made again and no more."""
 

@@ -59,11 +59,14 @@ def _counted(census: Census, now_s: float) -> Progress:
         back = sum(m.wanted for m in census.staying) if desired.undone else 0
         return Progress(desired.generation, updated, outdated, running, now_s, to_replace=max(old, back))
     old, current = len(census.outdated), len(census.current)
-    # What goes back replaces what failed, of which nothing may be left.
-    back = desired.size - current if desired.undone else 0
+    # What goes back replaces what failed, of which nothing may be left; where nothing is missing either, all that are
+    # there have to show that they still serve.
+    to_replace = old
+    if desired.undone:
+        to_replace = max(old, desired.size - current) or desired.size
     # An old one that dies in a roll that has proven nothing is made again: it does not bring that closer.
     owed = settled.lacking(census, _proven(census)) if desired.settled else 0
-    return Progress(desired.generation, current, old + owed, len(census.ready), now_s, to_replace=max(old, back))
+    return Progress(desired.generation, current, old + owed, len(census.ready), now_s, to_replace=to_replace)
 
 
 def _proven(census: Census) -> int:
