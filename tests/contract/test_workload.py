@@ -23,6 +23,7 @@ from tests.contract.workload_global import GLOBAL_CHECKS
 from tests.contract.workload_jobs import JOB_CHECKS
 from tests.contract.workload_lives import lives
 from tests.contract.workload_owners import OWNER_CHECKS, SERVICE_OWNER_CHECKS
+from tests.contract.workload_tries import TRY_CHECKS
 from tests.contract.workloads import CHECKS, ENGINE_CHECKS
 from tests.engines.host import HostEngine
 from tests.engines.machines import open_machines
@@ -40,7 +41,7 @@ AT_ONCE = 6
 """Checks at the same time on a real cluster."""
 
 IMAGES = (IMAGE, OTHER_IMAGE)
-COMMON = [*CHECKS, *JOB_CHECKS, *DESCRIPTION_CHECKS]
+COMMON = [*CHECKS, *JOB_CHECKS, *TRY_CHECKS, *DESCRIPTION_CHECKS]
 EVERY = [*COMMON, *ENGINE_CHECKS]
 WITH_OWNERS = [*EVERY, *OWNER_CHECKS]
 ON_SWARM = [*COMMON, *GLOBAL_CHECKS, *SERVICE_OWNER_CHECKS]

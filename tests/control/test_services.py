@@ -154,6 +154,46 @@ def test_a_task_of_a_job_that_was_stopped_has_failed_when_its_node_will_say_no_m
     assert bool(found.detail) is bool(failed)
 
 
+LAST = replace(ended("new", state="failed")[0], error="exit 3", created_s=9.0)
+"""Of slot 1 on NODE; Swarm wants it to run no more."""
+
+
+@pytest.mark.parametrize(
+    ("why", "others", "last", "failed"),
+    [
+        ("no other follows", ended("new", state="failed"), LAST, 1),
+        ("it ended well, which is the same", [], replace(LAST, state="complete"), 1),
+        ("it could not be started", [], replace(LAST, state="rejected"), 1),
+        ("the next waits", [replace(LAST, id="t9", state="ready", desired_state="ready", created_s=10.0)], LAST, 0),
+        ("Swarm has not looked at its end yet", [], replace(LAST, desired_state="running"), 0),
+        ("Swarm stopped it", [], replace(LAST, state="shutdown"), 0),
+        ("scaling down took it", [], replace(LAST, desired_state="remove"), 0),
+        ("its template is tried no more", [], replace(LAST, template="old"), 0),
+        ("the one before it still serves", [replace(LAST, id="t9", state="running", desired_state="running")], LAST, 0),
+        ("others serve in its stead", tasks("new", "new", "new")[1:], LAST, 0),
+    ],
+)
+def test_w38_a_replica_that_ended_as_often_as_it_may_is_given_up(
+    why: str, others: list[Task], last: Task, failed: int
+) -> None:
+    found = member(SERVICE, [*others, last], replace(WEB, restart=Restart(attempts_max=3)))
+    assert (found.failed, found.wanted) == (failed, 2)
+    assert not (failed and found.healthy)
+    assert member(SERVICE, [*others, last]).failed == 0, "it is tried without end"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted"),
+    [([NODE], 1), ([replace(NODE, availability="drain")], 0), ([], 0)],
+    ids=["its node is open", "its node is drained", "its node is gone"],
+)
+def test_w38_a_global_service_lacks_what_was_given_up_on_the_nodes_that_shall_run_it(
+    nodes: list[Node], wanted: int
+) -> None:
+    found = member(SERVICE, [replace(LAST, slot=0)], replace(GLOBAL, restart=Restart(attempts_max=3)), nodes)
+    assert (found.failed, found.wanted, found.healthy) == (wanted, wanted, not wanted)
+
+
 @pytest.mark.parametrize("update_state", ["", "updating", "completed"])
 def test_a_node_that_has_no_part_in_another_run_of_a_job_is_not_waited_for(update_state: str) -> None:
     """W38: after a retry, the Swarm still tells how it went there."""

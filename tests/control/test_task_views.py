@@ -8,7 +8,7 @@ from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
 from skep.control.moment import Now
 from skep.control.services import ServiceActuator, Workload
-from skep.control.task_views import USED_UP, with_tasks
+from skep.control.task_views import with_tasks
 from skep.model.engine import Task
 from skep.model.spec import Restart, WorkloadSpec
 from skep.model.view import MemberView
@@ -84,11 +84,12 @@ def test_one_that_is_not_tried_again_stays_on_the_page() -> None:
     """W38: without it, nobody would see why a replica is missing."""
     failed = task("a1", "failed", desired="shutdown", error="task: non-zero exit (1)")
     assert rows(failed)[0].next == "made again by the Swarm"
-    for restart, then in ((Restart(attempts_max=3), USED_UP), (Restart(policy="never"), LEFT_ALONE)):
+    completed = task("a1", "complete", desired="shutdown")
+    for restart, then in ((Restart(attempts_max=3), LEFT_ALONE), (Restart(policy="never"), "")):
         (row,) = rows(failed, spec=replace(WEB, restart=restart))
-        assert (row.life, row.next, row.last_error) == ("failed", then, "task: non-zero exit (1)")
-    (done,) = rows(task("a1", "complete", desired="shutdown"))
-    assert (done.life, done.next) == ("complete", "")
+        assert (row.life, row.next, row.last_error) == ("failed", LEFT_ALONE, "task: non-zero exit (1)")
+        (row,) = rows(completed, spec=replace(WEB, restart=restart))
+        assert (row.life, row.next) == ("complete", then)
 
 
 def test_what_scaling_down_or_a_roll_took_away_is_not_shown() -> None:

@@ -83,6 +83,8 @@ class Orchestrator:
         service.version += 1
         service.update_state, service.update_message, service.update_began_s = "", "", 0.0
         service.not_before.clear()
+        service.restarted.clear()
+        service.given_up.clear()
         self._turn_to(service, self._kernel.spread(self._kernel.timings.update_begin_s))
         self._kernel.changed(f"service {service.name} updated", by_us=True)
 
@@ -226,6 +228,7 @@ class Orchestrator:
         leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
         if service.starts_first:
             leaving.clear()
+        leaving |= service.given_up
         if service.once:
             leaving |= self._done(service)
         for key in wanted:
@@ -314,8 +317,12 @@ class Orchestrator:
         if service.once:
             task.desired = "shutdown"
         if was_wanted:
-            restart_s = self._kernel.timings.restart_s
-            service.not_before[slot_of(service, task)] = self._kernel.now_s() + restart_s
+            restart_s, slot = self._kernel.timings.restart_s, slot_of(service, task)
+            service.not_before[slot] = self._kernel.now_s() + restart_s
+            if service.attempts_max and service.restarted[slot] >= service.attempts_max:
+                service.given_up.add(slot)
+                task.desired = "shutdown"
+            service.restarted[slot] += 1
             self._kernel.later(restart_s + 1e-6, self.reconcile)
             if service.updating and task.template == service.template:
                 self._update_failed(service, task)

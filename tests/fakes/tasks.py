@@ -47,7 +47,8 @@ class SimTask:
 
 @dataclass
 class SimService:
-    """`not_before` holds back a slot whose last task failed; `begins_s` is when the Swarm turns to it anew, 0 when it
+    """`not_before` holds back a slot whose last task ended; `restarted` tells how often each was since the last update,
+    and `given_up` those that are not any more; `begins_s` is when the Swarm turns to it anew, 0 when it
     has; `watch_until_s` when that counts as done."""
 
     id: str
@@ -61,6 +62,8 @@ class SimService:
     begins_s: float = 0.0
     watch_until_s: float = 0.0
     not_before: dict[tuple[int, str], float] = field(default_factory=dict)
+    restarted: Counter[tuple[int, str]] = field(default_factory=Counter)
+    given_up: set[tuple[int, str]] = field(default_factory=set)
     tasks: list[SimTask] = field(default_factory=list)
 
     @property
@@ -84,7 +87,16 @@ class SimService:
     @property
     def once(self) -> bool:
         """What ends is not made again."""
-        return bool((self.spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") == "none")
+        return bool(self._restarts.get("Condition") == "none")
+
+    @property
+    def attempts_max(self) -> int:
+        """How often what ends is made anew, 0 for ever; of no window."""
+        return int(self._restarts.get("MaxAttempts") or 0)
+
+    @property
+    def _restarts(self) -> dict[str, Any]:
+        return self.spec["TaskTemplate"].get("RestartPolicy") or {}
 
     @property
     def updating(self) -> bool:

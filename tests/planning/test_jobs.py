@@ -90,15 +90,16 @@ def test_w38_a_job_that_failed_as_often_as_it_may_is_a_stable_failure() -> None:
 
 
 @pytest.mark.parametrize(("applied", "acts"), [("this", []), ("", ["update"]), ("another", ["update"])])
-def test_w38_a_job_of_a_swarm_that_failed_is_left_alone_until_there_is_a_new_generation(
-    applied: str, acts: list[str]
+@pytest.mark.parametrize(("once", "told"), [(True, NoteKind.JOB_FAILED), (False, NoteKind.RETRIES_EXHAUSTED)])
+def test_w38_what_a_swarm_gave_up_is_left_alone_until_there_is_a_new_generation(
+    applied: str, acts: list[str], once: bool, told: NoteKind
 ) -> None:
     """A new generation forgets what was applied."""
-    job = Desired(JOB.key, 2, 1, "this", slots=("service",), in_place=True, once=True)
+    desired = Desired(JOB.key, 2, 1, "this", slots=("service",), in_place=True, once=once)
     seen = Observed((Member("s", "service", "this", wanted=1, failed=1),))
-    made = plan(job, seen, Ledger(applied=applied), NOW_S)
+    made = plan(desired, seen, Ledger(applied=applied), NOW_S)
     assert [a.kind.value for a in made.actions] == acts
-    assert (NoteKind.JOB_FAILED in [n.kind for n in made.notes]) is not bool(acts)
+    assert [n.kind for n in made.notes] == ([] if acts else [told])
 
 
 def test_what_failed_before_it_completed_is_no_failure_any_more() -> None:

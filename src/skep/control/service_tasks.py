@@ -1,7 +1,7 @@
 """What the tasks of a Swarm service say of it: how many run, of which template, and how those of a job ended."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.model.engine import Node, Service, Task
@@ -10,6 +10,12 @@ from skep.planning.nodes import is_open, may_run
 
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 """States of tasks of which nothing runs any more."""
+
+BY_ITSELF = frozenset({"complete", "failed", "rejected"})
+"""States of those of them that nobody stopped."""
+
+LIVE = frozenset({"running", "ready"})
+"""Desired states of tasks that are to run now, or when the delay after the last one's end is over."""
 
 STOPPED = "the Swarm stopped it, as when its node is drained, is down or was removed"
 
@@ -30,13 +36,16 @@ class Counted:
 
 def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
     """Whether what becomes of it can be told only by the nodes that the Swarm has."""
-    return (spec.mode == "global" and not tasks) or (spec.restart.once and any(map(_is_stopped, tasks)))
+    if spec.mode == "global" and (not tasks or spec.restart.attempts_max):
+        return True
+    return spec.restart.once and any(map(_is_stopped, tasks))
 
 
 def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counted:
     """`tasks` are all that the Swarm remembers of this service, `nodes` all that it has, where they are asked for."""
     tasks = _of_this_run(service, tasks, nodes) if spec.mode == "global" and spec.restart.once else tasks
-    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes)
+    given_up = 0 if spec.restart.once else _given_up(spec, service, tasks, nodes)
+    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes, given_up)
     has_older = any(_runs(t) and not _is_of_newest(service, t) for t in tasks)
     ended = _ended(service, tasks, nodes) if spec.restart.once else Counter()
     return Counted(
@@ -44,7 +53,7 @@ def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: 
         wanted=wanted,
         updated=sum(_runs(t) and _is_updated(service, t) for t in tasks),
         completed=min(ended["complete"], wanted),
-        failed=ended.total() - ended["complete"],
+        failed=ended.total() - ended["complete"] if spec.restart.once else min(given_up, max(0, wanted - running)),
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
         trouble=_trouble(tasks) or (STOPPED if ended["shutdown"] else ""),
     )
@@ -68,9 +77,9 @@ def _is_updated(service: Service, task: Task) -> bool:
     return _is_of_newest(service, task) and task.created_s >= service.update_began_s
 
 
-def _wanted(spec: WorkloadSpec, tasks: Sequence[Task], nodes: Sequence[Node]) -> int:
+def _wanted(spec: WorkloadSpec, tasks: Sequence[Task], nodes: Sequence[Node], given_up: int) -> int:
     """Replicas asked for; of a global service as many as there are nodes that shall run one: while a task that ended
-    waits to be made anew, the next one of its node is there already, and only ready.
+    waits to be made anew, the next one of its node is there already, and only ready, unless it is `given_up`.
 
     Its first tasks come a moment after the service: nothing of nothing would pass for done. Where no node fits, one
     that serves wants none until there is such a node, and a job has not been done.
@@ -80,8 +89,30 @@ def _wanted(spec: WorkloadSpec, tasks: Sequence[Task], nodes: Sequence[Node]) ->
     if spec.mode == "global" and spec.restart.once:
         return max(1, len({t.node_id for t in tasks}))
     if spec.mode == "global":
-        return len({t.node_id for t in tasks if t.desired_state in ("ready", "running")})
+        return given_up + len({t.node_id for t in tasks if t.desired_state in LIVE})
     return spec.count
+
+
+def _given_up(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> int:
+    """W38: how many replicas have used up their tries: what ended last is wanted no more, and has no successor, which
+    comes in one step with that otherwise. A node that shall run none has none to give up."""
+    if not spec.restart.attempts_max:
+        return 0
+    live = {_place(t) for t in tasks if t.desired_state in LIVE}
+    fit = {n.id for n in nodes if may_run(spec, n)}
+    last = [t for place, t in _newest(tasks).items() if place not in live and _is_of_newest(service, t)]
+    over = [t for t in last if t.state in BY_ITSELF and t.desired_state == "shutdown"]
+    return sum(spec.mode != "global" or t.node_id in fit for t in over)
+
+
+def _newest(tasks: Sequence[Task]) -> Mapping[tuple[int, str], Task]:
+    """The last task of each replica."""
+    return {_place(t): t for t in sorted(tasks, key=lambda t: t.created_s)}
+
+
+def _place(task: Task) -> tuple[int, str]:
+    """A replica's slot; a global service has one on each node."""
+    return (task.slot, "" if task.slot else task.node_id)
 
 
 def _of_this_run(service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Sequence[Task]:
@@ -93,9 +124,8 @@ def _of_this_run(service: Service, tasks: Sequence[Task], nodes: Sequence[Node])
 def _ended(service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counter[str]:
     """How the last task of each slot ended, of a job that Swarm does not try again: `complete`, `failed`, or `shutdown`
     by the Swarm. What the newest template is to do anew has not ended, and what scaling down takes does not count."""
-    newest = {(t.slot, "" if t.slot else t.node_id): t for t in sorted(tasks, key=lambda t: t.created_s)}
     heard = {n.id for n in nodes if n.state != "down"}
-    done = (t for t in newest.values() if _is_of_newest(service, t) and t.desired_state != "remove")
+    done = (t for t in _newest(tasks).values() if _is_of_newest(service, t) and t.desired_state != "remove")
     return Counter(filter(None, (_end(t, heard) for t in done)))
 
 
@@ -111,7 +141,7 @@ def _end(task: Task, heard: Collection[str]) -> str:
 
 def _is_stopped(task: Task) -> bool:
     """Whether Swarm wants it to run no more, and it has not completed."""
-    return task.desired_state not in ("ready", "running") and task.state != "complete"
+    return task.desired_state not in LIVE and task.state != "complete"
 
 
 def _trouble(tasks: Sequence[Task]) -> str:

@@ -295,7 +295,7 @@ class ServiceActuator:
         raise BugError("services are never stopped")
 
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
-        is_failed = desired.once and bool(member.failed) and member.fingerprint == desired.fingerprint
+        is_failed = bool(member.failed) and member.fingerprint == desired.fingerprint
         # What others changed is mended, and nothing is run for it (W54).
         await self._apply(desired.fingerprint, advance, is_failed and entry.reason is Reason.OUTDATED)
 
@@ -349,7 +349,7 @@ async def _ids(wanted: set[str], ask: Callable[[], Awaitable[Mapping[str, str]]]
 
 def _over(live: JsonObject, ours: JsonObject, is_tried_again: bool) -> JsonObject:
     """Ours, and the labels that others keep on the service. `ForceUpdate` is left as it is, for it restarts tasks; all
-    of them, so that a job is tried again as a whole."""
+    of them, so that what is tried again is so as a whole."""
     template, live_template = ours["TaskTemplate"], live.get("TaskTemplate")
     assert isinstance(template, Mapping)
     force = live_template.get("ForceUpdate", 0) if isinstance(live_template, Mapping) else 0

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skep.control.moment import Now
+from skep.control.service_tasks import BY_ITSELF, LIVE
 from skep.control.services import ServiceActuator, Workload
 from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
@@ -14,14 +15,7 @@ from skep.planning.outlook import LEFT_ALONE
 RESTART_DELAY_S = 5.0
 """What Swarm waits before it starts the next task of a slot, as skep leaves it (semantics.md W31)."""
 
-USED_UP = "not made again until the spec changes"
-"""A Swarm counts the tries by itself, and forgets them for another spec alone."""
-
-LIVE = frozenset({"running", "ready"})
-"""Desired states of tasks that are to run now, or when the delay is over."""
-
 FAILED = frozenset({"failed", "rejected"})
-ENDED = FAILED | {"complete"}
 
 _NEXT = {
     "new": "placed",
@@ -73,7 +67,7 @@ class _Page:
         """Of one replica."""
         shown = [t for t in tasks if t.desired_state in LIVE]
         if not shown and self._is_wanted(tasks[-1]):
-            shown = [t for t in tasks[-1:] if t.state in ENDED]
+            shown = [t for t in tasks[-1:] if t.state in BY_ITSELF]
         return [self._row(t, [other for other in tasks if other.id != t.id]) for t in shown]
 
     def _is_wanted(self, task: Task) -> bool:
@@ -82,7 +76,7 @@ class _Page:
     def _row(self, task: Task, others: Sequence[Task]) -> MemberView:
         """`others` are those of the same replica that the Swarm remembers, five unless it was told otherwise."""
         node, running = self.nodes.get(task.node_id), task.state == "running"
-        ended = [t for t in others if t.state in ENDED]
+        ended = [t for t in others if t.state in BY_ITSELF]
         errors = [t.error for t in (*ended, task) if t.error]
         text, at_s = self._next(task, ended)
         return MemberView(
@@ -110,11 +104,9 @@ class _Page:
             since_s = max((t.since_s for t in ended), default=0.0)
             due_s = since_s + RESTART_DELAY_S
             return "started by the Swarm", due_s if since_s and due_s > self.now.wall_s else 0.0
-        if task.state in FAILED:
-            restart = self.workload.spec.restart
-            if restart.once:
-                return LEFT_ALONE, 0.0
-            return (USED_UP if restart.attempts_max else "made again by the Swarm"), 0.0
+        restart = self.workload.spec.restart
+        if task.state in FAILED or (task.state == "complete" and not restart.once):
+            return (LEFT_ALONE if restart.once or restart.attempts_max else "made again by the Swarm"), 0.0
         if task.state == "pending" and task.error:
             return "placed when a node fits", 0.0
         return _NEXT.get(task.state, ""), 0.0

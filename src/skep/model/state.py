@@ -58,7 +58,8 @@ class Member:
     `rolled_back` means that the cluster itself undid or paused the last change.
     `running` of `wanted` replicas serve; a machine is one of one. `updated` of a service's run the newest template.
     `foreign`: not made by skep, and listed only because its adoption was asked for.
-    `completed` of a job's containers ended by themselves as they should, and `failed` did not and are given up.
+    `completed` of a job's containers ended by themselves as they should, and `failed` did not and are given up; of a
+    service those replicas have `failed` that used up their tries.
     """
 
     id: str

@@ -57,10 +57,11 @@ def _clean_up(draft: Draft) -> None:
 def _mend_in_place(draft: Draft) -> None:
     desired = draft.census.desired
     for member in draft.untouched():
-        tried_again = desired.once and bool(member.failed) and draft.census.ledger.applied != desired.fingerprint
+        tried_again = bool(member.failed) and draft.census.ledger.applied != desired.fingerprint
         outdated = desired.in_place and (not is_current(desired, member) or member.rolled_back or tried_again)
-        if desired.once and member.failed and not outdated:
-            draft.note(NoteKind.JOB_FAILED, detail=member.detail)
+        if member.failed and not outdated:
+            kind = NoteKind.JOB_FAILED if desired.once else NoteKind.RETRIES_EXHAUSTED
+            draft.note(kind, detail=member.detail)
         if member.foreign:
             _adopt(draft, member)
         elif _refused_by_cluster(draft.census, member):
