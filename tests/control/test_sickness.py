@@ -1,7 +1,9 @@
-"""For how long members have been unwell."""
+"""For how long members have been unwell, and were heard of."""
+
+import pytest
 
 from skep.control.sickness import Sickness
-from skep.model.state import HEALTH, Life, Observed
+from skep.model.state import EVERYTHING, HEALTH, Life, Observed
 from tests.control.values import WORKERS, member
 
 SICK = member("m1", healthy=False)
@@ -89,3 +91,15 @@ def test_what_was_out_of_sight_has_to_prove_itself_anew() -> None:
     well(sickness, 10.0, member("m1"))
     assert well(sickness, 20.0, member("m1", life=Life.UNKNOWN)) == [0.0]
     assert well(sickness, 30.0, member("m1")) == [0.0]
+
+
+@pytest.mark.parametrize("silence", [Observed(silent=frozenset({EVERYTHING})), Observed(partitioned=True)], ids=repr)
+@pytest.mark.parametrize(("until_s", "heard_s"), [(49.0, 39.0), (50.0, 0.0)])
+def test_w46_a_silence_of_half_a_minute_ends_the_time_in_which_all_were_heard(
+    silence: Observed, until_s: float, heard_s: float
+) -> None:
+    sickness, all_told = Sickness(), Observed((member("m1"),))
+    assert sickness.timed(WORKERS, all_told, 10.0).heard_s == 0.0
+    assert [sickness.timed(WORKERS, silence, at_s).heard_s for at_s in (20.0, 40.0)] == [0.0, 0.0]
+    assert sickness.timed(WORKERS, all_told, until_s).heard_s == heard_s
+    assert sickness.timed(WORKERS, all_told, until_s + 7).heard_s == heard_s + 7

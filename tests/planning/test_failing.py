@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from skep.model.plan import ActionKind, NoteKind
-from skep.model.state import ConditionType, Desired, Member, Observed
+from skep.model.state import ConditionType, Desired, Limits, Member, Observed
 from skep.planning.conditions import conditions, is_converged
 from skep.planning.failing import why_failed
 from skep.planning.planner import plan
@@ -75,6 +75,27 @@ def test_w47_exactly_as_many_as_are_allowed_may_fail(count: int, percent: int, a
 )
 def test_nothing_fails_that_is_not_rolled_or_that_nobody_sees(desired: Desired, silent: str, to_replace: int) -> None:
     assert not why(desired, f"{LATE}, {ENDED}", silent, to_replace)
+
+
+@pytest.mark.parametrize(
+    ("limits", "heard_s", "late"),
+    [
+        (LIMITS, 59.0, False),
+        (LIMITS, 60.0, True),
+        (replace(LIMITS, progress_s=20.0, min_ready_s=15.0), 20.0, True),
+        (replace(LIMITS, min_ready_s=15.0, progress_s=70.0), 69.0, False),
+    ],
+)
+def test_w46_a_roll_is_late_when_skep_has_watched_it_for_a_while(limits: Limits, heard_s: float, late: bool) -> None:
+    """It was away, or nobody answered: then nothing could bring the roll on, and it has a moment to come closer."""
+    desired, books = replace(FOUR, limits=limits), ledger("progress 1 2 2 0")
+    assert books.progress is not None
+    books = replace(books, progress=replace(books.progress, to_replace=4))
+    seen = replace(observed("1=m1~@a 2=m2~@a"), heard_s=heard_s)
+    assert bool(why_failed(desired, seen, books, NOW_S)) is late
+    made = plan(desired, seen, books, NOW_S)
+    assert (NoteKind.PROGRESS_DEADLINE_EXCEEDED in [n.kind for n in made.notes]) is late
+    assert late or made.recheck_after_s == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

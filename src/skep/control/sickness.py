@@ -1,9 +1,12 @@
-"""For how long members have been well or unwell: the one thing of health that can't be observed in a single look."""
+"""For how long members have been well or unwell, and were heard of: what can't be observed in a single look."""
 
 from dataclasses import dataclass, replace
 
 from skep.model.spec import Key
 from skep.model.state import EVERYTHING, HEALTH, Life, Member, Observed
+
+SILENCE_S = 30.0
+"""A shorter one holds nothing up (semantics.md W35)."""
 
 _OUT_OF_SIGHT = frozenset({Life.GONE, Life.UNKNOWN})
 
@@ -23,9 +26,12 @@ class Sickness:
     def __init__(self) -> None:
         self._since: dict[Key, dict[str, _Since]] = {}
         self._last_look: dict[Key, float] = {}
+        self._heard_since: dict[Key, float] = {}
+        self._silent_since: dict[Key, float] = {}
 
     def timed(self, key: Key, observed: Observed, now_s: float) -> Observed:
-        """The same members with `sick_s` and `well_s`. While nobody can say how they are, no time passes for them."""
+        """The same with `heard_s`, and members with `sick_s` and `well_s`. While nobody can say how they are, no time
+        passes for them."""
         since = self._since.setdefault(key, {})
         told = HEALTH not in observed.silent
         if not told:
@@ -36,7 +42,16 @@ class Sickness:
         present = {m.id for m in members}
         if EVERYTHING not in observed.silent:
             self._since[key] = {m: s for m, s in since.items() if m in present}
-        return replace(observed, members=members)
+        return replace(observed, members=members, heard_s=self._heard_s(key, observed, now_s))
+
+    def _heard_s(self, key: Key, observed: Observed, now_s: float) -> float:
+        """What is silent for a moment and heard again was heard all the time."""
+        if EVERYTHING in observed.silent or observed.partitioned:
+            self._silent_since.setdefault(key, now_s)
+            return 0.0
+        if now_s - self._silent_since.pop(key, now_s) >= SILENCE_S:
+            self._heard_since.pop(key, None)
+        return now_s - self._heard_since.setdefault(key, now_s)
 
     def unchanged(self, key: Key, now_s: float) -> None:
         """A look that saw every member as the last one did."""
@@ -45,6 +60,8 @@ class Sickness:
     def forget(self, key: Key) -> None:
         self._since.pop(key, None)
         self._last_look.pop(key, None)
+        self._heard_since.pop(key, None)
+        self._silent_since.pop(key, None)
 
 
 def _timed(since: dict[str, _Since], member: Member, now_s: float, told: bool) -> Member:

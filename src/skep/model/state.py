@@ -1,5 +1,6 @@
 """What was seen, what was asked of the planner, and what has to be remembered."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -101,6 +102,7 @@ class Observed:
     partitioned: so many sources fell silent that our own network is the likelier fault; none is declared lost (W36).
     why: what is wrong with those that are silent, in words; empty where that is not known.
     beside: what bears the name, runs and is nobody's, and what to do about it, in words; empty where nothing does.
+    heard_s: for how long skep has been there and heard of them, moments left out.
     """
 
     members: tuple[Member, ...] = ()
@@ -110,6 +112,7 @@ class Observed:
     partitioned: bool = False
     why: str = ""
     beside: str = ""
+    heard_s: float = math.inf
 
     @property
     def complete(self) -> bool:

@@ -19,6 +19,10 @@ ENDED = frozenset({Life.GONE, Life.DEAD})
 """Lives that count for nothing any more (W7)."""
 
 
+PATIENCE_S = 60.0
+"""W46: for how long a roll is watched, beside its MinReady, before it may be late: skep was not there before, or nobody
+answered, and nothing could bring it closer."""
+
 PROVEN_S = 2.0
 """W44: a numbered member that nothing else was said of takes the place of an old one after it was well for so long.
 What can't run at all mostly ends within a second, and Docker calls a container without a health check well from the
@@ -56,6 +60,12 @@ class Census:
         if not limit_s or progress is None or progress.complete or progress.generation != self.desired.generation:
             return math.inf
         return progress.since_s + limit_s
+
+    @cached_property
+    def unwatched_s(self) -> float:
+        """For how much longer a roll is not late, whatever its deadline, for nobody brought it on in the last time."""
+        limits = self.desired.limits
+        return max(0.0, min(limits.progress_s, PATIENCE_S + (limits.min_ready_s or 0.0)) - self.observed.heard_s)
 
     @cached_property
     def by_id(self) -> Mapping[str, Member]:
