@@ -3,10 +3,13 @@
 from dataclasses import replace
 from random import Random
 
+import pytest
+
 from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
 from skep.control.moment import Now
+from skep.control.service_tasks import STOPPED
 from skep.control.services import ServiceActuator, Workload
 from skep.control.task_views import with_tasks
 from skep.model.engine import Task
@@ -90,6 +93,13 @@ def test_one_that_is_not_tried_again_stays_on_the_page() -> None:
         assert (row.life, row.next, row.last_error) == ("failed", LEFT_ALONE, "task: non-zero exit (1)")
         (row,) = rows(completed, spec=replace(WEB, restart=restart))
         assert (row.life, row.next) == ("complete", then)
+
+
+@pytest.mark.parametrize("state", ["shutdown", "orphaned"])
+def test_a_part_of_a_job_that_the_swarm_stopped_stays_on_the_page(state: str) -> None:
+    """W38: it has failed."""
+    (row,) = rows(task("a1", state, desired="shutdown"), spec=replace(WEB, restart=Restart(policy="never")))
+    assert (row.life, row.detail, row.next) == (state, STOPPED, LEFT_ALONE)
 
 
 def test_what_scaling_down_or_a_roll_took_away_is_not_shown() -> None:

@@ -127,6 +127,7 @@ def test_the_folder_of_plugins_may_be_another(tmp_path: Path) -> None:
         ("skep.programs.manager os --leader-file /nowhere/leader", "--store-dir"),
         ("skep.programs.manager swarm", "INFRAKIT_PLUGINS_DIR"),
         ("skep.cli.infrakit.main group ls", "INFRAKIT_PLUGINS_DIR"),
+        ("skep.cli.main serve", "--state-dir"),
     ],
 )
 def test_a_user_without_a_home_is_told_what_to_set(line: str, instead: str) -> None:

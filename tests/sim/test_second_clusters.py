@@ -9,7 +9,7 @@ from skep.control.documents import decode, encode_record, record_path
 from skep.model.cluster import StaticCluster
 from skep.model.errors import RefusedError
 from skep.model.spec import Key
-from skep.model.state import Record
+from skep.model.state import ConditionType, Record
 from tests.sim.controller import Simulation, group, managers, simulation, workers, workload
 from tests.sim.loop import run
 
@@ -120,21 +120,27 @@ def test_workers_of_whom_nobody_knows_where_they_are_are_left_alone_until_it_is_
     on_one(body)
 
 
+async def workers_of_the_settings(sim: Simulation) -> StaticCluster:
+    """Two, that name no cluster, of the only one, which is called prod."""
+    async with sim.running():
+        await sim.apply(managers(1))
+        await sim.converged(60)
+        assert sim.core is not None
+        await sim.core.free(MANAGERS, "sim")
+    [manager] = sim.world.group("managers")
+    prod = StaticCluster("prod", (f"sim://{manager.id}",))
+    await sim.store.delete("cluster/managers")
+    sim.static = (prod,)
+    async with sim.running():
+        await sim.apply(workers(2))
+        await sim.converged(120)
+    return prod
+
+
 def test_workers_whose_cluster_has_left_the_settings_are_left_alone_and_told_what_to_do() -> None:
     async def main() -> None:
         sim = simulation(seed=1)
-        async with sim.running():
-            await sim.apply(managers(1))
-            await sim.converged(60)
-            assert sim.core is not None
-            await sim.core.free(MANAGERS, "sim")
-        [manager] = sim.world.group("managers")
-        prod = StaticCluster("prod", (f"sim://{manager.id}",))
-        await sim.store.delete("cluster/managers")
-        sim.static = (prod,)
-        async with sim.running():
-            await sim.apply(workers(2))
-            await sim.converged(120)
+        prod = await workers_of_the_settings(sim)
         before = {m.id for m in sim.world.group("workers")}
         sim.static = ()
         async with sim.running():
@@ -151,6 +157,26 @@ def test_workers_whose_cluster_has_left_the_settings_are_left_alone_and_told_wha
         async with sim.running():
             await sim.until(lambda views: all(v.name == "second" for v in views), 120)
         assert not sim.world.group("workers")
+
+    run(main)
+
+
+def test_workers_stay_when_they_are_freed_and_applied_again_to_a_cluster_that_has_another_name() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        prod = await workers_of_the_settings(sim)
+        before = {m.id for m in sim.world.group("workers")}
+        sim.static = (replace(prod, name="main"),)
+        async with sim.running():
+            await sim.clock.sleep(LONG_S)
+            [view] = await sim.views()
+            told = [c.message for c in view.conditions if c.type is ConditionType.PROGRESSING]
+            assert "apply it again where only the cluster's name has changed" in told[0]
+            assert sim.core is not None
+            await sim.core.free(Key.parse("group/workers"), "sim")
+            await sim.apply(workers(2))
+            await sim.converged(120)
+        assert {m.id for m in sim.world.group("workers")} == before
 
     run(main)
 

@@ -102,3 +102,7 @@ def _call(command: Command, values: dict[str, Any]) -> int | None:
     if no_color:
         os.environ["NO_COLOR"] = "1"  # what rich draws goes by it, too
     return command.load()(Client(socket_path(socket, folder)), **command.fixed, **values)
+
+
+if __name__ == "__main__":
+    main()

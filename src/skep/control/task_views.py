@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skep.control.moment import Now
-from skep.control.service_tasks import BY_ITSELF, LIVE
+from skep.control.service_tasks import BY_ITSELF, ENDED, LIVE, STOPPED
 from skep.control.services import ServiceActuator, Workload
 from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
@@ -67,11 +67,15 @@ class _Page:
         """Of one replica."""
         shown = [t for t in tasks if t.desired_state in LIVE]
         if not shown and self._is_wanted(tasks[-1]):
-            shown = [t for t in tasks[-1:] if t.state in BY_ITSELF]
+            shown = [t for t in tasks[-1:] if t.state in BY_ITSELF or self._was_stopped(t)]
         return [self._row(t, [other for other in tasks if other.id != t.id]) for t in shown]
 
     def _is_wanted(self, task: Task) -> bool:
         return task.desired_state != "remove" and (not task.slot or task.slot <= self.workload.spec.count)
+
+    def _was_stopped(self, task: Task) -> bool:
+        """Of a job: then it has failed."""
+        return self.workload.spec.restart.once and task.state in ENDED - BY_ITSELF
 
     def _row(self, task: Task, others: Sequence[Task]) -> MemberView:
         """`others` are those of the same replica that the Swarm remembers, five unless it was told otherwise."""
@@ -88,7 +92,7 @@ class _Page:
             node=node.hostname if node else task.node_id,
             age_s=max(0.0, self.now.wall_s - task.since_s) if task.since_s else 0.0,
             address=next((f"{node.addr}:{published}" for published, _ in task.ports if node), ""),
-            detail=task.error,
+            detail=task.error or (STOPPED if self._was_stopped(task) else ""),
             restarts=len(ended),
             last_error=errors[-1] if errors else "",
             next=text,
@@ -105,7 +109,7 @@ class _Page:
             due_s = since_s + RESTART_DELAY_S
             return "started by the Swarm", due_s if since_s and due_s > self.now.wall_s else 0.0
         restart = self.workload.spec.restart
-        if task.state in FAILED or (task.state == "complete" and not restart.once):
+        if task.state in FAILED or self._was_stopped(task) or (task.state == "complete" and not restart.once):
             return (LEFT_ALONE if restart.once or restart.attempts_max else "made again by the Swarm"), 0.0
         if task.state == "pending" and task.error:
             return "placed when a node fits", 0.0

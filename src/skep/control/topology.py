@@ -138,7 +138,8 @@ def why_astray(place: Place, record: Record, names: Sequence[str]) -> str:
         return ""
     return (
         f"its machines joined cluster {place.cluster}, and there is none of this name any more: give it back to the "
-        "settings, name another with Cluster, which takes new machines, or free the group"
+        "settings, name another with Cluster, which takes new machines, or free the group (and apply it again where "
+        "only the cluster's name has changed)"
     )
 
 

@@ -13,6 +13,7 @@ from skep.settings.clusters import ClusterSources, read_clusters
 from skep.settings.given import Given, fault_at
 from skep.settings.listening import listening_faults, tls_paths
 from skep.settings.table import SETTINGS, SOCKET_PATH_MAX, Setting, Settings, Value
+from skep.specs.home_folder import home_folder
 
 _MACHINE_SOCKET: Final = "/m/0123456789ab/e.sock"
 """Below the state directory, the longest path of a socket: the engine of a machine."""
@@ -65,11 +66,14 @@ def _words(row: Setting, flags: Flags, env: Mapping[str, str]) -> list[Given]:
 
 
 def default_state_dir(env: Mapping[str, str], uid: int) -> Path:
-    """/var/lib/skep for root, else `$XDG_STATE_HOME/skep`."""
+    """/var/lib/skep for root, else `$XDG_STATE_HOME/skep`. RefusedError: nothing says where that is, for this user has
+    no home folder."""
     if uid == 0:
         return Path("/var/lib/skep")
-    home = Path(env.get("HOME") or "~").expanduser()
-    return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "skep"
+    if env.get("XDG_STATE_HOME"):
+        return Path(env["XDG_STATE_HOME"]) / "skep"
+    home = Path(env["HOME"]) if env.get("HOME") else home_folder("--state-dir")
+    return home / ".local" / "state" / "skep"
 
 
 def _path(given: Given | None) -> Path | None:
