@@ -1,5 +1,6 @@
 """What is given up, says so, and is tried again when people ask for it, whatever it runs on (semantics.md W38)."""
 
+from skep.model.cluster import ClusterKind
 from skep.model.spec import Key, Kind
 from skep.model.state import ConditionType
 from tests.contract.workload_bed import Bed, Check, name
@@ -18,7 +19,7 @@ async def _stands_still(bed: Bed, name: str, generation: int, reason: str) -> No
     await bed.until(told, reason)
 
 
-async def _tried_again(bed: Bed, name: str, reason: str) -> None:
+async def _tried_again(bed: Bed, name: str, reason: str, and_then: str) -> None:
     """A simulated Swarm shows no container that has ended."""
     await _stands_still(bed, name, 1, reason)
     before = {r.id for r in await bed.look(name)}
@@ -28,20 +29,22 @@ async def _tried_again(bed: Bed, name: str, reason: str) -> None:
         return not before or bool({r.id for r in await bed.look(name)} - before)
 
     await bed.until(is_another, True)
-    await _stands_still(bed, name, 2, reason)
+    await _stands_still(bed, name, 2, and_then)
     await bed.delete(name)
 
 
 async def a_job_that_failed_is_tried_again_when_it_is_asked_for(bed: Bed) -> None:
     job = name()
     await bed.ask(job, 1, Command=ENDS_BADLY, Restart="never")
-    await _tried_again(bed, job, "Failed")
+    await _tried_again(bed, job, "Failed", "Failed")
 
 
 async def what_ended_as_often_as_it_may_is_left_alone_and_tried_again_when_it_is_asked_for(bed: Bed) -> None:
+    """A Swarm takes the new try for an update, and pauses it."""
     web = name()
     await bed.ask(web, 1, Command=ENDS_BADLY, Restart={"MaxAttempts": 1})
-    await _tried_again(bed, web, "RetriesExhausted")
+    and_then = "RevisionFailed" if bed.kind is ClusterKind.SWARM else "RetriesExhausted"
+    await _tried_again(bed, web, "RetriesExhausted", and_then)
 
 
 TRY_CHECKS: list[Check] = [

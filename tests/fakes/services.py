@@ -83,8 +83,6 @@ class Orchestrator:
         service.version += 1
         service.update_state, service.update_message, service.update_began_s = "", "", 0.0
         service.not_before.clear()
-        service.restarted.clear()
-        service.given_up.clear()
         self._turn_to(service, self._kernel.spread(self._kernel.timings.update_begin_s))
         self._kernel.changed(f"service {service.name} updated", by_us=True)
 
@@ -129,7 +127,9 @@ class Orchestrator:
 
     def _begin(self, service: SimService) -> None:
         """With an update that was accepted: until then the Swarm says nothing of it."""
-        if service.begins_s and any(task.wanted and task.template != service.template for task in service.tasks):
+        given_up = any(template != service.template for _, template in service.given_up)
+        dirty = given_up or any(task.wanted and task.template != service.template for task in service.tasks)
+        if service.begins_s and dirty:
             service.update_state, service.update_message = "updating", "update in progress"
             service.update_began_s = self._kernel.clock.wall_s()
         service.begins_s = 0.0
@@ -228,7 +228,7 @@ class Orchestrator:
         leaving = {slot_of(service, task) for task in service.tasks if self._is_leaving(task)}
         if service.starts_first:
             leaving.clear()
-        leaving |= service.given_up
+        leaving |= {slot for slot, template in service.given_up if template == service.template}
         if service.once:
             leaving |= self._done(service)
         for key in wanted:
@@ -250,6 +250,9 @@ class Orchestrator:
             self._kernel.identity(), service.id, slot, node_id, service.template, service.image, service.version
         )
         task.created_s = self._kernel.clock.wall_s()
+        for before in service.tasks:
+            if before.over and before.desired == "running" and slot_of(service, before) == slot_of(service, task):
+                before.desired = "shutdown"
         service.tasks.append(task)
 
     def _place(self, service: SimService) -> None:
@@ -287,11 +290,9 @@ class Orchestrator:
         self.reconcile()
 
     def _exit(self, service: SimService, task: SimTask, code: int) -> None:
-        """Swarm wants a task that has ended no more."""
         if task.state == "running":
             told = f"task: non-zero exit ({code})" if code else ""
             self._fail(service, task, "failed" if code else "complete", told)
-            task.desired = "shutdown"
 
     def _die(self, service: SimService, task: SimTask) -> None:
         if task.state == "running":
@@ -317,12 +318,12 @@ class Orchestrator:
         if service.once:
             task.desired = "shutdown"
         if was_wanted:
-            restart_s, slot = self._kernel.timings.restart_s, slot_of(service, task)
-            service.not_before[slot] = self._kernel.now_s() + restart_s
-            if service.attempts_max and service.restarted[slot] >= service.attempts_max:
-                service.given_up.add(slot)
+            restart_s, tried = self._kernel.timings.restart_s, (slot_of(service, task), task.template)
+            service.not_before[slot_of(service, task)] = self._kernel.now_s() + restart_s
+            if service.attempts_max and service.restarted[tried] >= service.attempts_max:
+                service.given_up.add(tried)
                 task.desired = "shutdown"
-            service.restarted[slot] += 1
+            service.restarted[tried] += 1
             self._kernel.later(restart_s + 1e-6, self.reconcile)
             if service.updating and task.template == service.template:
                 self._update_failed(service, task)

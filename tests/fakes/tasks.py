@@ -47,7 +47,7 @@ class SimTask:
 
 @dataclass
 class SimService:
-    """`not_before` holds back a slot whose last task ended; `restarted` tells how often each was since the last update,
+    """`not_before` holds back a slot whose last task ended; `restarted` tells how often each was with a template,
     and `given_up` those that are not any more; `begins_s` is when the Swarm turns to it anew, 0 when it
     has; `watch_until_s` when that counts as done."""
 
@@ -62,8 +62,8 @@ class SimService:
     begins_s: float = 0.0
     watch_until_s: float = 0.0
     not_before: dict[tuple[int, str], float] = field(default_factory=dict)
-    restarted: Counter[tuple[int, str]] = field(default_factory=Counter)
-    given_up: set[tuple[int, str]] = field(default_factory=set)
+    restarted: Counter[tuple[tuple[int, str], str]] = field(default_factory=Counter)
+    given_up: set[tuple[tuple[int, str], str]] = field(default_factory=set)
     tasks: list[SimTask] = field(default_factory=list)
 
     @property
