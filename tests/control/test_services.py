@@ -10,7 +10,7 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
-from skep.control.services import SLOT, ServiceActuator, Workload
+from skep.control.services import MOVED, SLOT, ServiceActuator, Workload
 from skep.model.engine import Node, Service, Task
 from skep.model.spec import Key, Kind, Restart, WorkloadSpec
 from skep.model.state import Desired, Member
@@ -166,7 +166,12 @@ LAST = replace(ended("new", state="failed")[0], error="exit 3", created_s=9.0)
         ("it could not be started", [], replace(LAST, state="rejected"), 1),
         ("the next waits", [replace(LAST, id="t9", state="ready", desired_state="ready", created_s=10.0)], LAST, 0),
         ("Swarm has not looked at its end yet", [], replace(LAST, desired_state="running"), 0),
-        ("Swarm stopped it", [], replace(LAST, state="shutdown"), 0),
+        (
+            "its slot is one that scaling down took, and another comes",
+            tasks("new", "new", "new", state="new")[1:],
+            LAST,
+            0,
+        ),
         ("scaling down took it", [], replace(LAST, desired_state="remove"), 0),
         ("its template is tried no more", [], replace(LAST, template="old"), 0),
         ("the one before it still serves", [replace(LAST, id="t9", state="running", desired_state="running")], LAST, 0),
@@ -180,6 +185,26 @@ def test_w38_a_replica_that_ended_as_often_as_it_may_is_given_up(
     assert (found.failed, found.wanted) == (failed, 2)
     assert not (failed and found.healthy)
     assert member(SERVICE, [*others, last]).failed == 0, "it is tried without end"
+
+
+@pytest.mark.parametrize("state", ["shutdown", "orphaned", "running"])
+def test_w38_a_replica_that_was_moved_as_often_as_it_may_end_is_tried_again_unasked(state: str) -> None:
+    """A Swarm counts moves from nodes that are drained, down or removed. It has failed nobody's template."""
+    tried = replace(WEB, restart=Restart(attempts_max=3))
+    found = member(SERVICE, [*tasks("new", "new")[1:], replace(LAST, state=state, error="")], tried)
+    assert (found.failed, found.drift, found.healthy) == (0, (MOVED,), False)
+    assert not member(SERVICE, [*tasks("new", "new")[1:], LAST], tried).drift
+    assert not member(SERVICE, [replace(LAST, state=state), *tasks("old", "old")], tried).drift
+
+
+@pytest.mark.parametrize("state", ["rejected", "failed"])
+def test_w50_an_old_task_that_serves_for_a_new_one_that_never_ran_is_no_part_of_what_is_complete(state: str) -> None:
+    """Started first, and FailureAction continue: the Swarm says that it is through all the same."""
+    through = replace(SERVICE, update_state="completed")
+    olds = made(5.0, "old", "old")
+    news = [replace(t, id=f"n{t.slot}", state=state, created_s=9.0) for t in tasks("new", "new")]
+    assert not member(through, [*olds, *news]).healthy
+    assert member(through, olds).healthy
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,19 @@ def test_what_scaling_down_or_a_roll_took_away_is_not_shown() -> None:
         task("a2", "failed", 9, "shutdown"),
         task("a3", "shutdown", 2, "shutdown"),
     ]
-    assert rows(*gone) == []
+    assert [r.id for r in rows(*gone, *(task(f"b{slot}", "running", slot) for slot in (1, 2, 3)))] == ["b1", "b2", "b3"]
+
+
+def test_what_is_missing_is_shown_whatever_its_slot() -> None:
+    """A Swarm that scales down takes any of them."""
+    ended = [task(f"a{slot}", "failed", slot, "shutdown") for slot in (6, 7, 8)]
+    assert [r.id for r in rows(task("b2", "running", 2), *ended)] == ["b2", "a6", "a7"]
+
+
+@pytest.mark.parametrize("state", ["shutdown", "orphaned"])
+def test_what_was_moved_as_often_as_it_may_end_stays_on_the_page(state: str) -> None:
+    (row,) = rows(task("a1", state, desired="shutdown"), spec=replace(WEB, restart=Restart(attempts_max=3)))
+    assert (row.life, row.detail, row.next) == (state, STOPPED, "made again, with all others")
 
 
 def test_replicas_are_in_order_and_those_of_a_global_service_go_by_node() -> None:

@@ -384,3 +384,18 @@ def a_worker_of_a_swarm_is_lost(place: Place) -> None:
             eventually(lambda: skep.workload("web")["converged"], True)
             assert set(watch.running()) == newest
             assert watch.least == 4
+        moves_use_up_no_tries(place.host, skep, manager)
+
+
+def moves_use_up_no_tries(host: HostEngine, skep: ProxiedSkep, manager: Path) -> None:
+    """W38: SwarmKit counts them as ends. What it has given up for them is made again."""
+
+    def on_nodes(*arguments: str) -> list[str]:
+        return host.docker("-H", f"unix://{manager}", "node", *arguments).split()
+
+    skep.apply(workload("moved", "prod", 2, Restart={"MaxAttempts": 1}))
+    for node in on_nodes("ls", "--quiet") * 2:
+        on_nodes("update", "--availability", "drain", node)
+        eventually(lambda: skep.workload("moved")["ready"], 2)
+        eventually(lambda: skep.workload("moved")["converged"], True)
+        on_nodes("update", "--availability", "active", node)

@@ -150,6 +150,8 @@ class Orchestrator:
             node = self._swarm.nodes.get(task.node_id)
             if node is None or node.state == "down" or node.availability == "drain":
                 self._stop(service, task)
+                if service.replicas is not None:
+                    self._count(service, task)
 
     def _stop(self, service: SimService, task: SimTask) -> None:
         """On a lost node nothing is heard of its end."""
@@ -318,16 +320,21 @@ class Orchestrator:
         if service.once:
             task.desired = "shutdown"
         if was_wanted:
-            restart_s, tried = self._kernel.timings.restart_s, (slot_of(service, task), task.template)
+            restart_s = self._kernel.timings.restart_s
             service.not_before[slot_of(service, task)] = self._kernel.now_s() + restart_s
-            if service.attempts_max and service.restarted[tried] >= service.attempts_max:
-                service.given_up.add(tried)
-                task.desired = "shutdown"
-            service.restarted[tried] += 1
+            self._count(service, task)
             self._kernel.later(restart_s + 1e-6, self.reconcile)
             if service.updating and task.template == service.template:
                 self._update_failed(service, task)
         self.reconcile()
+
+    def _count(self, service: SimService, task: SimTask) -> None:
+        """An end, or a move from a bad node: Swarm counts both."""
+        tried = slot_of(service, task), task.template
+        if service.attempts_max and service.restarted[tried] >= service.attempts_max:
+            service.given_up.add(tried)
+            task.desired = "shutdown"
+        service.restarted[tried] += 1
 
     def _update_failed(self, service: SimService, task: SimTask) -> None:
         """FailureAction pause (the default), continue or rollback; a rollback is never rolled back (W47)."""

@@ -94,12 +94,13 @@ def test_w38_a_job_that_failed_as_often_as_it_may_is_a_stable_failure() -> None:
 def test_w38_what_a_swarm_gave_up_is_left_alone_until_there_is_a_new_generation(
     applied: str, acts: list[str], once: bool, told: NoteKind
 ) -> None:
-    """A new generation forgets what was applied."""
+    """A new generation forgets what was applied. A first one finds what was freed, or adopts it, and asks nothing."""
     desired = Desired(JOB.key, 2, 1, "this", slots=("service",), in_place=True, once=once)
     seen = Observed((Member("s", "service", "this", wanted=1, failed=1),))
     made = plan(desired, seen, Ledger(applied=applied), NOW_S)
     assert [a.kind.value for a in made.actions] == acts
     assert [n.kind for n in made.notes] == ([] if acts else [told])
+    assert plan(replace(desired, generation=1), seen, Ledger(applied=applied), NOW_S).actions == ()
 
 
 def test_what_failed_before_it_completed_is_no_failure_any_more() -> None:

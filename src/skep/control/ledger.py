@@ -201,7 +201,7 @@ class Books:
 
     def remember(self, entry: Entry, outcome: Outcome) -> None:
         """Note how an action ended."""
-        if outcome.error is None and entry.kind in (ActionKind.UPDATE, ActionKind.CREATE):
+        if outcome.error is None and entry.kind in (ActionKind.UPDATE, ActionKind.CREATE, ActionKind.ADOPT):
             self._applied = entry.fingerprint
         key = (subject(entry, self._sight.desired), entry.kind)
         if isinstance(outcome.error, NotReadyError):

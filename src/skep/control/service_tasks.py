@@ -1,7 +1,7 @@
 """What the tasks of a Swarm service say of it: how many run, of which template, and how those of a job ended."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.model.engine import Node, Service, Task
@@ -17,13 +17,17 @@ BY_ITSELF = frozenset({"complete", "failed", "rejected"})
 LIVE = frozenset({"running", "ready"})
 """Desired states of tasks that are to run now, or when the delay after the last one's end is over."""
 
+Place = tuple[int, str]
+Last = Mapping[Place, Task]
+
 STOPPED = "the Swarm stopped it, as when its node is drained, is down or was removed"
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
     """A service's tasks as numbers, each as in model.state.Member. `is_through`: they are as its spec wants them, what
-    the Swarm itself says of its update left out. `trouble`: what befell most of those that did not come to run."""
+    the Swarm itself says of its update left out. `trouble`: what befell most of those that did not come to run.
+    `stranded`: replicas are missing that did not end by themselves: moves from node to node used up their tries."""
 
     running: int
     wanted: int
@@ -32,6 +36,7 @@ class Counted:
     failed: int
     is_through: bool
     trouble: str
+    stranded: bool = False
 
 
 def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
@@ -44,18 +49,23 @@ def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
 def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counted:
     """`tasks` are all that the Swarm remembers of this service, `nodes` all that it has, where they are asked for."""
     tasks = _of_this_run(service, tasks, nodes) if spec.mode == "global" and spec.restart.once else tasks
-    given_up = 0 if spec.restart.once else _given_up(spec, service, tasks, nodes)
-    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes, given_up)
-    has_older = any(_runs(t) and not _is_of_newest(service, t) for t in tasks)
-    ended = _ended(service, tasks, nodes) if spec.restart.once else Counter()
+    last = _last(tasks)
+    live = {_place(t) for t in tasks if t.desired_state in LIVE}
+    over = [t for place, t in last.items() if place not in live and t.desired_state == "shutdown"]
+    given_up = _given_up(spec, [t for t in over if _is_of_newest(service, t)], len(live), nodes)
+    stranded = spec.mode != "global" and any(t.state not in BY_ITSELF for t in given_up)
+    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes, len(given_up))
+    has_older = any(_runs(t) and _is_older(service, t, last[_place(t)]) for t in tasks)
+    ended = _ended(service, last.values(), nodes) if spec.restart.once else Counter()
     return Counted(
         running=running,
         wanted=wanted,
         updated=sum(_runs(t) and _is_updated(service, t) for t in tasks),
         completed=min(ended["complete"], wanted),
-        failed=ended.total() - ended["complete"] if spec.restart.once else min(given_up, max(0, wanted - running)),
+        failed=ended.total() - ended["complete"] if spec.restart.once else 0 if stranded else len(given_up),
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
         trouble=_trouble(tasks) or (STOPPED if ended["shutdown"] else ""),
+        stranded=stranded,
     )
 
 
@@ -69,6 +79,13 @@ def _is_of_newest(service: Service, task: Task) -> bool:
     if not service.template or service.update_state == "completed":
         return True
     return task.template in ("", service.template)
+
+
+def _is_older(service: Service, task: Task, last: Task) -> bool:
+    """Whether it is one that the newest template replaces, told also by the `last` of its replica. A Swarm that lets
+    tasks fail (FailureAction continue, or a ratio) says that it is through while old ones serve for new ones that never
+    came to run."""
+    return not _is_of_newest(service, task) or last.template == service.template != task.template
 
 
 def _is_updated(service: Service, task: Task) -> bool:
@@ -93,24 +110,27 @@ def _wanted(spec: WorkloadSpec, tasks: Sequence[Task], nodes: Sequence[Node], gi
     return spec.count
 
 
-def _given_up(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> int:
-    """W38: how many replicas have used up their tries: what ended last is wanted no more, and has no successor, which
-    comes in one step with that otherwise. A node that shall run none has none to give up."""
-    if not spec.restart.attempts_max:
-        return 0
-    live = {_place(t) for t in tasks if t.desired_state in LIVE}
-    fit = {n.id for n in nodes if may_run(spec, n)}
-    last = [t for place, t in _newest(tasks).items() if place not in live and _is_of_newest(service, t)]
-    over = [t for t in last if t.state in BY_ITSELF and t.desired_state == "shutdown"]
-    return sum(spec.mode != "global" or t.node_id in fit for t in over)
+def _given_up(spec: WorkloadSpec, over: Sequence[Task], live: int, nodes: Sequence[Node]) -> Sequence[Task]:
+    """W38: those that are `over` for having used up their tries: they are wanted no more, and have no successor, which
+    comes in one step with that otherwise. A Swarm counts moves from node to node, too.
+
+    What scaling down left behind may look like that, until others are in all places that are wanted; a node that shall
+    run none has none to give up.
+    """
+    if spec.restart.once or not spec.restart.attempts_max:
+        return ()
+    if spec.mode == "global":
+        fit = {n.id for n in nodes if may_run(spec, n)}
+        return [t for t in over if t.node_id in fit]
+    return over[: max(0, spec.count - live)]
 
 
-def _newest(tasks: Sequence[Task]) -> Mapping[tuple[int, str], Task]:
-    """The last task of each replica."""
+def _last(tasks: Sequence[Task]) -> Last:
+    """The newest task of each replica; beside it, one of before may serve while it is started first."""
     return {_place(t): t for t in sorted(tasks, key=lambda t: t.created_s)}
 
 
-def _place(task: Task) -> tuple[int, str]:
+def _place(task: Task) -> Place:
     """A replica's slot; a global service has one on each node."""
     return (task.slot, "" if task.slot else task.node_id)
 
@@ -121,11 +141,11 @@ def _of_this_run(service: Service, tasks: Sequence[Task], nodes: Sequence[Node])
     return [t for t in tasks if t.node_id not in shut or not service.template or t.template in ("", service.template)]
 
 
-def _ended(service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counter[str]:
+def _ended(service: Service, last: Iterable[Task], nodes: Sequence[Node]) -> Counter[str]:
     """How the last task of each slot ended, of a job that Swarm does not try again: `complete`, `failed`, or `shutdown`
     by the Swarm. What the newest template is to do anew has not ended, and what scaling down takes does not count."""
     heard = {n.id for n in nodes if n.state != "down"}
-    done = (t for t in _newest(tasks).values() if _is_of_newest(service, t) and t.desired_state != "remove")
+    done = (t for t in last if _is_of_newest(service, t) and t.desired_state != "remove")
     return Counter(filter(None, (_end(t, heard) for t in done)))
 
 

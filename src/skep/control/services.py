@@ -58,6 +58,9 @@ class Workload:
     formed: bool
 
 
+MOVED = "tasks that were moved as often as they may end"
+"""As drift: nobody's template is at fault, and a Swarm that is told so tries again."""
+
 ImageToCome = Callable[[str, str, Sequence[SpecDocument]], str]
 
 
@@ -249,6 +252,7 @@ class ServiceActuator:
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
         healthy = counted.is_through and not undone and not busy
+        changed = services.drift(workload.rendered, found.spec) if workload.rendered else ()
         return Member(
             id=found.id,
             slot=SLOT,
@@ -257,7 +261,7 @@ class ServiceActuator:
             health=Health.HEALTHY if healthy else Health.UNHEALTHY,
             source=workload.cluster,
             created_s=found.created_s,
-            drift=services.drift(workload.rendered, found.spec) if workload.rendered else (),
+            drift=(*changed, MOVED) if counted.stranded else changed,
             rolled_back=undone,
             running=counted.running,
             wanted=counted.wanted,
@@ -297,7 +301,8 @@ class ServiceActuator:
     async def update(self, desired: Desired, member: Member, entry: Entry, advance: Advance) -> None:
         is_failed = bool(member.failed) and member.fingerprint == desired.fingerprint
         # What others changed is mended, and nothing is run for it (W54).
-        await self._apply(desired.fingerprint, advance, is_failed and entry.reason is Reason.OUTDATED)
+        is_tried_again = MOVED in member.drift or (is_failed and entry.reason is Reason.OUTDATED)
+        await self._apply(desired.fingerprint, advance, is_tried_again)
 
     async def _apply(self, fingerprint: str, advance: Advance, is_tried_again: bool = False) -> None:
         """Set the whole spec on the service's newest version."""

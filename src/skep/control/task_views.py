@@ -10,6 +10,7 @@ from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
 from skep.model.state import Health, Role
 from skep.model.view import KeyView, MemberView
+from skep.planning.nodes import may_run
 from skep.planning.outlook import LEFT_ALONE
 
 RESTART_DELAY_S = 5.0
@@ -33,8 +34,7 @@ _NEXT = {
 async def with_tasks(view: KeyView, actuator: ServiceActuator, now: Now) -> KeyView:
     """One row for each task that shall run, and for each replica of which the last one has ended for good."""
     nodes = await _nodes(actuator.workload)
-    page = _Page(view, actuator.workload, nodes, now)
-    shown = [row for _, tasks in sorted(_by_place(actuator.tasks).items()) for row in page.rows(tasks)]
+    shown = _Page(view, actuator.workload, nodes, now).rows(_by_place(actuator.tasks))
     running = [t for t in actuator.tasks if t.state == "running" and t.desired_state == "running"]
     return replace(view, members=tuple(shown), endpoints=_endpoints(actuator.workload, running, nodes))
 
@@ -63,19 +63,27 @@ class _Page:
     nodes: Mapping[str, Node]
     now: Now
 
-    def rows(self, tasks: Sequence[Task]) -> list[MemberView]:
-        """Of one replica."""
-        shown = [t for t in tasks if t.desired_state in LIVE]
-        if not shown and self._is_wanted(tasks[-1]):
-            shown = [t for t in tasks[-1:] if t.state in BY_ITSELF or self._was_stopped(t)]
-        return [self._row(t, [other for other in tasks if other.id != t.id]) for t in shown]
+    def rows(self, places: Mapping[tuple[int, str], Sequence[Task]]) -> list[MemberView]:
+        """Of each replica. The Swarm may scale down any of them, and what such a one left behind is not shown."""
+        live = sum(_is_live(tasks) for tasks in places.values())
+        spare = len(places) if self.workload.spec.mode == "global" else self.workload.spec.count - live
+        found: list[MemberView] = []
+        for _, tasks in sorted(places.items()):
+            shown = [t for t in tasks if t.desired_state in LIVE]
+            if not shown and spare > 0 and self._is_told(tasks[-1]):
+                shown, spare = [tasks[-1]], spare - 1
+            found += [self._row(t, [other for other in tasks if other.id != t.id]) for t in shown]
+        return found
 
-    def _is_wanted(self, task: Task) -> bool:
-        return task.desired_state != "remove" and (not task.slot or task.slot <= self.workload.spec.count)
+    def _is_told(self, task: Task) -> bool:
+        """Whether one that is the last of its replica, and not to run any more, is still of interest."""
+        return task.desired_state != "remove" and (task.state in BY_ITSELF or self._was_stopped(task))
 
     def _was_stopped(self, task: Task) -> bool:
-        """Of a job: then it has failed."""
-        return self.workload.spec.restart.once and task.state in ENDED - BY_ITSELF
+        """By the Swarm, which makes no other: one of a job, or of what may end only so often (W38)."""
+        spec, node = self.workload.spec, self.nodes.get(task.node_id)
+        counts = spec.restart.once or (spec.restart.attempts_max and (node is None or may_run(spec, node)))
+        return bool(counts) and task.state in ENDED - BY_ITSELF
 
     def _row(self, task: Task, others: Sequence[Task]) -> MemberView:
         """`others` are those of the same replica that the Swarm remembers, five unless it was told otherwise."""
@@ -109,11 +117,17 @@ class _Page:
             due_s = since_s + RESTART_DELAY_S
             return "started by the Swarm", due_s if since_s and due_s > self.now.wall_s else 0.0
         restart = self.workload.spec.restart
+        if self._was_stopped(task) and not restart.once and self.workload.spec.mode != "global":
+            return "made again, with all others", 0.0
         if task.state in FAILED or self._was_stopped(task) or (task.state == "complete" and not restart.once):
             return (LEFT_ALONE if restart.once or restart.attempts_max else "made again by the Swarm"), 0.0
         if task.state == "pending" and task.error:
             return "placed when a node fits", 0.0
         return _NEXT.get(task.state, ""), 0.0
+
+
+def _is_live(tasks: Sequence[Task]) -> bool:
+    return any(t.desired_state in LIVE for t in tasks)
 
 
 def _endpoints(workload: Workload, running: Sequence[Task], nodes: Mapping[str, Node]) -> tuple[str, ...]:

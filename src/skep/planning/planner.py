@@ -57,7 +57,7 @@ def _clean_up(draft: Draft) -> None:
 def _mend_in_place(draft: Draft) -> None:
     desired = draft.census.desired
     for member in draft.untouched():
-        tried_again = bool(member.failed) and draft.census.ledger.applied != desired.fingerprint
+        tried_again = bool(member.failed) and _is_tried_again(draft.census)
         outdated = desired.in_place and (not is_current(desired, member) or member.rolled_back or tried_again)
         if member.failed and not outdated:
             kind = NoteKind.JOB_FAILED if desired.once else NoteKind.RETRIES_EXHAUSTED
@@ -72,6 +72,12 @@ def _mend_in_place(draft: Draft) -> None:
             draft.try_act(Action(ActionKind.UPDATE, Reason.OUTDATED, member.slot, member.id, member.drift))
         elif member.drift and member.life is Life.RUNNING:
             draft.try_act(Action(ActionKind.UPDATE, Reason.DRIFTED, member.slot, member.id, member.drift))
+
+
+def _is_tried_again(census: Census) -> bool:
+    """Whether people asked for it: a new generation forgets what was applied. The first one asked for nothing again,
+    and finds a service there if that was freed, or if skep lost its store."""
+    return census.desired.generation > 1 and census.ledger.applied != census.desired.fingerprint
 
 
 def _adopt_others(draft: Draft) -> None:
