@@ -18,6 +18,7 @@ from tests.e2e.cached_faults import lists_are_a_minute_old
 from tests.e2e.classic_faults import a_creation_falls_out_of_an_old_list_and_skep_is_killed
 from tests.e2e.lasting_faults import Place
 from tests.e2e.proxied import CREATE, LIST, ProxiedSkep, asked_blindly, workload
+from tests.e2e.swarm_faults import a_worker_of_a_swarm_is_lost
 from tests.e2e.waiting import WITHIN_S, eventually, phase
 from tests.e2e.watch import Watch
 from tests.engines.host import HostEngine
@@ -204,7 +205,7 @@ def test_f10_lost_engines_are_made_up_for_and_what_is_too_much_goes_when_they_ar
     lasts()
 
 
-@lasting(lasting_faults.a_worker_of_a_swarm_is_lost)
+@lasting(a_worker_of_a_swarm_is_lost)
 def test_f10_a_lost_worker_of_a_swarm_is_made_up_for_and_its_return_takes_nothing(lasts: Ends) -> None:
     lasts()
 
