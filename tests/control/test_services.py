@@ -10,6 +10,7 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
+from skep.control.service_doubles import DOUBLED, Doubles
 from skep.control.services import MOVED, SLOT, ServiceActuator, Workload
 from skep.model.engine import Node, Service, Task
 from skep.model.spec import Key, Kind, Restart, WorkloadSpec
@@ -57,15 +58,23 @@ def ended(*templates: str, state: str = "complete") -> list[Task]:
     return tasks(*templates, state=state, desired="shutdown")
 
 
-def member(service: Service, shown: Sequence[Task], spec: WorkloadSpec = WEB, nodes: Sequence[Node] = ()) -> Member:
+def member(
+    service: Service,
+    shown: Sequence[Task],
+    spec: WorkloadSpec = WEB,
+    nodes: Sequence[Node] = (),
+    doubles: Doubles | None = None,
+    at_s: float = 0.0,
+) -> Member:
     async def main() -> Member:
         lab = Lab("alpha")
+        await lab.clock.sleep(at_s)
         engines, told = FakeEngines(lab), list[str]()
         static = EngineBook([], engines, lab.clock, told.append)
         book = ClusterBook(MemoryStore(), engines, lab.clock, told.append, static)
         engine = cast("Engine", OneService(service, shown, nodes))
         workload = Workload(spec, "lab", "u1", frozenset(), engine, {}, adopt=False, gone=False, formed=True)
-        actuator = ServiceActuator(workload, book, lab.clock, Random(1), "skep")
+        actuator = ServiceActuator(workload, book, lab.clock, Random(1), "skep", doubles)
         observed = await actuator.observe(Desired(Key(Kind.WORKLOAD, "web"), 1, 1, "f2", slots=(SLOT,)))
         (found,) = observed.members
         return found
@@ -195,6 +204,38 @@ def test_w38_a_replica_that_was_moved_as_often_as_it_may_end_is_tried_again_unas
     assert (found.failed, found.drift, found.healthy) == (0, (MOVED,), False)
     assert not member(SERVICE, [*tasks("new", "new")[1:], LAST], tried).drift
     assert not member(SERVICE, [replace(LAST, state=state), *tasks("old", "old")], tried).drift
+
+
+TWICE = [*tasks("new", "new"), replace(LAST, id="t9", slot=2, state="running", desired_state="running")]
+OLD_BESIDE = [*TWICE[:2], replace(TWICE[2], template="old")]
+
+
+@pytest.mark.parametrize(
+    ("why", "looks", "drift"),
+    [
+        ("for a moment", [(0.0, 1, "", TWICE), (9.0, 1, "", TWICE)], ()),
+        ("for long", [(0.0, 1, "", TWICE), (10.0, 1, "", TWICE)], (DOUBLED,)),
+        ("the service was told of again", [(0.0, 1, "", TWICE), (10.0, 2, "", TWICE)], ()),
+        ("and that was of no use", [(0.0, 1, "", TWICE), (5.0, 2, "", TWICE), (15.0, 2, "", TWICE)], (DOUBLED,)),
+        ("it was over meanwhile", [(0.0, 1, "", TWICE), (5.0, 1, "", TWICE[:2]), (15.0, 1, "", TWICE)], ()),
+        ("an update is under way", [(0.0, 1, "", TWICE), (10.0, 1, "updating", TWICE)], ()),
+        ("two replicas", [(0.0, 1, "", tasks("new", "new")), (10.0, 1, "", tasks("new", "new"))], ()),
+        (
+            "an old one goes",
+            [(0.0, 1, "", TWICE[:2]), (10.0, 1, "", [*TWICE[:2], replace(TWICE[2], template="old")])],
+            (),
+        ),
+    ],
+)
+def test_the_swarm_is_told_again_of_a_service_that_runs_a_replica_twice(
+    why: str, looks: list[tuple[float, int, str, list[Task]]], drift: tuple[str, ...]
+) -> None:
+    doubles = Doubles()
+    found = [
+        member(replace(SERVICE, version=version, update_state=state), shown, doubles=doubles, at_s=at_s)
+        for at_s, version, state, shown in looks
+    ]
+    assert [m.drift for m in found] == [()] * (len(looks) - 1) + [drift]
 
 
 @pytest.mark.parametrize("state", ["rejected", "failed"])

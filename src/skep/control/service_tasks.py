@@ -27,7 +27,8 @@ STOPPED = "the Swarm stopped it, as when its node is drained, is down or was rem
 class Counted:
     """A service's tasks as numbers, each as in model.state.Member. `is_through`: they are as its spec wants them, what
     the Swarm itself says of its update left out. `trouble`: what befell most of those that did not come to run.
-    `stranded`: replicas are missing that did not end by themselves: moves from node to node used up their tries."""
+    `stranded`: replicas are missing that did not end by themselves: moves from node to node used up their tries.
+    `doubled`: several tasks of the newest template run for one replica."""
 
     running: int
     wanted: int
@@ -37,6 +38,7 @@ class Counted:
     is_through: bool
     trouble: str
     stranded: bool = False
+    doubled: bool = False
 
 
 def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
@@ -66,7 +68,14 @@ def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: 
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
         trouble=_trouble(tasks) or (STOPPED if ended["shutdown"] else ""),
         stranded=stranded,
+        doubled=any(
+            n > 1 for n in Counter(_place(t) for t in tasks if _runs(t) and _is_of_newest(service, t)).values()
+        ),
     )
+
+
+def _is_doubled(running: Iterable[Task]) -> bool:
+    return any(number > 1 for number in Counter(map(_place, running)).values())
 
 
 def _runs(task: Task) -> bool:

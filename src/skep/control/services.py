@@ -11,6 +11,7 @@ from skep.control.fixing import fixed_on_swarm, is_awaited
 from skep.control.levels import Resolved
 from skep.control.pauses import as_begun, standing_still
 from skep.control.rollback import failure_action, is_automatic, never_again
+from skep.control.service_doubles import DOUBLED, Doubles
 from skep.control.service_tasks import Counted
 from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
@@ -82,6 +83,7 @@ class SwarmWorkloads:
         self._image_to_come = image_to_come
         self._topology, self._clusters, self._secrets = topology, clusters, secrets
         self._clock, self._rng, self._controller, self._limits = clock, rng, controller, limits
+        self._doubles = Doubles()
 
     async def resolve(
         self,
@@ -136,7 +138,7 @@ class SwarmWorkloads:
             ),
         )
         desired = standing_still(desired, asked, document, waits=is_awaited(asked, record))
-        actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller)
+        actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller, self._doubles)
         return Resolved(desired, record, actuator, cluster, refusal=refusal or nowhere)
 
     def _fingerprint(self, rendered: JsonObject, refusal: str) -> str:
@@ -198,15 +200,24 @@ class SwarmWorkloads:
         return Names(secrets, configs, networks), text
 
     async def forgotten(self, document: SpecDocument, world: Sequence[SpecDocument]) -> None:
-        """A workload keeps nothing beside its record."""
+        """A workload keeps nothing beside its record but in memory."""
+        self._doubles.forget(document.key)
 
 
 class ServiceActuator:
     """Implements ports.Actuator for one workload spec. `tasks` are those of the last observation, for people."""
 
     def __init__(
-        self, workload: Workload, clusters: ClusterBook, clock: Clock, rng: random.Random, controller: str
+        self,
+        workload: Workload,
+        clusters: ClusterBook,
+        clock: Clock,
+        rng: random.Random,
+        controller: str,
+        doubles: Doubles | None = None,
     ) -> None:
+        """`doubles`: what was seen of it before."""
+        self._doubles = doubles or Doubles()
         self.workload = self._workload = workload
         self._clusters = clusters
         self._clock, self._rng, self._controller = clock, rng, controller
@@ -252,6 +263,7 @@ class ServiceActuator:
         undone = found.update_state in UNDONE
         busy = found.update_state in ("updating", "rollback_started")
         healthy = counted.is_through and not undone and not busy
+        doubled = self._doubles.last(desired.key, found, counted.doubled and not busy, self._clock.monotonic_s())
         changed = services.drift(workload.rendered, found.spec) if workload.rendered else ()
         return Member(
             id=found.id,
@@ -261,7 +273,7 @@ class ServiceActuator:
             health=Health.HEALTHY if healthy else Health.UNHEALTHY,
             source=workload.cluster,
             created_s=found.created_s,
-            drift=(*changed, MOVED) if counted.stranded else changed,
+            drift=(*changed, *[MOVED] * counted.stranded, *[DOUBLED] * doubled),
             rolled_back=undone,
             running=counted.running,
             wanted=counted.wanted,
