@@ -11,7 +11,7 @@ from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
 from skep.control.service_doubles import DOUBLED, Doubles
-from skep.control.services import MOVED, SLOT, ServiceActuator, Workload
+from skep.control.services import INTERRUPTED, MOVED, SLOT, ServiceActuator, Workload
 from skep.model.engine import Node, Service, Task
 from skep.model.spec import Key, Kind, Restart, WorkloadSpec
 from skep.model.state import Desired, Member
@@ -204,6 +204,31 @@ def test_w38_a_replica_that_was_moved_as_often_as_it_may_end_is_tried_again_unas
     assert (found.failed, found.drift, found.healthy) == (0, (MOVED,), False)
     assert not member(SERVICE, [*tasks("new", "new")[1:], LAST], tried).drift
     assert not member(SERVICE, [replace(LAST, state=state), *tasks("old", "old")], tried).drift
+
+
+CULPRIT = replace(LAST, id="t7", state="shutdown")
+PAUSED = "update paused due to failure or early termination of task t7"
+
+
+@pytest.mark.parametrize(
+    ("why", "state", "message", "node", "interrupted"),
+    [
+        ("its node was drained", "paused", PAUSED, replace(NODE, availability="drain"), True),
+        ("its node is down", "paused", PAUSED, replace(NODE, state="down"), True),
+        ("its node was removed", "rollback_completed", f"{PAUSED} ", replace(NODE, id="n2"), True),
+        ("its node is well", "paused", PAUSED, NODE, False),
+        ("nobody knows the task", "paused", PAUSED.replace("t7", "t8"), replace(NODE, state="down"), False),
+        ("the Swarm does not say", "paused", "", replace(NODE, state="down"), False),
+        ("the update goes on", "updating", PAUSED, replace(NODE, state="down"), False),
+    ],
+)
+def test_w47_an_update_that_a_swarm_stopped_for_a_node_that_went_is_told_again_and_has_not_failed(
+    why: str, state: str, message: str, node: Node, interrupted: bool
+) -> None:
+    told = replace(SERVICE, update_state=state, update_message=message)
+    found = member(told, [*tasks("new", "old"), CULPRIT], WEB, [node])
+    assert found.drift == ((INTERRUPTED,) if interrupted else ())
+    assert found.rolled_back is (state != "updating" and not interrupted)
 
 
 TWICE = [*tasks("new", "new"), replace(LAST, id="t9", slot=2, state="running", desired_state="running")]

@@ -152,6 +152,8 @@ class Orchestrator:
                 self._stop(service, task)
                 if service.replicas is not None:
                     self._count(service, task)
+                if service.updating and task.template == service.template:
+                    self._update_failed(service, task)
 
     def _stop(self, service: SimService, task: SimTask) -> None:
         """On a lost node nothing is heard of its end."""

@@ -1,5 +1,6 @@
 """What the tasks of a Swarm service say of it: how many run, of which template, and how those of a job ended."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ BY_ITSELF = frozenset({"complete", "failed", "rejected"})
 
 LIVE = frozenset({"running", "ready"})
 """Desired states of tasks that are to run now, or when the delay after the last one's end is over."""
+
+UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
+"""Update states in which SwarmKit has stopped or undone a revision."""
+
+_CULPRIT = re.compile(r"termination of task (\w+)")
+"""In what SwarmKit says then."""
 
 Place = tuple[int, str]
 Last = Mapping[Place, Task]
@@ -41,8 +48,10 @@ class Counted:
     doubled: bool = False
 
 
-def asks_for_nodes(spec: WorkloadSpec, tasks: Sequence[Task]) -> bool:
+def asks_for_nodes(spec: WorkloadSpec, service: Service, tasks: Sequence[Task]) -> bool:
     """Whether what becomes of it can be told only by the nodes that the Swarm has."""
+    if service.update_state in UNDONE:
+        return True
     if spec.mode == "global" and (not tasks or spec.restart.attempts_max):
         return True
     return spec.restart.once and any(map(_is_stopped, tasks))
@@ -72,6 +81,14 @@ def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: 
             n > 1 for n in Counter(_place(t) for t in tasks if _runs(t) and _is_of_newest(service, t)).values()
         ),
     )
+
+
+def is_interrupted(service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
+    """Whether the Swarm stopped or undid its last update for a task whose node was drained, is down or was removed: a
+    Swarm takes that for a failure of the new template as well."""
+    told = _CULPRIT.search(service.update_message) if service.update_state in UNDONE else None
+    culprit = next((t for t in tasks if told and t.id == told[1]), None)
+    return culprit is not None and bool(culprit.node_id) and culprit.node_id not in {n.id for n in nodes if is_open(n)}
 
 
 def _is_doubled(running: Iterable[Task]) -> bool:

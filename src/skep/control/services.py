@@ -37,9 +37,6 @@ NODES_WAIT_S = 60.0
 running task to a node that comes later. Its image, if groups bring it: tasks that start before it is there fail, and
 the Swarm pauses the update."""
 
-UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
-"""Update states in which SwarmKit has stopped or undone a revision."""
-
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -59,6 +56,7 @@ class Workload:
     formed: bool
 
 
+INTERRUPTED = "an update that it stopped for tasks on a node that went"
 MOVED = "tasks that were moved as often as they may end"
 """As drift: nobody's template is at fault, and a Swarm that is told so tries again."""
 
@@ -232,7 +230,11 @@ class ServiceActuator:
         try:
             found = await self._find(workload.engine, workload)
             tasks = await workload.engine.tasks({"service": [found.id]}) if found else ()
-            nodes = await workload.engine.nodes() if service_tasks.asks_for_nodes(workload.spec, tasks) else ()
+            nodes = (
+                await workload.engine.nodes()
+                if found and service_tasks.asks_for_nodes(workload.spec, found, tasks)
+                else ()
+            )
         except (UnavailableError, NotFoundError) as error:
             self._clusters.doubt(workload.cluster)
             return Observed(silent=frozenset({EVERYTHING}), why=str(error))
@@ -240,7 +242,8 @@ class ServiceActuator:
         if found is None:
             return Observed()
         counted = service_tasks.counted(workload.spec, found, tasks, nodes)
-        return Observed((self._member(workload, desired, found, counted),))
+        interrupted = service_tasks.is_interrupted(found, tasks, nodes)
+        return Observed((self._member(workload, desired, found, counted, interrupted=interrupted),))
 
     async def _find(self, engine: Engine, workload: Workload) -> Service | None:
         """Our service; or, where adoption was asked for, the one that has its name."""
@@ -256,11 +259,13 @@ class ServiceActuator:
     def _is_of_this_name(self, service: Service) -> bool:
         return service.labels.get(CONTROLLER_LABEL) == self._controller and WORKLOAD_LABEL in service.labels
 
-    def _member(self, workload: Workload, desired: Desired, found: Service, counted: Counted) -> Member:
+    def _member(
+        self, workload: Workload, desired: Desired, found: Service, counted: Counted, *, interrupted: bool
+    ) -> Member:
         # One of an earlier life is outdated, so that it gets the mark of this one.
         is_of_now = found.labels.get(UID_LABEL, workload.uid) == workload.uid
         applied = found.labels.get(FINGERPRINT_LABEL, "") if is_of_now else ""
-        undone = found.update_state in UNDONE
+        undone = found.update_state in service_tasks.UNDONE and not interrupted
         busy = found.update_state in ("updating", "rollback_started")
         healthy = counted.is_through and not undone and not busy
         doubled = self._doubles.last(desired.key, found, counted.doubled and not busy, self._clock.monotonic_s())
@@ -273,7 +278,7 @@ class ServiceActuator:
             health=Health.HEALTHY if healthy else Health.UNHEALTHY,
             source=workload.cluster,
             created_s=found.created_s,
-            drift=(*changed, *[MOVED] * counted.stranded, *[DOUBLED] * doubled),
+            drift=(*changed, *[INTERRUPTED] * interrupted, *[MOVED] * counted.stranded, *[DOUBLED] * doubled),
             rolled_back=undone,
             running=counted.running,
             wanted=counted.wanted,
