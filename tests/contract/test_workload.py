@@ -23,7 +23,7 @@ from tests.contract.workload_global import GLOBAL_CHECKS
 from tests.contract.workload_jobs import JOB_CHECKS
 from tests.contract.workload_lives import lives
 from tests.contract.workload_owners import OWNER_CHECKS, SERVICE_OWNER_CHECKS
-from tests.contract.workload_tries import TRY_CHECKS
+from tests.contract.workload_tries import SERVICE_TROUBLE_CHECKS, TRY_CHECKS
 from tests.contract.workloads import CHECKS, ENGINE_CHECKS
 from tests.engines.host import HostEngine
 from tests.engines.machines import open_machines
@@ -44,7 +44,7 @@ IMAGES = (IMAGE, OTHER_IMAGE)
 COMMON = [*CHECKS, *JOB_CHECKS, *TRY_CHECKS, *DESCRIPTION_CHECKS]
 EVERY = [*COMMON, *ENGINE_CHECKS]
 WITH_OWNERS = [*EVERY, *OWNER_CHECKS]
-ON_SWARM = [*COMMON, *GLOBAL_CHECKS, *SERVICE_OWNER_CHECKS]
+ON_SWARM = [*COMMON, *GLOBAL_CHECKS, *SERVICE_OWNER_CHECKS, *SERVICE_TROUBLE_CHECKS]
 
 
 def named(check: Check) -> str:

@@ -52,3 +52,38 @@ TRY_CHECKS: list[Check] = [
     what_ended_as_often_as_it_may_is_left_alone_and_tried_again_when_it_is_asked_for,
 ]
 """Of every cluster."""
+
+
+async def _is_told(bed: Bed, kind: ConditionType, **more: object) -> None:
+    web = name()
+    await bed.ask(web, 1, **more)  # type: ignore[arg-type]
+
+    async def told() -> bool:
+        view = await bed.view(web)
+        return any(c.type is kind and c.status for c in view.conditions) if view else False
+
+    await bed.until(told, True)
+    await bed.delete(web)
+
+
+async def what_ends_again_and_again_is_told(bed: Bed) -> None:
+    """W30."""
+    await _is_told(bed, ConditionType.CRASH_LOOPING, Command=ENDS_BADLY)
+
+
+async def an_image_that_can_not_be_had_is_told(bed: Bed) -> None:
+    """W32."""
+    await _is_told(bed, ConditionType.IMAGE_PULL_FAILED, image="skep/nobody-has-this:1")
+
+
+async def what_fits_nowhere_is_told(bed: Bed) -> None:
+    """W52."""
+    await _is_told(bed, ConditionType.UNPLACEABLE, Constraints=["node.labels.zone==moon"])
+
+
+SERVICE_TROUBLE_CHECKS: list[Check] = [
+    what_ends_again_and_again_is_told,
+    an_image_that_can_not_be_had_is_told,
+    what_fits_nowhere_is_told,
+]
+"""Of Swarm services, whose tasks say so. What containers say is in workloads.py and tests/sim."""

@@ -166,7 +166,7 @@ class Orchestrator:
 
     def _stopped(self, task: SimTask) -> None:
         if not task.over:
-            task.state, task.message = "shutdown", "shutdown"
+            task.state, task.message, task.since_s = "shutdown", "shutdown", self._kernel.clock.wall_s()
             self._end_container(task)
             self.reconcile()
 
@@ -284,7 +284,7 @@ class Orchestrator:
         if not holds(node.host.images, task.image):
             self._fail(service, task, "rejected", f"No such image: {task.image}")
             return
-        task.state, task.message = "running", "started"
+        task.state, task.message, task.since_s = "running", "started", self._kernel.clock.wall_s()
         task.container_id = self._kernel.identity(64)
         told = _EXIT.search(task.template)
         if told:
@@ -317,7 +317,7 @@ class Orchestrator:
 
     def _fail(self, service: SimService, task: SimTask, state: str, error: str) -> None:
         was_wanted = task.wanted
-        task.state, task.error = state, error
+        task.state, task.error, task.since_s = state, error, self._kernel.clock.wall_s()
         self._end_container(task)
         if service.once:
             task.desired = "shutdown"

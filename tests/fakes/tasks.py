@@ -35,6 +35,7 @@ class SimTask:
     error: str = ""
     container_id: str = ""
     created_s: float = 0.0
+    since_s: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -140,6 +141,7 @@ def shown_task(service: SimService, task: SimTask) -> Task:
         spec_version=task.spec_version,
         ports=_host_ports(service.spec),
         created_s=task.created_s,
+        since_s=task.since_s,
         template=task.template,
     )
 

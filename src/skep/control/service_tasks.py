@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from skep.control.service_trouble import Trouble, trouble_of
 from skep.model.engine import Node, Service, Task
 from skep.model.spec import WorkloadSpec
 from skep.planning.nodes import is_open, may_run
@@ -33,7 +34,7 @@ STOPPED = "the Swarm stopped it, as when its node is drained, is down or was rem
 @dataclass(frozen=True, slots=True)
 class Counted:
     """A service's tasks as numbers, each as in model.state.Member. `is_through`: they are as its spec wants them, what
-    the Swarm itself says of its update left out. `trouble`: what befell most of those that did not come to run.
+    the Swarm itself says of its update left out. `trouble`: what befalls most of those that do not come to run.
     `stranded`: replicas are missing that did not end by themselves: moves from node to node used up their tries.
     `doubled`: several tasks of the newest template run for one replica."""
 
@@ -43,7 +44,7 @@ class Counted:
     completed: int
     failed: int
     is_through: bool
-    trouble: str
+    trouble: Trouble
     stranded: bool = False
     doubled: bool = False
 
@@ -57,7 +58,9 @@ def asks_for_nodes(spec: WorkloadSpec, service: Service, tasks: Sequence[Task]) 
     return spec.restart.once and any(map(_is_stopped, tasks))
 
 
-def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node]) -> Counted:
+def counted(
+    spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: Sequence[Node], wall_s: float = 0.0
+) -> Counted:
     """`tasks` are all that the Swarm remembers of this service, `nodes` all that it has, where they are asked for."""
     tasks = _of_this_run(service, tasks, nodes) if spec.mode == "global" and spec.restart.once else tasks
     last = _last(tasks)
@@ -68,6 +71,7 @@ def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: 
     running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes, len(given_up))
     has_older = any(_runs(t) and _is_older(service, t, last[_place(t)]) for t in tasks)
     ended = _ended(service, last.values(), nodes) if spec.restart.once else Counter()
+    trouble = _trouble(spec, service, tasks, wall_s)
     return Counted(
         running=running,
         wanted=wanted,
@@ -75,7 +79,7 @@ def counted(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], nodes: 
         completed=min(ended["complete"], wanted),
         failed=ended.total() - ended["complete"] if spec.restart.once else 0 if stranded else len(given_up),
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
-        trouble=_trouble(tasks) or (STOPPED if ended["shutdown"] else ""),
+        trouble=trouble if trouble.text or not ended["shutdown"] else Trouble(None, STOPPED),
         stranded=stranded,
         doubled=any(
             n > 1 for n in Counter(_place(t) for t in tasks if _runs(t) and _is_of_newest(service, t)).values()
@@ -190,7 +194,10 @@ def _is_stopped(task: Task) -> bool:
     return task.desired_state not in LIVE and task.state != "complete"
 
 
-def _trouble(tasks: Sequence[Task]) -> str:
-    """The most frequent error of tasks that did not come to run; empty when none has one."""
-    errors = Counter(t.error for t in tasks if t.error and t.state in ("rejected", "failed"))
-    return errors.most_common(1)[0][0] if errors else ""
+def _trouble(spec: WorkloadSpec, service: Service, tasks: Sequence[Task], wall_s: float) -> Trouble:
+    """Of an older template nothing is told, but where the Swarm went back to that."""
+    told: dict[Place, list[Task]] = {}
+    for task in sorted(tasks, key=lambda t: t.created_s):
+        if service.update_state in UNDONE or task.template in ("", service.template):
+            told.setdefault(_place(task), []).append(task)
+    return trouble_of(told, wall_s, spec.restart.window_s)

@@ -241,7 +241,7 @@ class ServiceActuator:
         self.tasks = tuple(tasks)
         if found is None:
             return Observed()
-        counted = service_tasks.counted(workload.spec, found, tasks, nodes)
+        counted = service_tasks.counted(workload.spec, found, tasks, nodes, self._clock.wall_s())
         interrupted = service_tasks.is_interrupted(found, tasks, nodes)
         return Observed((self._member(workload, desired, found, counted, interrupted=interrupted),))
 
@@ -286,7 +286,8 @@ class ServiceActuator:
             foreign=not self._is_ours(found),
             completed=counted.completed,
             failed=counted.failed,
-            detail=": ".join(t for t in (counted.trouble, found.update_message if undone else "") if t),
+            detail=": ".join(t for t in (counted.trouble.text, found.update_message if undone else "") if t),
+            trouble=counted.trouble.kind,
         )
 
     async def create(self, desired: Desired, entry: Entry, advance: Advance) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from skep.control.moment import Now
 from skep.control.service_tasks import BY_ITSELF, ENDED, LIVE, STOPPED
+from skep.control.service_trouble import FAILED
 from skep.control.services import ServiceActuator, Workload
 from skep.model.engine import Node, Task
 from skep.model.errors import SkepError
@@ -15,8 +16,6 @@ from skep.planning.outlook import LEFT_ALONE
 
 RESTART_DELAY_S = 5.0
 """What Swarm waits before it starts the next task of a slot, as skep leaves it (semantics.md W31)."""
-
-FAILED = frozenset({"failed", "rejected"})
 
 _NEXT = {
     "new": "placed",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from skep.model.plan import ActionKind, Reason
+from skep.model.plan import ActionKind, NoteKind, Reason
 from skep.model.progress import Progress
 from skep.model.setbacks import Setbacks
 from skep.model.spec import Key
@@ -60,7 +60,7 @@ class Member:
     `running` of `wanted` replicas serve; a machine is one of one. `updated` of a service's run the newest template.
     `foreign`: not made by skep, and listed only because its adoption was asked for.
     `completed` of a job's containers ended by themselves as they should, and `failed` did not and are given up; of a
-    service those replicas have `failed` that used up their tries.
+    service those replicas have `failed` that used up their tries. `trouble`: of what kind its tasks' errors are.
     """
 
     id: str
@@ -84,6 +84,7 @@ class Member:
     completed: int = 0
     failed: int = 0
     detail: str = ""
+    trouble: NoteKind | None = None
 
     @property
     def healthy(self) -> bool:

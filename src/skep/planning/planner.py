@@ -62,6 +62,8 @@ def _mend_in_place(draft: Draft) -> None:
         if member.failed and not outdated:
             kind = NoteKind.JOB_FAILED if desired.once else NoteKind.RETRIES_EXHAUSTED
             draft.note(kind, detail=member.detail)
+        elif member.trouble is not None:
+            draft.note(member.trouble, detail=member.detail)
         if member.foreign:
             _adopt(draft, member)
         elif _refused_by_cluster(draft.census, member):
