@@ -109,7 +109,11 @@ def _counting_tasks(view: KeyView, seen: Seen) -> KeyView:
     desired = 0 if view.removed else sum(m.wanted for m in members) or view.desired
     completed = sum(m.completed for m in members)
     ready = completed if seen.desired.once else running
-    return replace(view, desired=desired, current=running, ready=ready, completed=completed, members=())
+    # Those of before that the newest template spares are told apart only when the Swarm is through.
+    newest = (m for m in members if follows_newest(seen.desired, m))
+    updated = sum(m.running if m.healthy else min(m.updated, m.running) for m in newest)
+    counts = replace(view, desired=desired, current=running, ready=ready, completed=completed)
+    return replace(counts, outdated=running - updated, members=())
 
 
 def _member_view(kind: Kind, seen: Seen, member: Member, entry: Entry | None, now: Now) -> MemberView:
