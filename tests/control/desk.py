@@ -7,6 +7,7 @@ from skep.adapters.store_memory import MemoryStore
 from skep.control.catalog import Catalog
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
+from skep.control.harm import Harm
 from skep.control.intake import Intake
 from skep.control.journal import Journal
 from skep.control.topology import Topology
@@ -53,7 +54,7 @@ class Desk:
             lambda: f"uid-{next(uids)}",
             self.woken.append,
             self.failed.__contains__,
-            static,
+            Harm(self.catalog, self.topology, static),
         )
 
     async def apply(self, *documents: object) -> list[tuple[str, str, int]]:

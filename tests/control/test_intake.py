@@ -129,6 +129,22 @@ def test_three_managers_may_be_rolled_and_one_may_become_three() -> None:
     at_a_desk(body)
 
 
+def test_the_one_manager_that_is_left_is_one_of_those_that_there_are() -> None:
+    """N4, N7: the last of the old ones could never be removed for it."""
+
+    def named(*ids: str) -> dict[str, object]:
+        return group("managers", {"LogicalIDs": [f"10.9.0.{id}" for id in ids]}, "manager")
+
+    async def body(desk: Desk) -> None:
+        await desk.apply(named("10", "11", "12"))
+        with pytest.raises(RefusedError, match=r"keep one of 10\.9\.0\.10, .* have 10\.9\.0\.20 in beside"):
+            await desk.apply(named("20"))
+        await desk.apply(named("10", "11", "20"))
+        await desk.apply(named("20"))
+
+    at_a_desk(body)
+
+
 def test_managers_do_not_come_back_before_they_are_gone() -> None:
     async def body(desk: Desk) -> None:
         await desk.apply(managers(3), workers(1))

@@ -36,6 +36,7 @@ def seen(*members: Member, silent: tuple[str, ...] = ()) -> Observed:
 
 
 A, B = healthy("a"), healthy("b")
+C, D = healthy("m1", slot="c"), healthy("m2", slot="d")
 BOTH = seen(A, B)
 CREATE = Entry("r", ActionKind.CREATE, Reason.MISSING, 1, fingerprint="f1")
 
@@ -70,6 +71,8 @@ def test_what_bears_its_name_and_is_nobodys_is_told_and_hinders_nothing() -> Non
         ("one is missing", seen(A), Ledger(), TWO, False),
         ("one is too many", seen(A, B, healthy("c")), Ledger(), TWO, False),
         ("one is of an old spec", seen(A, healthy("b", fingerprint="f0")), Ledger(), TWO, False),
+        ("another has the place of one", seen(C, D), Ledger(), replace(TWO, slots=("c", "e")), False),
+        ("each has its place", seen(C, D), Ledger(), replace(TWO, slots=("d", "c")), True),
         ("one is sick", seen(A, healthy("b", health=Health.UNHEALTHY)), Ledger(), TWO, False),
         ("one left its node behind", seen(A, B, healthy("n", life=Life.GONE)), Ledger(), TWO, False),
         ("one lacks an image", seen(A, healthy("b", drift=("image",))), Ledger(), TWO, False),

@@ -18,6 +18,7 @@ from skep.control.container_level import ContainerLevel
 from skep.control.controller import Controller
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.endpoints import EngineBook
+from skep.control.harm import Harm
 from skep.control.hidden import CLASSIC_AGE_S
 from skep.control.hub import Hub
 from skep.control.intake import Intake
@@ -107,6 +108,7 @@ class Core:
         self._topology = Topology(world.plugins, world.clusters.standing, self._made_in)
         self._catalog = Catalog(world.store, options.history)
         self._journal = Journal(world.store, world.clock, options.events_kept)
+        self._harm = Harm(self._catalog, self._topology, world.static.names())
         self._intake = Intake(
             self._catalog,
             self._topology,
@@ -116,7 +118,7 @@ class Core:
             lambda: f"{world.rng.getrandbits(64):016x}",
             world.hub.wake,
             self._has_failed,
-            world.static.names(),
+            self._harm,
         )
         world.clusters.attach(self._formed, lambda group: self._made_in(Key(Kind.GROUP, group)))
         self._reconcilers: dict[Kind, Reconciler] = {}
@@ -247,7 +249,7 @@ class Core:
         What failed is tried at once, also when the spec is the one that failed (semantics.md W38, F5).
         """
         if pretend:
-            await self._intake.refuse_harm([spec])
+            await self._harm.refuse([spec])
             return
         has_failed = any(failure.count for failure in (await self._record(spec.key)).ledger.failures)
         await self._intake.take(spec, who, again=has_failed)

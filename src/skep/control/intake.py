@@ -1,12 +1,13 @@
 """Where specs come in: parse, check, store, wake. The request ends there; the controllers do the rest."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from skep.control.catalog import Author, Catalog
 from skep.control.documents import SpecDocument, spec_of
+from skep.control.harm import Harm
 from skep.control.journal import Journal
 from skep.control.pauses import begin
 from skep.control.revisions import changes
@@ -15,7 +16,7 @@ from skep.control.topology import Place, Topology
 from skep.control.validate import Validator
 from skep.model.errors import ConflictError, Fault, InvalidError, RefusedError
 from skep.model.request import PLAIN, ApplyOptions
-from skep.model.spec import Allocation, GroupSpec, Key, Kind, Spec, WorkloadSpec
+from skep.model.spec import Allocation, Key, Kind, Spec, WorkloadSpec
 from skep.model.state import Record, Role
 from skep.model.view import ChangeView
 from skep.ports import Clock
@@ -29,14 +30,6 @@ TRIES = 10
 
 RESOLVED_AGAIN = "image resolved again"
 """Said as the reason of a revision, or after the one that was given."""
-
-_OTHER_NAME = "give the group another ID, or the cluster of the settings another name"
-
-_ROLL_OF_ONE = (
-    "this spec needs a new machine for it: replacing it would lose the Swarm. Add managers first (3 logical IDs, the "
-    "properties as they are), or keep the properties as they are"
-)
-"""semantics.md N4, N7."""
 
 
 class Intake:
@@ -56,12 +49,11 @@ class Intake:
         uid: Callable[[], str],
         wake: Callable[[Key], None],
         has_failed: Callable[[Key], bool],
-        static: Collection[str] = (),
+        harm: Harm,
     ) -> None:
-        """`static` are the clusters of the settings."""
-        self._catalog, self._topology, self._validator = catalog, topology, validator
+        self._catalog, self._topology, self._validator, self._harm = catalog, topology, validator, harm
         self._journal, self._clock, self._uid, self._wake = journal, clock, uid, wake
-        self._has_failed, self._static = has_failed, static
+        self._has_failed = has_failed
 
     async def read(self, files: Sequence[SourceFile], kind: Kind | None = None) -> tuple[ParsedSpec, ...]:
         """Parsed, checked by the plugins and against what is there. InvalidError and RefusedError name every fault.
@@ -72,7 +64,7 @@ class Intake:
         await self._validator.check(parsed, faults)
         if not parsed:
             raise InvalidError([Fault("holds no group and no workload", file=f.name) for f in files])
-        await self.refuse_harm([p.spec for p in parsed])
+        await self._harm.refuse([p.spec for p in parsed])
         return parsed
 
     async def apply(
@@ -94,7 +86,7 @@ class Intake:
     async def take(self, spec: Spec, who: str, *, again: bool) -> ChangeView:
         """Accept one spec whose plugins have been asked already. `again`: what is wanted already is a new generation,
         too."""
-        await self.refuse_harm([spec])
+        await self._harm.refuse([spec])
         return await self._accept(spec, self._author(who, ""), again=again)
 
     async def _accept(
@@ -115,45 +107,6 @@ class Intake:
             changed = changes(before.spec, after.spec) if before is not None and change == "configured" else ()
             return ChangeView(str(spec.key), change, after.generation, changed)
         raise _changed_too_often(spec.key)
-
-    async def refuse_harm(self, specs: Sequence[Spec]) -> None:
-        """RefusedError for what is well-formed and would lose a Swarm."""
-        refusals = []
-        for spec in specs:
-            before = await self._catalog.get(spec.key)
-            old = spec_of(before.spec) if before is not None else None
-            refusals += self._name_taken(spec) if isinstance(spec, GroupSpec) else []
-            if before is not None and isinstance(spec, GroupSpec) and isinstance(old, GroupSpec):
-                refusals += self._half_gone(old) if before.removed else self._harm(spec, old)
-        if refusals:
-            raise RefusedError("\n".join(refusals))
-
-    def _name_taken(self, spec: GroupSpec) -> list[str]:
-        """A Swarm of the settings is not ours to found, nor to be given managers."""
-        membership = self._topology.membership(spec)
-        cluster = (membership.cluster or spec.id) if membership and membership.role is Role.MANAGER else ""
-        if cluster not in self._static:
-            return []
-        return [f"group {spec.id} would form cluster {cluster}, and the settings have one of that name: {_OTHER_NAME}"]
-
-    def _half_gone(self, old: GroupSpec) -> list[str]:
-        """Managers whose cluster is removed leave without ceremony (N16): those that are left may be no majority."""
-        if self._topology.role(old) is not Role.MANAGER:
-            return []
-        return [f"group {old.id} is being removed, and its Swarm with it: apply it again when it is gone"]
-
-    def _harm(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
-        if self._topology.role(old) is not Role.MANAGER:
-            return []
-        if self._topology.role(spec) is not Role.MANAGER:
-            return [f"group {spec.id} holds the managers of a Swarm: its flavor can't be changed to another kind"]
-        if old.allocation.count != 1:
-            return []
-        if not set(old.allocation.logical_ids) <= set(spec.allocation.logical_ids):
-            return [f"group {spec.id} has one manager, {old.allocation.logical_ids[0]}: without it the Swarm is lost"]
-        if self._topology.needs_new_machines(old, spec):
-            return [f"group {spec.id} has one manager, and {_ROLL_OF_ONE}"]
-        return []
 
     async def delete(
         self, files: Sequence[SourceFile], who: str, cascade: bool, why: str = ""
@@ -233,7 +186,7 @@ class Intake:
         spec = sized_like(spec_of(revision.spec), spec_of(document.spec))
         checked = parse([SourceFile(f"generation {revision.generation}", to_json(spec).decode())])
         await self._validator.check(checked)
-        await self.refuse_harm([spec])
+        await self._harm.refuse([spec])
         author = self._author(who, why or f"rollback to generation {revision.generation}")
         return await self._accept(spec, author, document.adopt)
 

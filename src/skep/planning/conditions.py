@@ -52,7 +52,8 @@ _FINAL = frozenset(
 
 
 def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
-    """W50: everything wanted is there, current and healthy, and nothing is under way; a job has completed (W54).
+    """W50: everything wanted is there, in its own slot where it has one, current and healthy, and nothing is under way;
+    a job has completed (W54).
 
     What lived on a lost source is replaced (W35), but not removed: it comes back with its source.
     """
@@ -67,6 +68,7 @@ def is_converged(desired: Desired, observed: Observed, ledger: Ledger) -> bool:
         and not (desired.once and desired.numbered and desired.size)
         and not any(m.drift for m in census.staying)
         and len(census.ready) == len(census.staying) == desired.size
+        and {m.slot for m in census.staying}.issuperset(desired.slots or ())
     )
 
 
