@@ -14,6 +14,7 @@ from skep.control.topology import Topology
 from skep.control.validate import Validator
 from skep.model.cluster import StaticCluster
 from skep.model.spec import Key
+from skep.model.state import Record
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
 from skep.plugins.registry import PluginRegistry
@@ -54,8 +55,12 @@ class Desk:
             lambda: f"uid-{next(uids)}",
             self.woken.append,
             self.failed.__contains__,
-            Harm(self.catalog, self.topology, static),
+            Harm(self.catalog, self.topology, plugins, book, self._record),
         )
+
+    async def _record(self, key: Key) -> Record:
+        """Nothing is ever under way here."""
+        return Record(key)
 
     async def apply(self, *documents: object) -> list[tuple[str, str, int]]:
         changes = await self.intake.apply([file(*documents)], "ann")

@@ -70,7 +70,8 @@ class Life:
 class Simulation:
     """A world and the store that outlives controllers. `core` is the one that runs now, if any.
 
-    `static` are the clusters of the settings; a controller that begins reads them.
+    `static` are the clusters of the settings; a controller that begins reads them. `plugins` are those of the one that
+    began last.
     """
 
     world: World
@@ -80,6 +81,7 @@ class Simulation:
     core: Core | None = None
     ending: set[str] = field(default_factory=set)
     static: tuple[StaticCluster, ...] = ()
+    plugins: PluginRegistry = field(default_factory=lambda: PluginRegistry({}, {}))
 
     def begin(self, crash_at: int = 0) -> Life:
         """A new controller process; it takes over the term of any other one."""
@@ -97,11 +99,12 @@ class Simulation:
         }
         instances = {"instance-sim": machines}
         flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors))
+        self.plugins = PluginRegistry(instances, flavors)
         ports = Ports(
             store=store,
             clock=clock,
             rng=self.random,
-            plugins=PluginRegistry(instances, flavors),
+            plugins=self.plugins,
             watched=instances,
             secrets=PlainSecrets(),
             engines=engines,

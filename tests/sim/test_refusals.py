@@ -1,18 +1,62 @@
 """What would do harm to what is there is refused, whichever way it comes in, and nothing is changed by it."""
 
+import copy
+import json
 from typing import Any
 
 import pytest
 
+from skep.control.committed_groups import CommittedGroups
 from skep.model.errors import RefusedError
-from tests.sim.controller import Simulation, group, simulation
+from skep.model.json import RawJson
+from skep.model.machine import CommittedGroup
+from skep.model.spec import Key
+from skep.specs.source import SourceFile
+from tests.sim.controller import Simulation, group, simulation, texts, workload
 from tests.sim.loop import run
+
+MANAGERS = Key.parse("group/managers")
+OTHERS: dict[str, Any] = group("others", {"LogicalIDs": ["10.9.0.30"]}, "manager")
 
 
 def named(*ids: int) -> dict[str, Any]:
     document = group("managers", {"LogicalIDs": [f"10.9.0.{id}" for id in ids]}, "manager")
     document["Properties"]["Updating"] = {"MaxUnavailable": 1}  # type: ignore[index]
     return document
+
+
+def on(document: dict[str, Any], cluster: str) -> dict[str, Any]:
+    """The same, with another cluster's name."""
+    changed = copy.deepcopy(document)
+    changed["Properties"]["Flavor"]["Properties"]["Cluster"] = cluster
+    return changed
+
+
+async def asked(sim: Simulation, way: str, *documents: dict[str, Any]) -> None:
+    """By apply, by its dry run, or by InfraKit's commit of each, pretended or not."""
+    assert sim.core is not None
+    if way == "apply":
+        return await sim.apply(*documents)
+    if way == "plan":
+        await sim.core.plan([SourceFile("sim", texts(documents))])
+        return None
+    for document in documents:
+        properties = RawJson(json.dumps({k: v for k, v in document["Properties"].items() if k != "Images"}).encode())
+        group = CommittedGroup(document["ID"], properties)
+        await CommittedGroups(sim.core, sim.plugins, sim.clock).commit(group, pretend=way == "pretend")
+    return None
+
+
+WAYS = pytest.mark.parametrize("way", ["apply", "plan", "commit", "pretend"])
+
+
+async def refused(sim: Simulation, way: str, words: str, *documents: dict[str, Any]) -> None:
+    """And nothing is done for it."""
+    before = sum(sim.world.acts.values())
+    with pytest.raises(RefusedError, match=words):
+        await asked(sim, way, *documents)
+    await sim.clock.sleep(100)
+    assert sum(sim.world.acts.values()) == before
 
 
 def slots(sim: Simulation) -> set[str]:
@@ -36,5 +80,87 @@ def test_one_manager_is_left_only_where_it_is_there_already(way: tuple[int, ...]
             await sim.converged(600)
             assert slots(sim) == {"10.9.0.20"}
         assert not sim.world.violations
+
+    run(main)
+
+
+@WAYS
+@pytest.mark.parametrize("freed", [False, True])
+def test_managers_are_not_given_another_cluster(way: str, freed: bool) -> None:
+    """Those that were freed are as much the managers of their Swarm; all were replaced at once, in no time (N4)."""
+
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running() as core:
+            await sim.apply(named(10, 11, 12))
+            await sim.converged(200)
+            if freed:
+                await core.free(MANAGERS, "sim")
+                await sim.clock.sleep(20)
+            await refused(
+                sim, way, "holds the managers of cluster managers, and its Swarm", on(named(10, 11, 12), "blue")
+            )
+            await sim.apply(named(10, 11, 12))
+            await sim.converged(200)
+        assert sim.world.acts["provision"] == 3
+        assert not sim.world.violations
+
+    run(main)
+
+
+def test_managers_may_be_told_the_name_that_their_cluster_has_already() -> None:
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running():
+            await sim.apply(named(10, 11, 12))
+            await sim.converged(200)
+            await sim.apply(on(named(10, 11, 12), "managers"))
+            await sim.converged(1000)
+        assert sim.world.acts["swarm init"] == 1
+        assert not sim.world.violations
+
+    run(main)
+
+
+def test_managers_that_were_freed_and_are_gone_may_come_back_as_another_cluster() -> None:
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running() as core:
+            await sim.apply(named(10))
+            await sim.converged(200)
+            await core.free(MANAGERS, "sim")
+            for machine in sim.world.group("managers"):
+                sim.world.vanish(machine)
+            await sim.apply(on(named(10), "blue"))
+            await sim.converged(200)
+
+    run(main)
+
+
+def test_one_manager_that_was_freed_is_not_replaced_when_it_is_taken_back() -> None:
+    """N7: the rules of those that are looked after are theirs, too."""
+
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running() as core:
+            await sim.apply(named(10))
+            await sim.converged(200)
+            await core.free(MANAGERS, "sim")
+            changed = named(10)
+            changed["Properties"]["Instance"]["Properties"] = {"Note": "two"}
+            await refused(sim, "apply", "one manager, and this spec needs a new machine", changed)
+
+    run(main)
+
+
+def test_all_that_is_refused_is_told_at_once_and_none_of_it_is_stored() -> None:
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running():
+            await sim.apply(named(10, 11, 12), OTHERS)
+            await sim.converged(200)
+            words = r"(?s)cluster managers.*cluster others"
+            await refused(sim, "apply", words, on(named(10, 11, 12), "blue"), workload(), on(OTHERS, "red"))
+            assert {v.name: v.generation for v in await sim.views()} == {"managers": 1, "others": 1}
 
     run(main)

@@ -1,13 +1,15 @@
 """What is well-formed and would do harm to what is there: it is refused before anything of it is stored."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from skep.control.catalog import Catalog
-from skep.control.documents import spec_of
+from skep.control.endpoints import EngineBook
+from skep.control.present import Before, Lookout, ReadRecord
 from skep.control.topology import Topology
 from skep.model.errors import RefusedError
 from skep.model.spec import GroupSpec, Spec
 from skep.model.state import Role
+from skep.ports import Plugins
 
 _OTHER_NAME = "give the group another ID, or the cluster of the settings another name"
 
@@ -21,9 +23,12 @@ _ROLL_OF_ONE = (
 class Harm:
     """Asked by all that stores a spec that may differ from the one before: apply, commit, rollback and their plans."""
 
-    def __init__(self, catalog: Catalog, topology: Topology, static: Collection[str] = ()) -> None:
+    def __init__(
+        self, catalog: Catalog, topology: Topology, plugins: Plugins, static: EngineBook, record: ReadRecord
+    ) -> None:
         """`static` are the clusters of the settings."""
-        self._catalog, self._topology, self._static = catalog, topology, static
+        self._topology, self._static = topology, static
+        self._lookout = Lookout(catalog, plugins, record)
 
     async def refuse(self, specs: Sequence[Spec]) -> None:
         """RefusedError with all that forbids any of them, a line for each."""
@@ -35,33 +40,44 @@ class Harm:
             raise RefusedError("\n".join(refusals))
 
     async def _of_group(self, spec: GroupSpec) -> list[str]:
-        before = await self._catalog.get(spec.key)
-        old = spec_of(before.spec) if before is not None else None
+        before = await self._lookout.before(spec.key)
         refusals = self._name_taken(spec)
-        if before is not None and isinstance(old, GroupSpec):
-            refusals += self._half_gone(old) if before.removed else self._of_managers(spec, old)
+        if before is not None and self._topology.role(before.spec) is Role.MANAGER:
+            refusals += await self._of_managers(spec, before)
         return refusals
 
     def _name_taken(self, spec: GroupSpec) -> list[str]:
         """A Swarm of the settings is not ours to found, nor to be given managers."""
         membership = self._topology.membership(spec)
         cluster = (membership.cluster or spec.id) if membership and membership.role is Role.MANAGER else ""
-        if cluster not in self._static:
+        if not self._static.has(cluster):
             return []
         return [f"group {spec.id} would form cluster {cluster}, and the settings have one of that name: {_OTHER_NAME}"]
 
-    def _half_gone(self, old: GroupSpec) -> list[str]:
-        """Managers whose cluster is removed leave without ceremony (N16): those that are left may be no majority."""
-        if self._topology.role(old) is not Role.MANAGER:
-            return []
-        return [f"group {old.id} is being removed, and its Swarm with it: apply it again when it is gone"]
+    async def _of_managers(self, spec: GroupSpec, before: Before) -> list[str]:
+        """Those that were freed are managers as long as their machines are there."""
+        if before.document.removed and not before.freed:
+            return [_half_gone(spec)]
+        refusals = (
+            self._of_kind(spec, before.spec) or self._of_ids(spec, before.spec) or self._of_roll(spec, before.spec)
+        )
+        if not refusals or not before.freed:
+            return refusals
+        return refusals if (await self._lookout.present(before)).any else []
 
-    def _of_managers(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
-        if self._topology.role(old) is not Role.MANAGER:
-            return []
-        if self._topology.role(spec) is not Role.MANAGER:
+    def _of_kind(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
+        """Under another cluster's name they would count as those of a Swarm that is still to be formed, and be replaced
+        all at once."""
+        founded, wanted = self._topology.membership(old), self._topology.membership(spec)
+        if founded is None or wanted is None or wanted.role is not Role.MANAGER:
             return [f"group {spec.id} holds the managers of a Swarm: its flavor can't be changed to another kind"]
-        return self._of_ids(spec, old) or self._of_roll(spec, old)
+        cluster = founded.cluster or old.id
+        if (cluster, founded.elsewhere) == (wanted.cluster or spec.id, wanted.elsewhere):
+            return []
+        return [
+            f"group {spec.id} holds the managers of cluster {cluster}, and its Swarm would be lost with them: they "
+            "can't be given another one. Keep it as it is, and give those of another cluster a group of their own"
+        ]
 
     def _of_ids(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
         """The one manager that is to be left has to be there already: a Swarm can't be handed over from the last."""
@@ -80,3 +96,8 @@ class Harm:
         if old.allocation.count == 1 and self._topology.needs_new_machines(old, spec):
             return [f"group {spec.id} has one manager, and {_ROLL_OF_ONE}"]
         return []
+
+
+def _half_gone(spec: GroupSpec) -> str:
+    """Managers whose cluster is removed leave without ceremony (N16): those that are left may be no majority."""
+    return f"group {spec.id} is being removed, and its Swarm with it: apply it again when it is gone"
