@@ -21,7 +21,7 @@ from skep.plugins.flavor_combo import ComboFlavor
 from skep.plugins.flavor_swarm import SwarmFlavor
 from skep.plugins.flavor_vanilla import VanillaFlavor
 from skep.plugins.registry import PluginRegistry
-from skep.ports import FlavorPlugin
+from skep.ports import FlavorPlugin, InstancePlugin
 from skep.specs.source import SourceFile
 from tests.fakes.kernel import Faults
 from tests.sim.faults import Gate, GatedClock, GatedEngines, GatedStore, gated_instances
@@ -71,7 +71,7 @@ class Simulation:
     """A world and the store that outlives controllers. `core` is the one that runs now, if any.
 
     `static` are the clusters of the settings; a controller that begins reads them. `plugins` are those of the one that
-    began last.
+    began last, `more` other instance plugins that it has.
     """
 
     world: World
@@ -81,6 +81,7 @@ class Simulation:
     core: Core | None = None
     ending: set[str] = field(default_factory=set)
     static: tuple[StaticCluster, ...] = ()
+    more: dict[str, InstancePlugin] = field(default_factory=dict)
     plugins: PluginRegistry = field(default_factory=lambda: PluginRegistry({}, {}))
 
     def begin(self, crash_at: int = 0) -> Life:
@@ -97,9 +98,9 @@ class Simulation:
             "flavor-swarm": SwarmFlavor(clusters, engines, clock, self.random),
             "flavor-vanilla": VanillaFlavor(),
         }
-        instances = {"instance-sim": machines}
+        instances: dict[str, InstancePlugin] = {"instance-sim": machines}
         flavors["flavor-combo"] = ComboFlavor(PluginRegistry(instances, flavors))
-        self.plugins = PluginRegistry(instances, flavors)
+        self.plugins = PluginRegistry({**instances, **self.more}, flavors)
         ports = Ports(
             store=store,
             clock=clock,

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from skep.model.json import RawJson
 from skep.model.machine import CommittedGroup
 from skep.model.spec import Key
 from skep.specs.source import SourceFile
-from tests.sim.controller import Simulation, group, simulation, texts, workload
+from tests.fakes.foreign import ForeignInstances
+from tests.sim.controller import Simulation, group, simulation, texts, workers, workload
 from tests.sim.loop import run
 
-MANAGERS = Key.parse("group/managers")
+MANAGERS, BOXES = Key.parse("group/managers"), Key.parse("group/boxes")
 OTHERS: dict[str, Any] = group("others", {"LogicalIDs": ["10.9.0.30"]}, "manager")
 
 
@@ -164,3 +166,109 @@ def test_all_that_is_refused_is_told_at_once_and_none_of_it_is_stored() -> None:
             assert {v.name: v.generation for v in await sim.views()} == {"managers": 1, "others": 1}
 
     run(main)
+
+
+def boxes(plugin: str = "instance-sim", size: int = 3) -> dict[str, Any]:
+    """Machines of no Swarm."""
+    document: dict[str, Any] = workers(size) | {"ID": "boxes"}
+    document["Properties"]["Instance"] = {"Plugin": plugin, "Properties": {}}
+    document["Properties"]["Flavor"] = {"Plugin": "flavor-vanilla", "Properties": {}}
+    del document["Properties"]["Images"]
+    return document
+
+
+def with_boxes(body: Callable[[Simulation, ForeignInstances], Awaitable[None]], size: int = 3) -> None:
+    """Some are there, and there is another plugin, which does not know them."""
+
+    async def main() -> None:
+        sim = simulation(seed=3)
+        sim.more["other"] = other = ForeignInstances(sim.clock)
+        async with sim.running():
+            await sim.apply(boxes(size=size))
+            await sim.converged(60)
+            await body(sim, other)
+
+    run(main)
+
+
+@WAYS
+@pytest.mark.parametrize("freed", [False, True])
+def test_machines_stay_with_the_plugin_that_knows_them(way: str, freed: bool) -> None:
+    """They were left to run for ever, and nobody was told."""
+
+    async def body(sim: Simulation, other: ForeignInstances) -> None:
+        assert sim.core is not None
+        if freed:
+            await sim.core.free(BOXES, "sim")
+        await refused(sim, way, "group boxes has 3 instances of plugin instance-sim, which other", boxes("other"))
+        assert other.attempts == []
+
+    with_boxes(body)
+
+
+def test_a_plugin_has_other_names_and_an_empty_group_may_have_another_one() -> None:
+    async def body(sim: Simulation, other: ForeignInstances) -> None:
+        await sim.apply(boxes("sim"))
+        await sim.converged(200)
+        assert len(sim.world.group("boxes")) == 3
+        await sim.apply(boxes("sim", 0))
+        await sim.converged(60)
+        await sim.apply(boxes("other"))
+        await sim.converged(60)
+        assert (len(sim.world.group("boxes")), len(other.machines)) == (0, 3)
+        await rolled_back(sim, 1)
+
+    with_boxes(body)
+
+
+async def rolled_back(sim: Simulation, generation: int) -> None:
+    """A rollback is refused as an apply would be (W48)."""
+    assert sim.core is not None
+    with pytest.raises(RefusedError, match="which instance-sim does not know"):
+        await sim.core.rollback(BOXES, generation, "sim")
+
+
+def test_a_group_that_is_paused_stays_with_its_plugin_also_while_it_is_empty() -> None:
+    """W49: what is added meanwhile is made as before, by the plugin of before."""
+
+    async def body(sim: Simulation, other: ForeignInstances) -> None:
+        assert sim.core is not None
+        await sim.core.pause(BOXES, "sim")
+        await sim.apply(boxes(size=0))
+        await sim.until(lambda _: not sim.world.group("boxes"), 60)
+        await refused(sim, "apply", "group boxes is paused, .*: resume it first", boxes("other"))
+        await sim.core.resume(BOXES, "sim")
+        await sim.apply(boxes("other"))
+        await sim.converged(60)
+        assert len(other.machines) == 3
+
+    with_boxes(body)
+
+
+def test_a_plugin_that_can_t_be_asked_may_have_machines_unless_they_were_freed() -> None:
+    async def body(sim: Simulation, other: ForeignInstances) -> None:
+        await sim.apply(boxes(size=0))
+        await sim.converged(60)
+        await sim.apply(boxes("other"))
+        await sim.converged(60)
+        other.silent = True
+        await refused(sim, "apply", "may have instances of plugin other, .* free the group", boxes())
+        assert sim.core is not None
+        await sim.core.free(BOXES, "sim")
+        await sim.apply(boxes())
+        await sim.converged(60)
+        assert (len(sim.world.group("boxes")), len(other.machines)) == (3, 3)
+
+    with_boxes(body)
+
+
+def test_what_is_on_its_way_from_a_plugin_counts_as_there() -> None:
+    async def body(sim: Simulation, other: ForeignInstances) -> None:
+        await sim.apply(boxes(size=0))
+        await sim.converged(60)
+        other.provision_s = 300.0
+        await sim.apply(boxes("other"))
+        await sim.clock.sleep(10)
+        await refused(sim, "apply", "is getting instances of plugin other", boxes())
+
+    with_boxes(body)

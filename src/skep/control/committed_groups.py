@@ -10,7 +10,7 @@ from skep.control.committed_document import AskedGroup, asked_group, committed, 
 from skep.control.core import Core, Standing
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.groups import CONFIG_TAG, GROUP_TAG, fingerprint
-from skep.model.errors import BugError, ConflictError, NotFoundError, RefusedError, RejectedError, UnavailableError
+from skep.model.errors import BugError, ConflictError, NotFoundError, RejectedError, UnavailableError
 from skep.model.machine import CommittedGroup, GroupDescription, InstanceDescription
 from skep.model.plan import REMOVALS
 from skep.model.spec import GroupSpec, Key, Kind, PluginRef
@@ -68,23 +68,10 @@ class CommittedGroups:
     async def _compared(self, spec: GroupSpec) -> tuple[Committed | None, Committed, Sequence[Live]]:
         """The group before and after, and the machines that there are, as their own plugin lists them now."""
         document = await self._core.document(spec.key)
-        before = None if document is None else _group_of(document)
-        if before is not None and before.instance.plugin != spec.instance.plugin:
-            await self._refuse_to_move(before, spec)
-        if document is not None and document.removed:
-            before = None
+        before = None if document is None or document.removed else _group_of(document)
         wanted = fingerprint(spec)
         live = [Live(d.logical_id, d.tags.get(CONFIG_TAG) == wanted) for d in await self._machines(spec)]
         return _told(before), Committed(spec.allocation, wanted), live
-
-    async def _refuse_to_move(self, before: GroupSpec, after: GroupSpec) -> None:
-        """Only their own plugin knows the machines: under another one nobody would look after them."""
-        there = len(await self._machines(before))
-        if there:
-            raise RefusedError(
-                f"group {before.id} has {there} instances of plugin {before.instance.plugin}, which "
-                f"{after.instance.plugin} does not know: destroy the group first, or give the new one another ID"
-            )
 
     async def _machines(self, spec: GroupSpec) -> Sequence[InstanceDescription]:
         return await self._plugins.instance(spec.instance.plugin).describe({GROUP_TAG: spec.id})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from skep.control.catalog import Catalog
 from skep.control.endpoints import EngineBook
+from skep.control.left_behind import LeftBehind
 from skep.control.present import Before, Lookout, ReadRecord
 from skep.control.topology import Topology
 from skep.model.errors import RefusedError
@@ -29,6 +30,7 @@ class Harm:
         """`static` are the clusters of the settings."""
         self._topology, self._static = topology, static
         self._lookout = Lookout(catalog, plugins, record)
+        self._left_behind = LeftBehind(self._lookout, plugins)
 
     async def refuse(self, specs: Sequence[Spec]) -> None:
         """RefusedError with all that forbids any of them, a line for each."""
@@ -44,6 +46,8 @@ class Harm:
         refusals = self._name_taken(spec)
         if before is not None and self._topology.role(before.spec) is Role.MANAGER:
             refusals += await self._of_managers(spec, before)
+        if before is not None:
+            refusals += await self._left_behind.refusals(spec, before)
         return refusals
 
     def _name_taken(self, spec: GroupSpec) -> list[str]:
