@@ -55,7 +55,7 @@ class Desk:
             lambda: f"uid-{next(uids)}",
             self.woken.append,
             self.failed.__contains__,
-            Harm(self.catalog, self.topology, plugins, book, self._record),
+            Harm(self.catalog, self.topology, plugins, clusters, book, self._record),
         )
 
     async def _record(self, key: Key) -> Record:

@@ -97,11 +97,19 @@ class Machines:
 
     def turned(self, machine: Machine, what: str, *, by_us: bool) -> None:
         """Something about a machine is different now: tell who watches."""
-        self._past.append((self.kernel.now_s(), tuple(known.described() for known in self.all.values())))
-        del self._past[:-200]
+        self._note()
         for watcher in self._watchers:
             watcher.put_nowait(machine.group)
         self.kernel.changed(f"machine {machine.id} {what}", by_us=by_us)
+
+    def tag(self, machine: Machine, spec: InstanceSpec) -> None:
+        """What is known of it from now on: the tags that came after the boot are listed, and nobody is woken."""
+        machine.spec = replace(machine.spec, init=spec.init, tags=spec.tags)
+        self._note()
+
+    def _note(self) -> None:
+        self._past.append((self.kernel.now_s(), tuple(known.described() for known in self.all.values())))
+        del self._past[:-200]
 
     def listing(self, age_s: float) -> tuple[InstanceDescription, ...]:
         """What a describe said `age_s` ago."""
@@ -142,7 +150,7 @@ class SimInstances:
     async def provision(self, spec: InstanceSpec) -> str:
         """The answer can be lost after the act, as a real one's can; then a repeat finds the machine."""
         machine = await self._made(spec, "provision")
-        machine.spec = replace(machine.spec, init=spec.init, tags=spec.tags)
+        self._machines.tag(machine, spec)
         await self._run_init(machine, spec)
         if self._kernel.happens(self._kernel.faults.lose):
             raise UnavailableError(f"provision of {machine.id}: connection reset before the answer came")

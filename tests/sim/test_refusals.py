@@ -1,21 +1,16 @@
 """What would do harm to what is there is refused, whichever way it comes in, and nothing is changed by it."""
 
-import copy
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from skep.control.committed_groups import CommittedGroups
 from skep.model.errors import RefusedError
-from skep.model.json import RawJson
-from skep.model.machine import CommittedGroup
 from skep.model.spec import Key
-from skep.specs.source import SourceFile
 from tests.fakes.foreign import ForeignInstances
-from tests.sim.controller import Simulation, group, simulation, texts, workers, workload
+from tests.sim.controller import Simulation, group, simulation, workers, workload
 from tests.sim.loop import run
+from tests.sim.ways import WAYS, on, refused
 
 MANAGERS, BOXES = Key.parse("group/managers"), Key.parse("group/boxes")
 OTHERS: dict[str, Any] = group("others", {"LogicalIDs": ["10.9.0.30"]}, "manager")
@@ -25,40 +20,6 @@ def named(*ids: int) -> dict[str, Any]:
     document = group("managers", {"LogicalIDs": [f"10.9.0.{id}" for id in ids]}, "manager")
     document["Properties"]["Updating"] = {"MaxUnavailable": 1}  # type: ignore[index]
     return document
-
-
-def on(document: dict[str, Any], cluster: str) -> dict[str, Any]:
-    """The same, with another cluster's name."""
-    changed = copy.deepcopy(document)
-    changed["Properties"]["Flavor"]["Properties"]["Cluster"] = cluster
-    return changed
-
-
-async def asked(sim: Simulation, way: str, *documents: dict[str, Any]) -> None:
-    """By apply, by its dry run, or by InfraKit's commit of each, pretended or not."""
-    assert sim.core is not None
-    if way == "apply":
-        return await sim.apply(*documents)
-    if way == "plan":
-        await sim.core.plan([SourceFile("sim", texts(documents))])
-        return None
-    for document in documents:
-        properties = RawJson(json.dumps({k: v for k, v in document["Properties"].items() if k != "Images"}).encode())
-        group = CommittedGroup(document["ID"], properties)
-        await CommittedGroups(sim.core, sim.plugins, sim.clock).commit(group, pretend=way == "pretend")
-    return None
-
-
-WAYS = pytest.mark.parametrize("way", ["apply", "plan", "commit", "pretend"])
-
-
-async def refused(sim: Simulation, way: str, words: str, *documents: dict[str, Any]) -> None:
-    """And nothing is done for it."""
-    before = sum(sim.world.acts.values())
-    with pytest.raises(RefusedError, match=words):
-        await asked(sim, way, *documents)
-    await sim.clock.sleep(100)
-    assert sum(sim.world.acts.values()) == before
 
 
 def slots(sim: Simulation) -> set[str]:

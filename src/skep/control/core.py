@@ -108,7 +108,7 @@ class Core:
         self._topology = Topology(world.plugins, world.clusters.standing, self._made_in)
         self._catalog = Catalog(world.store, options.history)
         self._journal = Journal(world.store, world.clock, options.events_kept)
-        self._harm = Harm(self._catalog, self._topology, world.plugins, world.static, self._record)
+        self._harm = Harm(self._catalog, self._topology, world.plugins, world.clusters, world.static, self._record)
         self._intake = Intake(
             self._catalog,
             self._topology,

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from skep.control.catalog import Catalog
+from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
+from skep.control.homes import Finder
 from skep.control.left_behind import LeftBehind
 from skep.control.present import Before, Lookout, ReadRecord
 from skep.control.topology import Topology
@@ -25,12 +27,19 @@ class Harm:
     """Asked by all that stores a spec that may differ from the one before: apply, commit, rollback and their plans."""
 
     def __init__(
-        self, catalog: Catalog, topology: Topology, plugins: Plugins, static: EngineBook, record: ReadRecord
+        self,
+        catalog: Catalog,
+        topology: Topology,
+        plugins: Plugins,
+        clusters: ClusterBook,
+        static: EngineBook,
+        record: ReadRecord,
     ) -> None:
         """`static` are the clusters of the settings."""
         self._topology, self._static = topology, static
         self._lookout = Lookout(catalog, plugins, record)
-        self._left_behind = LeftBehind(self._lookout, plugins)
+        finder = Finder(catalog, topology, clusters, static)
+        self._left_behind = LeftBehind(self._lookout, finder, topology, plugins)
 
     async def refuse(self, specs: Sequence[Spec]) -> None:
         """RefusedError with all that forbids any of them, a line for each."""

@@ -12,6 +12,7 @@ from skep.model.machine import Membership
 from skep.model.spec import GroupSpec, Key, Kind, Spec
 from skep.model.state import Record, Role
 from skep.ports import Joins, Plugins
+from skep.specs.canonical import to_json
 
 
 def _nowhere_yet(key: Key) -> str:
@@ -62,6 +63,11 @@ class Topology:
         if named is not None:
             return Place(document.key, named, role, document.removed)
         return Place(document.key, _only(names), role, document.removed, unclear=len(names) > 1)
+
+    def place_of(self, spec: GroupSpec, documents: Iterable[SpecDocument]) -> Place:
+        """Where a group is, or would be, with this spec."""
+        document = SpecDocument(spec.key, "", 0, False, to_json(spec), ())
+        return self._place(document, self.names(documents))
 
     def cluster_of(self, document: SpecDocument, documents: Iterable[SpecDocument]) -> str:
         """The cluster that the spec of one key asks for, without a look at most of the others."""
