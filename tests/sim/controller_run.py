@@ -9,13 +9,14 @@ from functools import partial
 from skep.control.documents import decode
 from skep.model.plan import REMOVALS, NoteKind
 from skep.model.state import Record
+from skep.model.view import KeyView
 from tests.fakes.instances import Machine
 from tests.fakes.kernel import Faults
 from tests.sim.arrival import in_short, wrong_in
 from tests.sim.controller import managers, simulation, workers, workload
 from tests.sim.harm import change_by_hand, may_vanish
 from tests.sim.keeper import Keeper, run_kept
-from tests.sim.scenario import BAD_IMAGE, IMAGES, Document, Wishes, drawn_faults, size_of, surge_of
+from tests.sim.scenario import ADDRESSES, BAD_IMAGE, IMAGES, Document, Wishes, drawn_faults, size_of, surge_of
 
 MEMORY_S = 150.0
 """An act for a spec that was replaced may still be under way so long after."""
@@ -149,11 +150,20 @@ class Scenario(Keeper):
                 await self._apply(self.wishes.of_workload(name, IMAGES[0]))
 
     async def _insist(self) -> None:
-        """A revision that Swarm gave up is tried again only as a new one: people ask for another count."""
+        """A revision that Swarm gave up is tried again only as a new one: people ask for another count. Where faults
+        took the very manager that was to stay, the last one can't be exchanged for it (N7): people ask for three."""
         for view in await self._life.core.views():
+            if view.key == "group/managers" and view.desired == 1 and self._is_another(view):
+                self.wishes.managers = 3
+                await self._apply(self.wishes.of_managers())
             gave_up = any(c.reason == NoteKind.REVISION_FAILED for c in view.conditions)
             if gave_up and view.observed_generation == view.generation:
                 await self._apply(self.wishes.of_workload(view.name, IMAGES[0]))
+
+    def _is_another(self, view: KeyView) -> bool:
+        """Whether the only manager that there is has a logical ID that is not wanted any more."""
+        slots = [machine.spec.logical_id for machine in self.sim.world.group(view.name)]
+        return len(slots) == 1 and slots[0] not in ADDRESSES[:1]
 
     async def _missing(self) -> str:
         """What is not as it shall be; empty when everything is."""
