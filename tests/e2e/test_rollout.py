@@ -3,6 +3,7 @@
 import pytest
 
 from tests.e2e.machine import ask
+from tests.e2e.skep import Skep
 from tests.e2e.specs import QUICKSTART_CENSUS, changed, document, quickstart
 from tests.e2e.waiting import eventually, phase
 from tests.e2e.world import Census, World
@@ -21,6 +22,14 @@ def images(world: World) -> set[str]:
     """Of all containers of `web`."""
     listings = [ask(world.socket(machine), "/containers/json") or [] for machine in world.machines()]
     return {one["Image"] for listing in listings for one in listing}
+
+
+def holding_both(skep: Skep) -> str:
+    """The quickstart with a second image on its machines."""
+    made = skep.engine.docker("create", "skep/web:1")
+    skep.engine.docker("commit", "--change", "LABEL edition=second", made, SECOND_IMAGE)
+    skep.engine.docker("rm", made)
+    return changed(quickstart(skep), "Images: [skep/web:1]", f"Images: [skep/web:1, {SECOND_IMAGE}]", 2)
 
 
 def test_a_workload_scales_up_and_down(world: World) -> None:
@@ -49,10 +58,7 @@ def test_a_group_scales_up_and_down_and_leaves_no_node(world: World) -> None:
 def test_a_new_image_is_rolled_out_without_a_new_machine(world: World) -> None:
     """Images to hold are changed in place: the running machines get them."""
     skep, machines = world.skep, world.machines()
-    made = skep.engine.docker("create", "skep/web:1")
-    skep.engine.docker("commit", "--change", "LABEL edition=second", made, SECOND_IMAGE)
-    skep.engine.docker("rm", made)
-    text = changed(quickstart(skep), "Images: [skep/web:1]", f"Images: [skep/web:1, {SECOND_IMAGE}]", 2)
+    text = holding_both(skep)
     with phase("web to a new image"):
         skep.apply(changed(text, "\nImage: skep/web:1\n", f"\nImage: {SECOND_IMAGE}\n", 1))
         eventually(world.census, QUICKSTART_CENSUS)
@@ -69,6 +75,20 @@ def test_a_group_is_rolled_to_new_machines_and_leaves_no_node(world: World) -> N
         eventually(world.census, QUICKSTART_CENSUS)
     assert before.isdisjoint(machine.name for machine in world.machines("workers"))
     assert world.memberships() == {node["ID"] for node in world.nodes()}
+
+
+def test_machines_and_an_image_may_change_at_once(world: World) -> None:
+    """A Swarm takes tasks that end with their node for failures of the new image, and may leave some beside others."""
+    skep, before = world.skep, {machine.name for machine in world.machines("workers")}
+    text = holding_both(skep)
+    skep.apply(text)
+    workers = document(text, "ID: workers")
+    text = text.replace(workers, changed(workers, "Memory: 1GiB", "Memory: 1200MiB", 1))
+    with phase("workers to new machines and web to another image"):
+        skep.apply(changed(text, "\nImage: skep/web:1\n", f"\nImage: {SECOND_IMAGE}\n", 1))
+        eventually(world.census, QUICKSTART_CENSUS)
+    assert images(world) == {SECOND_IMAGE}
+    assert before.isdisjoint(machine.name for machine in world.machines("workers"))
 
 
 def test_a_roll_of_the_only_manager_is_refused_with_the_reason(world: World) -> None:
