@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from skep.control.ledger import Outcome, Sight, advance, begin, forgive, settle
+from skep.control.books import Outcome, Sight
+from skep.control.ledger import advance, begin, forgive, settle
 from skep.model.errors import NotReadyError, RejectedError, UnavailableError
 from skep.model.plan import Action, ActionKind, Reason
 from skep.model.state import EVERYTHING, Entry, Life, Member, Phase, Role

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from skep.control.books import Outcome, Sight
 from skep.control.documents import decode_record, encode_record
-from skep.control.ledger import Outcome, Sight, forgive, settle
+from skep.control.ledger import forgive, settle
 from skep.model.errors import NoImageError, RejectedError, UnavailableError
 from skep.model.plan import ActionKind
 from skep.model.setbacks import Setbacks

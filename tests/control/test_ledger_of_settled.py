@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from skep.control.ledger import Outcome, settle
+from skep.control.books import Outcome
+from skep.control.ledger import settle
 from skep.model.errors import NoImageError
 from skep.model.state import Entry
 from tests.control.test_ledger_of_containers import NOW_S, REFUSED, WEB, after, books, dead, look, made, there

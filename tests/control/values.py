@@ -1,6 +1,6 @@
 """Short ways to say the values that control works with."""
 
-from skep.control.ledger import Outcome, Sight
+from skep.control.books import Outcome, Sight
 from skep.model.plan import ActionKind, Reason
 from skep.model.spec import Key, Kind
 from skep.model.state import Desired, Entry, Failure, Health, Ledger, Life, Member, Observed

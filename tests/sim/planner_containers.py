@@ -7,7 +7,8 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from skep.control.ledger import Outcome, Sight, advance, begin, forgive, settle
+from skep.control.books import Outcome, Sight
+from skep.control.ledger import advance, begin, forgive, settle
 from skep.control.sickness import Sickness
 from skep.model.errors import NoImageError, RejectedError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind, Plan

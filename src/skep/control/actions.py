@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from skep.control.ledger import Outcome
+from skep.control.books import Outcome
 from skep.model.errors import BugError, SkepError
 from skep.model.spec import Key
 from skep.model.state import Phase

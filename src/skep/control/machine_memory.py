@@ -24,7 +24,7 @@ DOUBT_S = 1.0
 
 SHARED_S = 0.5
 """How long a flavor's word that it is not ready holds for the other machines of the group: each of them tries again
-after a second (control.ledger.NOT_READY_RETRY_S), all at the same time."""
+after a second (control.books.NOT_READY_RETRY_S), all at the same time."""
 
 ABSENT_S = 3.0
 """How long the others wait for the one whose turn it is to ask: by then it would have tried again."""

@@ -12,11 +12,11 @@ import structlog
 
 from skep.control import ledger as ledgers
 from skep.control.actions import Actions
+from skep.control.books import Outcome, Sight
 from skep.control.catalog import Catalog, found
 from skep.control.documents import SpecDocument
 from skep.control.failed_rolls import FailedRolls
 from skep.control.journal import Journal
-from skep.control.ledger import Sight
 from skep.control.levels import Level, Resolved
 from skep.control.records import Records
 from skep.control.sickness import Sickness
@@ -58,7 +58,7 @@ class _Before:
 
     at_s: float
     running: frozenset[str]
-    outcomes: Mapping[str, ledgers.Outcome]
+    outcomes: Mapping[str, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
