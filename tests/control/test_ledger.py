@@ -9,6 +9,7 @@ from skep.control.ledger import advance, begin, forgive, settle
 from skep.model.errors import NotReadyError, RejectedError, UnavailableError
 from skep.model.plan import Action, ActionKind, Reason
 from skep.model.state import EVERYTHING, Entry, Life, Member, Phase, Role
+from skep.planning.ends import UNSEEN
 from tests.control.values import act, creation, desired, failure, ledger, member, sight
 
 NOW_S = 100.5
@@ -249,7 +250,7 @@ def test_actions_are_written_down_with_what_they_act_for() -> None:
 
 def test_a_new_spec_gets_its_first_try_at_once() -> None:
     """F5."""
-    assert forgive(ledger(creation(), failures=(failure(),))) == ledger(creation())
+    assert forgive(ledger(creation(), failures=(failure(),))) == replace(ledger(creation()), ended=UNSEEN)
 
 
 def test_what_was_awaited_and_fails_when_it_is_repeated_is_awaited_no_more() -> None:

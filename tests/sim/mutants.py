@@ -21,6 +21,7 @@ ORDER = (
     "pace",
     "setbacks",
     "placement",
+    "ends",
     "restarts",
     "managers",
     "draft",

@@ -11,6 +11,7 @@ from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, 
 from skep.planning import jobs, setbacks
 from skep.planning.backoff import RESTART_CAP_S, create_delay_s, start_delay_s
 from skep.planning.census import ENDED, is_count
+from skep.planning.ends import noted
 from skep.planning.pace import is_at_rest
 from skep.planning.progress import advanced
 from skep.planning.restarts import ended, recounted
@@ -205,8 +206,10 @@ class Books:
             ledger, desired = replace(ledger, entries=entries), jobs.remaining(desired, observed, ledger)
         if desired.numbered and not is_blind(self._sight):
             self.failures = recounted(desired, observed, self._ledger, self.failures, self.now_s, self._unit)
+            ledger = replace(ledger, ended=noted(ledger.ended, observed))
         failures = tuple(f for f in self.failures.values() if self._still_matters(f))
-        ledger = replace(ledger, failures=failures, streak=self.streak if desired.numbered else 0)
+        ledger = replace(ledger, failures=failures)
+        ledger = replace(ledger, streak=self.streak) if desired.numbered else replace(ledger, streak=0, ended=())
         ledger = replace(ledger, setbacks=self._setbacks(failures))
         ledger = replace(ledger, progress=advanced(desired, observed, ledger, self.now_s))
         if desired.numbered and not is_blind(self._sight) and is_at_rest(desired, observed, ledger, self.now_s):

@@ -12,6 +12,7 @@ from skep.model.errors import NotReadyError, UnavailableError
 from skep.model.plan import REMOVALS, Action, ActionKind
 from skep.model.state import Desired, Entry, Ledger, Life, Member, Phase, Role
 from skep.planning.census import is_count
+from skep.planning.ends import UNSEEN
 from skep.planning.restarts import forgiven
 from skep.planning.settled import is_settled
 
@@ -124,9 +125,10 @@ def _is_due(entry: Entry, books: Books, sight: Sight) -> bool:
 
 
 def forgive(ledger: Ledger) -> Ledger:
-    """A new generation gets its first try at once (semantics.md F5), also of what the cluster has undone before."""
+    """A new generation gets its first try at once (semantics.md F5), also of what the cluster has undone before. What
+    ended before it is no matter of it (W47)."""
     kept = tuple(forgiven(f) for f in ledger.failures if is_count(f))
-    return replace(ledger, failures=kept, applied="", streak=0, setbacks=())
+    return replace(ledger, failures=kept, applied="", streak=0, setbacks=(), ended=UNSEEN)
 
 
 def begin(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from skep.model.ended import Ended
 from skep.model.plan import ActionKind, NoteKind, Reason
 from skep.model.progress import Progress
 from skep.model.setbacks import Setbacks
@@ -275,7 +276,7 @@ class Ledger:
     `completed`: slots of a job whose members ended well, of the fingerprint `completed_of`; what completed is not made
     again, even if nothing is left of it (W54).
     `progress` is None where no deadline is kept: none was asked for, or nothing may be done now.
-    `setbacks`: sources on which numbered members failed in the last minutes (W34).
+    `setbacks`: sources on which numbered members failed in the last minutes (W34). `ended`: whose end is no news.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -286,6 +287,7 @@ class Ledger:
     completed_of: str = ""
     progress: Progress | None = None
     setbacks: tuple[Setbacks, ...] = ()
+    ended: tuple[Ended, ...] = ()
 
 
 class ConditionType(StrEnum):

@@ -1,7 +1,8 @@
 """Members that ended, counted for each slot: when the next one may be made, and when none is any more.
 
 Semantics.md W30 and W38. A count is a failure that names the member that was `counted` last, so that no end counts
-twice, not even after a restart of skep. What was made for an older spec is not counted: its successor is another thing.
+twice, not even after a restart of skep; nor does any that is no news (`ends.py`). What was made for an older spec is
+not counted: its successor is another thing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,8 @@ from dataclasses import replace
 from skep.model.plan import REMOVALS, ActionKind
 from skep.model.state import Desired, Failure, Ledger, Life, Member, Observed
 from skep.planning.backoff import start_delay_s
-from skep.planning.census import ENDED, is_count, is_current, is_evidence, is_newer, number_of
+from skep.planning.census import ENDED, is_count, is_current, is_newer, number_of
+from skep.planning.ends import is_news
 from skep.planning.settled import is_settled
 
 Failures = Mapping[tuple[str, ActionKind], Failure]
@@ -18,9 +20,6 @@ Failures = Mapping[tuple[str, ActionKind], Failure]
 COUNTS_MAX = 1000
 """Slots of one key that are counted: about 200 bytes each in a record of 512 KiB. Of more, those that ended the least
 often begin anew, which is what a slot does that was never counted."""
-
-JUST_NOW_S = 10.0
-"""For how long what has ended is news: it is counted when it is first seen, or when that can be written again."""
 
 CRASH_LOOP_ENDS = 2
 """One end is an accident; W30 lets it be mended at once."""
@@ -33,21 +32,16 @@ def recounted(
 
     What a job has done is over, however often it had failed before.
     """
-    leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
     active = [m for m in observed.members if m.life not in ENDED]
     taken = {m.slot for m in active}
     counts = dict(failures)
-    for slot, member in _last_dead(desired, observed, leaving).items():
+    for slot, member in _last_dead(desired, observed, ledger).items():
         known, is_old = counts.get((slot, ActionKind.START)), is_settled(desired, member)
         if slot not in taken | desired.done and (known is None or known.counted != member.id):
             # What is new counts from nothing: those that its slot bore before are another thing.
             row = None if known is not None and known.settled and not is_old else known
             failure = ended(row, slot, member, member.detail, now_s, unit)
             counts[slot, ActionKind.START] = replace(failure, settled=is_old)
-    for slot, member in _evidence(desired, observed).items():
-        known = counts.get((slot, ActionKind.START))
-        if known is None or not known.count:
-            counts[slot, ActionKind.START] = Failure(slot, ActionKind.START, 0, 0.0, "", member.id)
     over = _well(desired, active) | desired.done | _forgotten(desired, observed, ledger, counts)
     kept = {key: f for key, f in counts.items() if not (is_count(f) and f.subject in over)}
     return _bounded(kept)
@@ -70,21 +64,16 @@ def is_exhausted(desired: Desired, failure: Failure) -> bool:
     return 0 < desired.limits.restarts_max <= failure.count
 
 
-def _last_dead(desired: Desired, observed: Observed, leaving: set[str]) -> dict[str, Member]:
-    """The newest of each slot that ended by itself: what is being removed was stopped by us."""
-    dead = (m for m in observed.members if m.id not in leaving and not m.completed)
-    return {slot: member for slot, member in _newest(dead).items() if _is_counted(desired, member)}
+def _last_dead(desired: Desired, observed: Observed, ledger: Ledger) -> dict[str, Member]:
+    """The newest of each slot that ended by itself, of those that are news: what is being removed was stopped by us."""
+    leaving = {e.member for e in ledger.entries if e.kind in REMOVALS}
+    dead = [m for m in observed.members if m.life is Life.DEAD and m.id not in leaving and not m.completed]
+    return {s: m for s, m in _newest(m for m in dead if is_news(ledger.ended, m)).items() if _is_counted(desired, m)}
 
 
 def _is_counted(desired: Desired, member: Member) -> bool:
-    """What was made before a roll, and may be made again in it, counts if it has ended just now: a slot that the roll
-    has vacated may keep one that ended long ago."""
-    return is_current(desired, member) or (is_settled(desired, member) and member.sick_s <= JUST_NOW_S)
-
-
-def _evidence(desired: Desired, observed: Observed) -> dict[str, Member]:
-    """What is left of a roll that failed: it was counted then, and is not when the same is tried once more (W47)."""
-    return {slot: m for slot, m in _newest(observed.members).items() if is_evidence(desired, m)}
+    """What was made before a roll may be made again in it, and counts for its slot as well."""
+    return is_current(desired, member) or is_settled(desired, member)
 
 
 def _newest(members: Iterable[Member]) -> dict[str, Member]:
