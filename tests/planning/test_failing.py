@@ -10,7 +10,7 @@ from skep.planning.conditions import conditions, is_converged
 from skep.planning.failing import why_failed
 from skep.planning.planner import plan
 from skep.planning.progress import advanced
-from tests.planning.notation import NUMBERED_LIMITS, ledger, numbered, observed, service
+from tests.planning.notation import NUMBERED_LIMITS, OLD, ledger, numbered, observed, service
 from tests.planning.row import NOW_S
 
 LIMITS = replace(NUMBERED_LIMITS, progress_s=60.0, failure_action="rollback")
@@ -110,18 +110,27 @@ def test_of_a_service_the_swarm_tells_once_it_has_this_very_spec(applied: str, u
 
 
 @pytest.mark.parametrize(
-    ("members", "undone", "to_replace"),
+    ("members", "undone", "settled", "to_replace"),
     [
-        ("1=m1~@a 2=m2~@a 3=m3@a", "", 2),
-        ("1=m1@a 2=m2@a", "", 0),
-        ("1=m1@a 2=m2@a 3=m3~@a", "2 failed", 2),
-        ("1=m1@a 2=m2@a 3=m3@a 4=m4@a 5=m5~@a", "2 failed", 1),
-        ("1=m1@a 2=m2@a 3=m3@a 4=m4!@a", "2 failed", 4),
+        ("1=m1~@a 2=m2~@a 3=m3@a", "", "", 2),
+        ("1=m1@a 2=m2@a", "", "", 0),
+        ("1=m1@a 2=m2@a 3=m3~@a", "2 failed", "", 2),
+        ("1=m1@a 2=m2@a 3=m3@a 4=m4@a 5=m5~@a", "2 failed", "", 1),
+        ("1=m1@a 2=m2@a 3=m3@a 4=m4!@a", "2 failed", "", 4),
+        ("1=m1~@a 2=m2~@a 3=m3~%@a 4=m4~%@a", "", OLD, 4),
+        ("1=m1~%@a 2=m2~%@a 3=m3~%@a 4=m4~%@a", "", OLD, 4),
+        ("1=m1~%@a 2=m2~%@a 3=m3~%@a 4=m4~%@a", "", "", 0),
+        ("1=m1~@a 2=m2~@a 3=m3@a 4=m4@a", "", OLD, 2),
+        ("1=m1!@a 2=m2!@a 3=m3!@a 4=m4!@a", "", OLD, 4),
+        ("1=m1!@a 2=m2!@a 3=m3!@a 4=m4!@a 5=m5~@a", "", OLD, 1),
     ],
 )
-def test_what_is_to_be_replaced_is_counted_when_it_begins(members: str, undone: str, to_replace: int) -> None:
-    """What goes back has to make what is missing, too; where all are there, they have to show that they still serve."""
-    desired = replace(FOUR, undone=undone)
+def test_what_is_to_be_replaced_is_counted_when_it_begins(
+    members: str, undone: str, settled: str, to_replace: int
+) -> None:
+    """What goes back has to make what is missing, too; where all are there, they have to show that they still serve. So
+    does any roll of which all that is old has ended; what is first made replaces nothing."""
+    desired = replace(FOUR, undone=undone, settled=settled)
     first = advanced(desired, observed(members), ledger(""), NOW_S)
     assert first is not None
     assert first.to_replace == to_replace

@@ -8,8 +8,9 @@ class Progress:
     """How close a generation has come to what it asks for, and when it last came closer, on the planner's clock (W46).
 
     The most that were `updated` and `available`, and the fewest `outdated`. `complete`: it was there once, and what
-    befalls it later is no matter of its roll. `to_replace`: how many were outdated when it began; of
-    one that goes back also those that were missing.
+    befalls it later is no matter of its roll. `to_replace`: how many were outdated when it began; where numbered
+    members are to follow another template than the last that all followed, also those that were missing, and all that
+    are wanted where neither was.
     """
 
     generation: int

@@ -59,10 +59,10 @@ def _counted(census: Census, now_s: float) -> Progress:
         back = sum(m.wanted for m in census.staying) if desired.undone else 0
         return Progress(desired.generation, updated, outdated, running, now_s, to_replace=max(old, back))
     old, current = len(census.outdated), len(census.current)
-    # What goes back replaces what failed, of which nothing may be left; where nothing is missing either, all that are
-    # there have to show that they still serve.
     to_replace = old
-    if desired.undone:
+    if desired.undone or desired.settled:
+        # What is rolled replaces all that follow another template, also where they ended before this was begun; where
+        # nothing is missing either, all that are there have to show that they serve.
         to_replace = max(old, desired.size - current) or desired.size
     # An old one that dies in a roll that has proven nothing is made again: it does not bring that closer.
     owed = settled.lacking(census, _proven(census)) if desired.settled else 0
