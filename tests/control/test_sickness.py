@@ -4,13 +4,14 @@ import pytest
 
 from skep.control.sickness import Sickness
 from skep.model.state import EVERYTHING, HEALTH, Life, Observed
-from tests.control.values import WORKERS, member
+from tests.control.values import WORKERS, desired, member
 
+GROUP = desired()
 SICK = member("m1", healthy=False)
 
 
 def seconds(sickness: Sickness, at_s: float, *members: object, silent: frozenset[str] = frozenset()) -> list[float]:
-    seen = sickness.timed(WORKERS, Observed(tuple(members), silent), at_s)  # type: ignore[arg-type]
+    seen = sickness.timed(GROUP, Observed(tuple(members), silent), at_s)  # type: ignore[arg-type]
     return [m.sick_s for m in seen.members]
 
 
@@ -39,7 +40,7 @@ def test_a_member_that_went_away_is_forgotten_while_another_source_is_silent() -
     """Silence may last for ever, and those of a source that is silent are told as they were seen last."""
     sickness, elsewhere = Sickness(), frozenset({"a"})
     looks = [
-        sickness.timed(WORKERS, Observed(members, elsewhere), at_s).members
+        sickness.timed(GROUP, Observed(members, elsewhere), at_s).members
         for at_s, members in ((10.0, (SICK,)), (20.0, ()), (30.0, (SICK,)))
     ]
     assert [m.sick_s for m in looks[-1]] == [0.0]
@@ -67,7 +68,7 @@ def test_a_forgotten_key_begins_anew() -> None:
 
 
 def well(sickness: Sickness, at_s: float, *members: object, silent: frozenset[str] = frozenset()) -> list[float]:
-    seen = sickness.timed(WORKERS, Observed(tuple(members), silent), at_s)  # type: ignore[arg-type]
+    seen = sickness.timed(GROUP, Observed(tuple(members), silent), at_s)  # type: ignore[arg-type]
     return [m.well_s for m in seen.members]
 
 
@@ -93,13 +94,33 @@ def test_what_was_out_of_sight_has_to_prove_itself_anew() -> None:
     assert well(sickness, 30.0, member("m1")) == [0.0]
 
 
-@pytest.mark.parametrize("silence", [Observed(silent=frozenset({EVERYTHING})), Observed(partitioned=True)], ids=repr)
+A, B = frozenset({"a"}), frozenset({"b"})
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [
+        Observed(silent=frozenset({EVERYTHING})),
+        Observed(partitioned=True),
+        Observed(silent=A | B),
+        Observed(silent=A, lost=B),
+        Observed(lost=A | B | {"c"}),
+    ],
+    ids=["nobody answers", "we are cut off", "all silent", "silent or lost", "all lost"],
+)
 @pytest.mark.parametrize(("until_s", "heard_s"), [(49.0, 39.0), (50.0, 0.0)])
 def test_w46_a_silence_of_half_a_minute_ends_the_time_in_which_all_were_heard(
     silence: Observed, until_s: float, heard_s: float
 ) -> None:
-    sickness, all_told = Sickness(), Observed((member("m1"),))
-    assert sickness.timed(WORKERS, all_told, 10.0).heard_s == 0.0
-    assert [sickness.timed(WORKERS, silence, at_s).heard_s for at_s in (20.0, 40.0)] == [0.0, 0.0]
-    assert sickness.timed(WORKERS, all_told, until_s).heard_s == heard_s
-    assert sickness.timed(WORKERS, all_told, until_s + 7).heard_s == heard_s + 7
+    """Of those where its members may be, if they may not be anywhere."""
+    sickness, told, web = Sickness(), Observed((member("m1"),)), desired(numbered=True, sources=("a", "b"))
+    assert sickness.timed(web, told, 10.0).heard_s == 0.0
+    assert [sickness.timed(web, silence, at_s).heard_s for at_s in (20.0, 40.0)] == [0.0, 0.0]
+    assert sickness.timed(web, told, until_s).heard_s == heard_s
+    assert sickness.timed(web, told, until_s + 7).heard_s == heard_s + 7
+
+
+@pytest.mark.parametrize("away", [Observed(silent=A), Observed(silent=A, lost=frozenset({"c"})), Observed(lost=B)])
+def test_w46_the_silence_of_some_ends_nothing(away: Observed) -> None:
+    sickness, web = Sickness(), desired(numbered=True, sources=("a", "b"))
+    assert [sickness.timed(web, away, at_s).heard_s for at_s in (10.0, 60.0)] == [0.0, 50.0]

@@ -69,9 +69,19 @@ def test_w47_exactly_as_many_as_are_allowed_may_fail(count: int, percent: int, a
         (replace(FOUR, generation=2), "", 4),
         (FOUR, "everything", 4),
         (FOUR, "a partitioned", 4),
+        (replace(FOUR, sources=("a", "b")), "a b", 4),
         (FOUR, "", 0),
     ],
-    ids=["paused", "held", "removed", "a newer spec", "nobody answers", "we are cut off", "nothing is rolled"],
+    ids=[
+        "paused",
+        "held",
+        "removed",
+        "a newer spec",
+        "nobody answers",
+        "we are cut off",
+        "none answers where it may be",
+        "nothing is rolled",
+    ],
 )
 def test_nothing_fails_that_is_not_rolled_or_that_nobody_sees(desired: Desired, silent: str, to_replace: int) -> None:
     assert not why(desired, f"{LATE}, {ENDED}", silent, to_replace)

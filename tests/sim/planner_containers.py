@@ -195,7 +195,7 @@ class ContainerSimulation:
         if self.faults and self.rng.random() < 0.1:
             return
         self.taken_s = self.now_s
-        self.observed = self.sickness.timed(self.desired.key, self.engines.listing(), self.now_s)
+        self.observed = self.sickness.timed(self.desired, self.engines.listing(), self.now_s)
 
     def _settle(self) -> tuple[Entry, ...]:
         sight = Sight(self.desired, self.observed, self.taken_s, frozenset(self.tasks), dict(self.outcomes))
@@ -225,7 +225,7 @@ class ContainerSimulation:
             self.engines.seen = {s: m for s, m in self.engines.seen.items() if s not in self.engines.silent_since}
             self.engines.lost = set()
             self.engines.silent_since = dict.fromkeys(self.engines.silent_since, self.now_s)
-            self.observed = self.sickness.timed(self.desired.key, self.engines.listing(), self.now_s)
+            self.observed = self.sickness.timed(self.desired, self.engines.listing(), self.now_s)
             return
         for entry in (*resume, *begun):
             self._begin(entry)

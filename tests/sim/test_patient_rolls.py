@@ -71,6 +71,25 @@ async def _restart(farm: Farm) -> None:
     await farm.clock.sleep(AWAY_S)
 
 
+def test_w46_a_roll_goes_on_when_the_only_engine_it_may_be_on_was_lost_for_longer_than_its_deadline() -> None:
+    """Most of the cluster answered all the time, and could do nothing for it; nor does it fail while that lasts."""
+
+    async def body(farm: Farm) -> None:
+        slow = {"Updating": {**SLOW, "MinReady": 20}, "Constraints": ["node.hostname==e1"]}
+        await farm.apply(4, **slow)
+        await farm.right(200)
+        await farm.apply(4, "web:2", **slow)
+        await farm.clock.sleep(10)
+        farm.hosts[0].cut(300)
+        for _ in range(300):
+            await farm.clock.sleep(1)
+            assert ((await viewed(farm)).generation, (await progressing(farm))[0]) == (2, True)
+        await farm.clock.sleep(15)
+        await _goes_on(farm)
+
+    farmed(body, engines=3)
+
+
 @pytest.mark.parametrize("is_away", [True, False])
 def test_w47_a_bad_roll_goes_back_nevertheless(is_away: bool) -> None:
     """A minute and its MinReady after that, and no more."""

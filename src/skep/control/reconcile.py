@@ -192,7 +192,7 @@ class Reconciler:
     ) -> tuple[Observed, ledgers.Settled, set[str]]:
         """What was seen, the ledger after it, and whose outcomes are settled by it."""
         outcomes = before.outcomes
-        observed = self._sickness.timed(desired.key, listed, before.at_s)
+        observed = self._sickness.timed(desired, listed, before.at_s)
         sight = Sight(desired, observed, before.at_s, before.running, outcomes)
         ledger = ledgers.advance(ledger, self._actions.phases(desired.key))
         settled = ledgers.settle(ledger, sight, self._clock.monotonic_s(), self._rng.random())

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from skep.model.spec import Key
-from skep.model.state import EVERYTHING, HEALTH, Life, Member, Observed
+from skep.model.state import EVERYTHING, HEALTH, Desired, Life, Member, Observed
+from skep.planning.census import is_unheard
 
 SILENCE_S = 30.0
 """A shorter one holds nothing up (semantics.md W35)."""
@@ -29,9 +30,10 @@ class Sickness:
         self._heard_since: dict[Key, float] = {}
         self._silent_since: dict[Key, float] = {}
 
-    def timed(self, key: Key, observed: Observed, now_s: float) -> Observed:
+    def timed(self, desired: Desired, observed: Observed, now_s: float) -> Observed:
         """The same with `heard_s`, and members with `sick_s` and `well_s`. While nobody can say how they are, no time
         passes for them."""
+        key = desired.key
         since = self._since.setdefault(key, {})
         told = HEALTH not in observed.silent
         if not told:
@@ -42,11 +44,12 @@ class Sickness:
         present = {m.id for m in members}
         if EVERYTHING not in observed.silent:
             self._since[key] = {m: s for m, s in since.items() if m in present}
-        return replace(observed, members=members, heard_s=self._heard_s(key, observed, now_s))
+        return replace(observed, members=members, heard_s=self._heard_s(desired, observed, now_s))
 
-    def _heard_s(self, key: Key, observed: Observed, now_s: float) -> float:
+    def _heard_s(self, desired: Desired, observed: Observed, now_s: float) -> float:
         """What is silent for a moment and heard again was heard all the time."""
-        if EVERYTHING in observed.silent or observed.partitioned:
+        key = desired.key
+        if is_unheard(desired, observed):
             self._silent_since.setdefault(key, now_s)
             return 0.0
         if now_s - self._silent_since.pop(key, now_s) >= SILENCE_S:

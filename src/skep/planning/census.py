@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from skep.model.plan import REMOVALS, ActionKind
-from skep.model.state import HEALTH, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
+from skep.model.state import EVERYTHING, HEALTH, Desired, Entry, Failure, Health, Ledger, Life, Member, Observed
 
 _WORTH = (Life.GONE, Life.DEAD, Life.STOPPED, Life.PENDING, Life.UNKNOWN, Life.RUNNING)
 LIVES_BY_WORTH = {life: worth for worth, life in enumerate(_WORTH)}
@@ -224,6 +224,13 @@ def keep_order(desired: Desired, member: Member) -> tuple[bool, int, bool, float
 def health_known(observed: Observed) -> bool:
     """Whether anybody could say how the members are."""
     return HEALTH not in observed.silent
+
+
+def is_unheard(desired: Desired, observed: Observed) -> bool:
+    """Whether nobody answers who could bring anything closer: no source at all, or, of numbered members, none of those
+    where they may be made, lost or not (W46)."""
+    away = observed.silent | observed.lost
+    return EVERYTHING in away or observed.partitioned or (bool(desired.sources) and away.issuperset(desired.sources))
 
 
 def number_of(slot: str | None) -> int | None:

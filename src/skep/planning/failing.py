@@ -1,8 +1,8 @@
 """Rolls that have failed, by what their spec says of that: too many new ones, or no progress (semantics.md W47)."""
 
 from skep.model.progress import Progress
-from skep.model.state import EVERYTHING, Desired, Ledger, Observed
-from skep.planning.census import Census, is_count, take
+from skep.model.state import Desired, Ledger, Observed
+from skep.planning.census import Census, is_count, is_unheard, take
 from skep.planning.rollout import standstill
 
 
@@ -14,7 +14,7 @@ def why_failed(desired: Desired, observed: Observed, ledger: Ledger, now_s: floa
     progress = ledger.progress
     if not desired.limits.failure_action or desired.paused or desired.removed or desired.hold:
         return ""
-    if EVERYTHING in observed.silent or observed.partitioned:
+    if is_unheard(desired, observed):
         return ""
     if progress is None or progress.complete or progress.generation != desired.generation:
         return ""
