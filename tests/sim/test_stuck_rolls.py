@@ -178,6 +178,34 @@ def test_the_mend_of_a_workload_that_serves_no_more_is_rolled_out_at_once(way: B
     farmed(body, engines=2)
 
 
+def test_w46_the_mend_is_rolled_out_at_once_also_where_skep_was_away_for_longer_than_the_deadline() -> None:
+    """Nothing is late then that nobody could watch, and what is broken is not made once more."""
+
+    async def main() -> Farm:
+        new = Farm(farm(1, 2))
+        more = {"Updating": {"ProgressDeadline": DEADLINE_S, "MaxSurge": 0, "MaxUnavailable": 1}}
+        async with new.sim.running():
+            await new.up(4, surge=0, **more)
+            new.world.behaviours["web:1"] = Behaviour(health="unhealthy")
+            new.kill(4)
+            await new.clock.sleep(100)
+            for host in new.hosts:
+                host.images.pop("web:2")
+            new.world.registry.pop("web:2", None)
+            await new.apply(4, "web:2", surge=0, **more)
+            await new.clock.sleep(20)
+        await new.clock.sleep(DEADLINE_S + 80)
+        hold(new, "web:2")
+        before = len(new.made_s())
+        async with new.sim.running():
+            await new.right(60)
+        assert len(new.made_s()) == before + 4
+        return new
+
+    done = run(main, HOUR_S)
+    assert not done.world.violations, done.world.violations[0]
+
+
 def test_what_is_made_as_before_is_told_with_the_reason() -> None:
     """In the events, and in the outlook while it can't be made."""
 
@@ -250,8 +278,11 @@ class StuckRoll:
         await life.kill()
 
     async def healed(self) -> None:
+        """Where no old one is left the new spec may be the mend, until its roll is late, which it is no sooner than a
+        minute and its MinReady after skep is back (W46)."""
+        left = shares(self.farm).get(self.before, 0)
         async with self.farm.sim.running():
-            await self.farm.clock.sleep(90)
+            await self.farm.clock.sleep(90 if left else DEADLINE_S + 90)
         serving = shares(self.farm).get(self.before, 0)
         assert serving >= self.count - self.unavailable, f"{shares(self.farm)} of {self.count}\n{self.farm.tail()}"
 

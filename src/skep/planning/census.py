@@ -67,6 +67,10 @@ class Census:
         limits = self.desired.limits
         return max(0.0, min(limits.progress_s, PATIENCE_S + (limits.min_ready_s or 0.0)) - self.observed.heard_s)
 
+    def late_in_s(self, now_s: float) -> float:
+        """For how much longer a roll that nothing comes of is not late; 0 once it is (W46)."""
+        return max(0.0, self.late_at_s - now_s, self.unwatched_s)
+
     @cached_property
     def by_id(self) -> Mapping[str, Member]:
         return {m.id: m for m in self.observed.members}

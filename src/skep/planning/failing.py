@@ -45,6 +45,6 @@ def _too_many(census: Census, progress: Progress) -> str:
 
 def _late(census: Census, progress: Progress, now_s: float) -> str:
     """W46. Where nothing was to be replaced there is no roll, and nothing to go back to."""
-    if not progress.to_replace or census.unwatched_s or now_s < census.late_at_s:
+    if not progress.to_replace or census.late_in_s(now_s):
         return ""
     return f"no progress {standstill(census, progress)}"

@@ -58,7 +58,7 @@ def tell_late(draft: Draft) -> None:
     census, progress = draft.census, draft.census.ledger.progress
     if progress is None or census.late_at_s == math.inf:
         return
-    left_s = max(census.late_at_s - draft.now_s, census.unwatched_s)
+    left_s = census.late_in_s(draft.now_s)
     if left_s > 0:
         draft.wake_in(left_s)
         return

@@ -21,7 +21,7 @@ def applies(census: Census, now_s: float) -> bool:
     if not desired.settled or desired.paused or desired.removed or desired.once or _is_proven(census):
         return False
     serving = any(m.healthy and is_settled(desired, m) for m in census.staying)
-    return serving or bool(coming(census)) or being_made(census) > 0 or now_s >= census.late_at_s
+    return serving or bool(coming(census)) or being_made(census) > 0 or not census.late_in_s(now_s)
 
 
 def _is_proven(census: Census) -> bool:
