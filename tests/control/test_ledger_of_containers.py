@@ -10,7 +10,7 @@ from skep.control.ledger import forgive, settle
 from skep.model.errors import NoImageError, RejectedError, UnavailableError
 from skep.model.plan import ActionKind
 from skep.model.setbacks import Setbacks
-from skep.model.state import Desired, Entry, Failure, Ledger, Life, Limits, Member, Record
+from skep.model.state import EVERYTHING, Desired, Entry, Failure, Ledger, Life, Limits, Member, Phase, Record
 from skep.planning.backoff import RESTART_CAP_S
 from tests.control.values import act, creation, member, sight
 from tests.control.values import desired as wanted
@@ -262,6 +262,26 @@ def test_a_removal_is_over_when_its_own_source_shows_it() -> None:
     done = (Outcome("r1", 99.0),)
     assert after(books(removal), look(outcomes=done, silent=frozenset({"b"}))).entries == ()
     assert len(after(books(removal), look(outcomes=done, silent=frozenset({"a"}))).entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "again"),
+    [
+        (ActionKind.DRAIN, Phase.BEGUN, False),
+        (ActionKind.DRAIN, Phase.DRAIN, True),
+        (ActionKind.DRAIN, Phase.DESTROYED, True),
+        (ActionKind.DESTROY, Phase.BEGUN, True),
+    ],
+)
+def test_w42_one_that_was_not_asked_to_stop_before_a_crash_is_not_removed_unless_that_is_decided_anew(
+    kind: ActionKind, phase: Phase, again: bool
+) -> None:
+    """It may be the last one that serves by now."""
+    removal = replace(act(kind, "m1", source="a"), phase=phase)
+    cut_off = settle(books(removal), look(there("1")), NOW_S, 0.5)
+    assert (bool(cut_off.ledger.entries), bool(cut_off.resume)) == (again, again)
+    unheard = settle(books(removal), look(silent=frozenset({EVERYTHING})), NOW_S, 0.5)
+    assert (unheard.ledger.entries, unheard.resume) == ((removal,), ())
 
 
 def test_a_refused_start_counts_for_its_slot() -> None:

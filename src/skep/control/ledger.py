@@ -70,6 +70,9 @@ def _is_open(entry: Entry, outcome: Outcome | None, sight: Sight, listing: Listi
     if entry.kind is ActionKind.CREATE and (outcome is None or _may_have_acted(outcome.error) or made is not None):
         return _is_wanted(entry, made, sight, listing)
     begun = outcome is None or _may_have_acted(outcome.error)
+    if sight.desired.numbered and outcome is None and entry.kind is ActionKind.DRAIN and entry.phase is Phase.BEGUN:
+        # It was never asked to stop, and others may have ended since it could be spared: that is decided anew (W42).
+        return False
     return begun and entry.kind in REMOVALS and entry.member in listing.by_id
 
 
