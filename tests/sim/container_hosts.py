@@ -125,7 +125,7 @@ class AloneHost(Host):
         if container.shown.id in self.containers and container.shown.state == "running":
             self.late[container.shown.id] = container.shown
             self.kernel.later(LATE_S, self.late.pop, container.shown.id, None)
-            container.shown = replace(container.shown, state="exited", exit_code=exit_code, health="")
+            container.shown = replace(container.shown, state="exited", exit_code=exit_code, health="", ports=())
             self._happens(container, "die")
 
     def lose(self, container: FakeContainer) -> None:
@@ -181,7 +181,7 @@ class AloneHost(Host):
         running = [c for c in self.containers.values() if c.shown.state == "running"]
         super().halt()
         for container in running:
-            container.shown = replace(container.shown, state="exited", exit_code=137, health="")
+            container.shown = replace(container.shown, state="exited", exit_code=137, health="", ports=())
         self._remember()
 
     def check_ports(self, container: str) -> None:
