@@ -72,6 +72,7 @@ class Listing:
         """What a creation has made so far; a machine may be there and its Init not through."""
         staying = [m for m in observed.members if m.life not in ENDED and m.id not in leaving]
         self.active, self.coming = len(staying), frozenset(m.request for m in staying)
+        """How many there are, or will be when the creations have ended that stay on the books; and whose."""
 
 
 _NONE = Failure("", ActionKind.CREATE, 0, 0.0, "")

@@ -32,6 +32,7 @@ class Settled:
 def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
     """Drop what has ended, remember what failed, and name what must be done again. `unit` is random in [0, 1)."""
     books = Books(sight, ledger, now_s, unit)
+    books.listing.active += sum(_is_on_its_way(e, sight, books.listing) for e in ledger.entries)
     entries: list[Entry] = []
     resume: list[Entry] = []
     for entry in ledger.entries:
@@ -44,11 +45,26 @@ def settle(ledger: Ledger, sight: Sight, now_s: float, unit: float) -> Settled:
         elif _is_open(entry, outcome, sight, books.listing) and not books.gives_up(entry):
             kept = replace(entry, phase=_phase(entry, outcome))
             entries.append(kept)
+            if not done and entry.kind is ActionKind.CREATE and _is_unseen(entry, books.listing):
+                books.listing.active += 1
             if not done and _is_due(kept, books, sight):
                 resume.append(kept)
         elif done and entry.kind is ActionKind.CREATE:
             books.streak += 1
     return Settled(books.closed(tuple(entries)), tuple(resume))
+
+
+def _is_on_its_way(entry: Entry, sight: Sight, listing: Listing) -> bool:
+    """Whether a creation is being done or was, and no listing shows it yet: it takes room from those that a crash or
+    silence cut off (W42)."""
+    outcome = sight.outcomes.get(entry.request)
+    done = outcome is not None and outcome.error is None
+    is_on = entry.request in sight.running or (done and _is_open(entry, outcome, sight, listing))
+    return entry.kind is ActionKind.CREATE and is_on and _is_unseen(entry, listing)
+
+
+def _is_unseen(entry: Entry, listing: Listing) -> bool:
+    return entry.request not in listing.requests
 
 
 def _phase(entry: Entry, outcome: Outcome | None) -> Phase:
