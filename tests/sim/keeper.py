@@ -10,6 +10,7 @@ import structlog
 from skep.control.core import Core
 from skep.control.documents import RECORD_BYTES_MAX
 from skep.model.errors import ConflictError, RefusedError, UnavailableError
+from skep.planning.conditions import LASTING_MAX_S
 from skep.specs.source import SourceFile
 from tests.sim.controller import Life, Simulation, texts
 from tests.sim.harm import is_coincidence
@@ -165,6 +166,7 @@ class Keeper:
         """Converged is the end of it: nothing is done any more, and nothing is written down."""
         for task in self._later:
             await task
+        await self._sleep(LASTING_MAX_S)  # until then a service is told to end again and again
         acts, writes = self.sim.world.acts.copy(), await self._records()
         await self._sleep(QUIET_S)
         assert self.sim.world.acts == acts, f"done although nothing was wrong: {self.sim.world.acts - acts}"
