@@ -67,6 +67,20 @@ def test_of_all_who_claim_it_at_once_one_founds_the_cluster() -> None:
     in_town(body)
 
 
+def test_the_same_managers_in_another_order_are_no_change() -> None:
+    """Listings of machines come in any order: each would be a write, a line of the log and a turn of all its keys."""
+
+    async def body(town: Town) -> None:
+        machines = await town.build()
+        await town.book.claim_bootstrap("managers", ADDRESSES[0])
+        first = await town.book.learn("managers", town.known(*machines))
+        town.changed.clear()
+        assert await town.book.learn("managers", town.known(*reversed(machines))) == first
+        assert town.changed == []
+
+    in_town(body)
+
+
 def test_who_was_to_found_it_and_never_will_gives_way_to_another_unless_it_has() -> None:
     """semantics.md N9: only the one that the caller saw gone, and only until there is a Swarm."""
 

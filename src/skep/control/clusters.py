@@ -143,8 +143,12 @@ class ClusterBook:
         return await self._update(name, named)
 
     async def learn(self, name: str, managers: tuple[ClusterManager, ...]) -> ClusterState:
-        """Write down the managers that machines were seen for, and the cluster's ID once one of them has formed it."""
-        state = await self._update(name, lambda s: replace(s, managers=managers))
+        """Write down the managers that machines were seen for, and the cluster's ID once one of them has formed it.
+
+        In the order of their names: listings come in any order, and another order is no change.
+        """
+        in_order = tuple(sorted(managers, key=lambda m: (m.name, m.endpoint)))
+        state = await self._update(name, lambda s: replace(s, managers=in_order))
         if state.id or not state.bootstrap:
             return state
         cluster_id = await self._formed_by(state)
