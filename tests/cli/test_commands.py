@@ -185,6 +185,21 @@ def test_what_a_rollback_changes_is_told_below_its_answer(shell: Shell, front: F
     assert lines[2:] == ["  Image web:2 -> web:1", "  Env MODE"]
 
 
+def test_whatever_changes_a_spec_tells_what_became_other(shell: Shell, web: str) -> None:
+    """A spec is whole: `--image` alone means one container and no ports."""
+    told = [
+        ("workload", "submit", "web", "--image", "web:1"),
+        ("workload", "scale", "web", "4"),
+        ("workload", "submit", web),
+        ("workload", "scale", "web", "4"),
+        ("apply", "-f", web),
+    ]
+    lines = [shell.skep(*arguments).out.splitlines() for arguments in told]
+    counts = ["Count 5 -> 1", "Count 1 -> 4", "Count 4 -> 3", "Count 3 -> 4", "Count 4 -> 3"]
+    assert [line[2:] for line in lines] == [[f"  {count}"] for count in counts]
+    assert shell.skep("apply", "-f", web).out.splitlines()[2:] == []
+
+
 def test_who_paused_it_and_what_to_do_is_told(shell: Shell, front: FrontDouble) -> None:
     waiting = Condition(ConditionType.PROGRESSING, False, "Paused", "the roll-out is paused: by ann: to look", 1.0)
     _show(front, replace(WORKLOAD, paused="by ann: to look", conditions=(waiting,)))

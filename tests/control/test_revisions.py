@@ -1,11 +1,13 @@
 """What the history tells: who, when, why, and what each revision changed (semantics.md W48)."""
 
+from dataclasses import replace
+
 import pytest
 
 from skep.control.revisions import changes, history_view
 from skep.model.json import RawJson
 from skep.model.request import ApplyOptions
-from skep.model.spec import Allocation, GroupSpec, PluginRef, Spec, WorkloadSpec
+from skep.model.spec import Allocation, GroupSpec, PluginRef, Port, Spec, WorkloadSpec
 from skep.specs.canonical import to_json
 from tests.control.desk import Desk, file
 from tests.control.test_intake import at_a_desk
@@ -25,7 +27,9 @@ CHANGES: list[tuple[str, Spec, Spec, tuple[str, ...]]] = [
     ("the count", ONE, WorkloadSpec("web", "web:1", 5, env=ONE.env), ("Count 3 -> 5",)),
     ("the image", ONE, WorkloadSpec("web", "web:2", 3, env=ONE.env), ("Image web:1 -> web:2",)),
     ("a field more", ONE, WorkloadSpec("web", "web:1", 3, env=ONE.env, user="u"), ("User none -> u",)),
-    ("a list", ONE, WorkloadSpec("web", "web:1", 3, env=ONE.env, args=("a", "b")), ("Args",)),
+    ("a list", ONE, WorkloadSpec("web", "web:1", 3, env=ONE.env, args=("a", "b")), ("Args added",)),
+    ("another list", replace(ONE, args=("a",)), replace(ONE, args=("b",)), ("Args",)),
+    ("no list any more", replace(ONE, ports=(Port(80),)), ONE, ("Ports removed",)),
     ("a long text", ONE, WorkloadSpec("web", "web:1", 3, env=ONE.env, user="u" * 81), ("User",)),
     ("values of Env only by name", ONE, WorkloadSpec("web", "web:1", 3, env=(("MODE", "b"),)), ("Env MODE, TOKEN",)),
     ("the order of Env", ONE, WorkloadSpec("web", "web:1", 3, env=ONE.env[::-1]), ("Env in another order",)),

@@ -220,7 +220,8 @@ class FrontDouble:
         if view.desired == count:
             return ChangeView(str(key), "unchanged", view.generation)
         self.shown[key] = replace(view, desired=count, generation=view.generation + 1)
-        return ChangeView(str(key), "configured" if before else "created", view.generation + 1)
+        changed = (f"Count {before.desired} -> {count}",) if before else ()
+        return ChangeView(str(key), "configured" if before else "created", view.generation + 1, changed)
 
     def _plan(self, name: str, count: int) -> PlanView:
         before = self.shown.get(Key(Kind.WORKLOAD, name))

@@ -52,7 +52,7 @@ def test_apply_stores_all_files_and_says_what_changed(server: Running, front: Fr
     assert (status, body) == (
         200,
         [
-            {"key": "workload/web", "change": "configured", "generation": 4, "changed": []},
+            {"key": "workload/web", "change": "configured", "generation": 4, "changed": ["Count 5 -> 3"]},
             {"key": "workload/new", "change": "created", "generation": 1, "changed": []},
         ],
     )

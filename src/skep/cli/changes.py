@@ -33,17 +33,20 @@ def report_changes(
     form: str,
     nothing: str = "Nothing was changed: the files hold no spec.",
     *,
-    is_told: bool = False,
     count: bool = False,
 ) -> None:
-    """Print what was stored at once; then wait for it, if asked to. `is_told`: also what became other of each.
-    `count`: of nothing but how many there are."""
-    emit(changes, form, lambda: [*show(tables.changes(changes), nothing), *_details(changes, is_told)])
+    """Print what was stored at once, and below each what became other; then wait for it, if asked to: with `count` for
+    nothing but how many there are."""
+    emit(changes, form, lambda: _with_details(show(tables.changes(changes), nothing), changes))
     if wait:
         from skep.cli.wait import goals, wait_for  # noqa: PLC0415 - most don't wait
 
         wait_for(client, goals(changes, count), timeout_s)
 
 
-def _details(changes: Sequence[Mapping[str, Any]], is_told: bool) -> list[str]:
-    return [f"{INDENT}{plain(text)}" for one in changes for text in one["changed"]] if is_told else []
+def _with_details(lines: Sequence[str], changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The header, then the line of each change with what became other below it: a spec that leaves out what the last
+    one said takes it back, and whoever wrote it may have meant to change one thing alone."""
+    header, *told = lines
+    below = [[f"{INDENT}{plain(text)}" for text in one["changed"]] for one in changes]
+    return [header, *(line for row, details in zip(told, below, strict=True) for line in (row, *details))]

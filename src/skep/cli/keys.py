@@ -136,7 +136,7 @@ def rolled_back(
       skep {kind} {command} {name} --to 3 --why "4 loses orders"
     """
     change = client.post(path_of(kind, name) + "/rollback", reasoned({} if to is None else {"to": to}, why))
-    report_changes(client, [change], wait, timeout_s, form, is_told=True)
+    report_changes(client, [change], wait, timeout_s, form)
 
 
 def freed(client: Client, kind: str, name: str, why: str, wait: bool, timeout_s: float, form: str) -> None:

@@ -61,7 +61,14 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
     elif _is_short(before) and _is_short(after):
         yield f"{path} {_text(before)} -> {_text(after)}"
     else:
-        yield path
+        yield path + _how(before, after)
+
+
+def _how(before: Any, after: Any) -> str:
+    """What became of a list or an object: one that is gone reads otherwise than one with another entry."""
+    if isinstance(before, list | Mapping) and after in (_NOTHING, []):
+        return " removed"
+    return " added" if isinstance(after, list | Mapping) and before in (_NOTHING, []) else ""
 
 
 def _is_short(value: Any) -> bool:
