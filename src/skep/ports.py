@@ -1,8 +1,7 @@
 """The Protocols between control and the world. Adapters and plugins implement them; control calls nothing else.
 
 Every method may raise UnavailableError (no answer, or the other side can't now: whether it acted is unknown) and
-RejectedError (understood and refused, in the other side's words). Every act is safe to repeat: what is already so
-is success.
+RejectedError (understood and refused, in its own words). Every act is safe to repeat: what is already so is success.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -236,8 +235,7 @@ class Bootable(Protocol):
     """Instance plugins that can make a machine before it is known how it joins."""
 
     async def boot(self, spec: InstanceSpec) -> str:
-        """As provision, but Init is withheld until a provision with the same request: machines boot side by side
-        while the cluster that they shall join is made."""
+        """As provision, but Init is withheld until a provision with the same request: its cluster may be being made."""
 
 
 @runtime_checkable
@@ -264,6 +262,14 @@ class Lasting(Protocol):
 
     def lasting(self, properties: RawJson) -> RawJson:
         """The properties without what can be changed on a machine in place: a change of the rest needs a new one."""
+
+
+@runtime_checkable
+class Places(Protocol):
+    """Instance plugins that can't have a machine of any logical ID."""
+
+    async def check_ids(self, properties: RawJson, logical_ids: Sequence[str]) -> None:
+        """InvalidError lists those that none can have, as `Allocation.LogicalIDs[0]`."""
 
 
 @runtime_checkable
@@ -320,10 +326,7 @@ class Joins(Protocol):
 
 
 class GroupPlugin(Protocol):
-    """InfraKit's Group interface (infrakit-compat.md 2.4 and 3). `who` is who asked, for the history.
-
-    Errors bear InfraKit's texts (infrakit-compat.md 3.8).
-    """
+    """InfraKit's Group interface and the texts of its errors (infrakit-compat.md 2.4, 3 and 3.8). `who`: who asked."""
 
     async def commit(self, group: CommittedGroup, *, pretend: bool, who: str = "") -> str:
         """Take the group as what shall be, unless it is only pretended; what that involves, in InfraKit's words."""

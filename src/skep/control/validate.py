@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 
+from skep.control.abilities import can
 from skep.model.errors import Fault, InvalidError, NotFoundError
 from skep.model.spec import GroupSpec
-from skep.ports import Plugins
+from skep.ports import Places, Plugins
 from skep.specs.source import ParsedSpec
 
 
@@ -37,7 +38,10 @@ class Validator:
         await self._plugins.flavor(spec.flavor.plugin).validate(spec.flavor.properties, spec.allocation)
 
     async def _instance(self, spec: GroupSpec) -> None:
-        await self._plugins.instance(spec.instance.plugin).validate(spec.instance.properties)
+        plugin = self._plugins.instance(spec.instance.plugin)
+        await plugin.validate(spec.instance.properties)
+        if spec.allocation.logical_ids and can(plugin, Places):
+            await plugin.check_ids(spec.instance.properties, spec.allocation.logical_ids)
 
     async def _ask(self, parsed: ParsedSpec, path: str, answer: Awaitable[None]) -> list[Fault]:
         try:

@@ -48,7 +48,7 @@ def host_routes() -> Sequence[Route]:
 
 
 class DockerInstances:
-    """InstancePlugin, Bootable, Startable, Reachable, HoldsImages and Watchable of ports.py."""
+    """InstancePlugin, Bootable, Startable, Reachable, HoldsImages, Watchable and Places of ports.py."""
 
     def __init__(
         self,
@@ -81,6 +81,10 @@ class DockerInstances:
 
     async def validate(self, properties: RawJson) -> None:
         if faults := await self._networks.faults(self._wanted(properties).network):
+            raise InvalidError(faults)
+
+    async def check_ids(self, properties: RawJson, logical_ids: Sequence[str]) -> None:
+        if faults := await self._networks.misplaced(self._wanted(properties).network, logical_ids):
             raise InvalidError(faults)
 
     def _wanted(self, properties: RawJson) -> Wanted:

@@ -85,11 +85,17 @@ def as_address(text: str | None) -> IPv4Address | None:
 
 def check_address(address: IPv4Address, subnet: IPv4Network) -> None:
     """RejectedError for a logical ID that no machine of this subnet can have."""
-    gateway = subnet.network_address + 1
+    if why := misplaced(address, subnet):
+        raise RejectedError(f"the logical ID {address} {why}")
+
+
+def misplaced(address: IPv4Address, subnet: IPv4Network) -> str:
+    """Why no machine of this subnet can have the address; empty where one can."""
     if address not in subnet:
-        raise RejectedError(f"the logical ID {address} is not in the network's subnet {subnet}")
-    if address in (subnet.network_address, subnet.broadcast_address, gateway):
-        raise RejectedError(f"the logical ID {address} is the network, gateway or broadcast address of {subnet}")
+        return f"is not in the network's subnet {subnet}"
+    if address in (subnet.network_address, subnet.broadcast_address, subnet.network_address + 1):
+        return f"is the network, gateway or broadcast address of {subnet}"
+    return ""
 
 
 def choose_address(name: str, subnet: IPv4Network, taken: Collection[str]) -> str:

@@ -9,8 +9,10 @@ from skep.model.errors import ConflictError, Fault, RejectedError
 from skep.plugins.docker.machine import CONTROLLER_LABEL, machine_of
 from skep.plugins.docker.network import (
     Route,
+    as_address,
     choose_address,
     free_subnet,
+    misplaced,
     network_body,
     overlap,
     subnets_of,
@@ -34,6 +36,20 @@ class Networks:
             return []
         taken = overlap(wanted.subnet, wanted.name, await self._engine.networks(), self._routes())
         return [Fault(f"{wanted.subnet} {taken}: choose another", "Network.Subnet")] if taken else []
+
+    async def misplaced(self, wanted: WantedNetwork, logical_ids: Sequence[str]) -> list[Fault]:
+        """The addresses among the logical IDs that no machine of the network can have. Nothing stands against any
+        while it has no subnet: another group's spec may give it one."""
+        subnet = wanted.subnet or await self._known_subnet(wanted.name)
+        if subnet is None:
+            return []
+        addresses = ((place, as_address(text)) for place, text in enumerate(logical_ids))
+        told = ((place, a, misplaced(a, subnet)) for place, a in addresses if a is not None)
+        return [Fault(f"{address} {why}", f"Allocation.LogicalIDs[{place}]") for place, address, why in told if why]
+
+    async def _known_subnet(self, name: str) -> IPv4Network | None:
+        subnets = [subnet for n in await self._engine.networks() if n.name == name for subnet in subnets_of(n)]
+        return subnets[0] if subnets else None
 
     async def ensure(self, wanted: WantedNetwork) -> IPv4Network:
         """The subnet of the network, which is there now. RejectedError where it can't be as wanted."""
