@@ -85,7 +85,21 @@ def test_the_status_of_nothing_says_what_to_do(shell: Shell, front: FrontDouble)
 def test_json_is_what_the_server_said(shell: Shell) -> None:
     status = json.loads(shell.skep("status", "-o", "json").out)
     assert [view["key"] for view in (*status["groups"], *status["workloads"])] == ["group/workers", "workload/web"]
-    assert json.loads(shell.skep("workload", "describe", "web", "-o", "json").out) == status["workloads"][0]
+    shown = json.loads(shell.skep("workload", "describe", "web", "-o", "json").out)
+    assert shown["members"]
+    assert shown["endpoints"]
+    assert {**shown, "members": [], "endpoints": []} == status["workloads"][0]
+
+
+def test_a_wide_status_lists_machines_and_no_column_that_a_listing_never_fills(
+    shell: Shell, front: FrontDouble
+) -> None:
+    """Containers and addresses of a workload are for who asks for it alone: its cluster is asked for them."""
+    _show(front, MANAGERS, WORKLOAD)
+    lines = shell.skep("status", "-o", "wide").out.splitlines()
+    keys, machines = (at for at, line in enumerate(lines) if line.split()[:1] in (["NAME"], ["MEMBER"]))
+    assert "ENDPOINTS" not in lines[keys]
+    assert {line.split()[1] for line in lines[machines + 1 :]} == {"managers"}
 
 
 def test_yaml_says_the_same_as_json(shell: Shell) -> None:

@@ -161,7 +161,11 @@ class FrontDouble:
         return tuple(self.shown[key] for key in sorted(self.shown) if kind in (None, key.kind))
 
     async def listed(self, kind: Kind | None, fresh: bool = False) -> Listed:
-        views = await self.views(kind, fresh)
+        """As the core does: the containers and addresses of a workload are for who asks for it alone."""
+        views = [
+            view if view.kind == "group" else replace(view, members=(), endpoints=())
+            for view in await self.views(kind, fresh)
+        ]
         return Listed(views, [view.observed_age_s for view in views])
 
     async def view(self, key: Key) -> KeyView:

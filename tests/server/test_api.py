@@ -44,7 +44,9 @@ def test_status_says_who_answers_and_shows_every_key_in_camel_case(server: Runni
         "message": "",
         "sinceSeconds": 1_795_329_000.0,
     }
-    assert (web["members"][0]["ageSeconds"], web["members"][0]["wanted"]) == (75.0, 5)
+    assert (web["members"], web["endpoints"]) == ([], [])
+    (member,) = server.request("GET", "/v1/workloads/web")[1]["members"]
+    assert (member["ageSeconds"], member["wanted"]) == (75.0, 5)
 
 
 def test_apply_stores_all_files_and_says_what_changed(server: Running, front: FrontDouble) -> None:

@@ -19,7 +19,7 @@ IMAGE_S = 900.0
 def status(client: Client, form: str) -> None:
     """Show every group and workload.
 
-    Also who answers and, with -o wide, all members.
+    Also who answers and, with -o wide, all machines; describe shows the containers of a workload.
 
     \b
     Examples:

@@ -25,14 +25,13 @@ CLUSTER: Column = ("CLUSTER", lambda view: view["cluster"])
 READY: Column = ("READY", lambda view: f"{view['ready']}/{view['desired']}")
 OUTDATED: Column = ("OUTDATED", lambda view: str(view["outdated"]))
 GENERATION: Column = ("GENERATION", lambda view: f"{view['observedGeneration']}/{view['generation']}")
-ENDPOINTS: Column = ("ENDPOINTS", lambda view: ",".join(view["endpoints"]))
 STATE: Column = ("STATE", lambda view: state_of(view).word)
 DETAIL: Column = ("DETAIL", lambda view: state_of(view).detail)
 
 STATUS = (NAME, KIND, CLUSTER, READY, STATE, DETAIL)
 GROUPS = (NAME, ROLE, CLUSTER, READY, OUTDATED, STATE, DETAIL)
 WORKLOADS = (NAME, IMAGE, CLUSTER, READY, OUTDATED, STATE, DETAIL)
-WIDE = (NAME, KIND, ROLE, IMAGE, CLUSTER, READY, OUTDATED, GENERATION, ENDPOINTS, STATE, DETAIL)
+WIDE = (NAME, KIND, ROLE, IMAGE, CLUSTER, READY, OUTDATED, GENERATION, STATE, DETAIL)
 BY_KIND = {"group": GROUPS, "workload": WORKLOADS}
 
 
@@ -42,7 +41,8 @@ def keys(views: Sequence[View], columns: Sequence[Column]) -> Table:
 
 
 def members(views: Sequence[View]) -> Table:
-    """A line for each member; RUNNING counts the replicas of a service, or a machine as one of one."""
+    """A line for each member that a listing has: each machine. Those of a workload are told when it is asked for alone,
+    for then its cluster is asked; RUNNING counts a machine as one of one."""
     columns = ("MEMBER", "OF", "SLOT", "NODE", "ADDRESS", "LIFE", "HEALTH", "RUNNING", "AGE", "DETAIL")
     rows = [
         (
