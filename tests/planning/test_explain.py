@@ -25,8 +25,8 @@ R, A = Reason, ActionKind
         (Kind.GROUP, Action(A.DESTROY, R.DEAD, "a", "m1"), "remove machine a (m1): it is gone for good"),
         (
             Kind.GROUP,
-            Action(A.UPDATE, R.DRIFTED, None, "m1", ("images",)),
-            "update machine m1: it was changed from outside (images)",
+            Action(A.UPDATE, R.DRIFTED, None, "m1", ("image web:2",)),
+            "update machine m1: it lacks what Images names, or has another build of it (image web:2)",
         ),
         (Kind.GROUP, Action(A.ADOPT, R.DRIFTED, None, "m1"), "adopt machine m1: it is there already, made by others"),
         (

@@ -29,6 +29,9 @@ AS_BEFORE = "as before the roll, of which nothing is available yet"
 
 _ADOPTED = "it is there already, made by others"
 
+_INCOMPLETE = "it lacks what Images names, or has another build of it"
+"""Of a machine (Reason.DRIFTED): the spec may have changed, or an image on this host."""
+
 _DEEDS = {
     ActionKind.CREATE: "create",
     ActionKind.ADOPT: "adopt",
@@ -93,6 +96,8 @@ def explain_action(kind: Kind, action: Action) -> str:
 def _why(kind: Kind, action: Action) -> str:
     if (action.kind, action.reason) == (ActionKind.ADOPT, Reason.DRIFTED):
         return _ADOPTED
+    if kind is Kind.GROUP and action.reason is Reason.DRIFTED:
+        return _INCOMPLETE
     if kind is Kind.WORKLOAD and action.source and action.reason is Reason.DEAD:
         return _ENDED
     return f"{_WHY[action.reason]}, {AS_BEFORE}" if action.fingerprint else _WHY[action.reason]
