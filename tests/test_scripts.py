@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -338,17 +338,31 @@ def test_up_applies_what_differs(tmp_path: Path) -> None:
     ],
 )
 def test_down_tells_truthfully_what_stays(tmp_path: Path, files: list[str], told: str) -> None:
-    state = tmp_path / "s"
+    state, run = tmp_path / "s", _down(tmp_path, files)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert told.replace("STATE", str(state)) in run.stdout
+    assert ("did not make" in run.stdout) == ("mine" in files)
+    assert sorted(str(one.relative_to(state)) for one in state.rglob("*") if one.is_file()) == files
+
+
+def test_down_names_the_links_to_infrakits_programs_too(tmp_path: Path) -> None:
+    (tmp_path / "checkout" / "build").mkdir(parents=True)
+    assert _down(tmp_path, []).stdout.endswith("the installed packages and the folders .venv and build.\n")
+
+
+def _down(tmp_path: Path, files: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Of a checkout with nothing else in it, where a controller left these files in its state directory."""
+    checkout, state = tmp_path / "checkout", tmp_path / "s"
+    checkout.mkdir(exist_ok=True)
+    for name in ("scripts", ".venv"):
+        (checkout / name).symlink_to(ROOT / name)
     for file in ["secret.key", "skep.sock", *files]:
         (state / file).parent.mkdir(parents=True, exist_ok=True)
         (state / file).touch()
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "SKEP_"))}
     environ |= {"SKEP_STATE_DIR": str(state), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    run = subprocess.run([SCRIPTS / "down"], env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert told.replace("STATE", str(state)) in run.stdout
-    assert ("did not make" in run.stdout) == ("mine" in files)
-    assert sorted(str(one.relative_to(state)) for one in state.rglob("*") if one.is_file()) == files
+    down = checkout / "scripts" / "down"
+    return subprocess.run([down], env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_examples_that_documents_name_are_infrakits_own() -> None:

@@ -129,7 +129,8 @@ def test_a_workload_counts_containers() -> None:
     assert (found.status, found.reason, found.message) == (False, "MinimumReplicasUnavailable", "3 of 5")
     full = stated(seen(replace(service, running=5)), desired=SERVICE)[ConditionType.AVAILABLE]
     assert (full.status, full.reason) == (True, "MinimumReplicasAvailable")
-    assert stated(seen(), desired=SERVICE)[ConditionType.AVAILABLE].status is False
+    unseen = stated(seen(), desired=SERVICE)[ConditionType.AVAILABLE]
+    assert (unseen.status, unseen.message) == (False, "no service of it is seen")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ _FAILED = {
 }
 
 
+_UNSEEN = "no service of it is seen"
+"""How many are wanted of it is told by the service, so that there is nothing to count without one."""
+
 _FINAL = frozenset(
     {
         NoteKind.REVISION_FAILED,
@@ -135,13 +138,15 @@ def _available(census: Census, plan: Plan) -> Condition:
     if census.desired.once:
         done, left = len(census.desired.done), census.desired.size
         if census.desired.in_place and left and not census.staying:
-            return Condition(ConditionType.COMPLETE, False, "Running", "no service of it is seen")
+            return Condition(ConditionType.COMPLETE, False, "Running", _UNSEEN)
         if census.desired.in_place:
             done = sum(m.completed for m in census.staying)
             left = sum(m.wanted - m.completed for m in census.staying)
         failed = any(n.kind is NoteKind.JOB_FAILED for n in plan.notes)
         reason = ("Failed" if failed else "Running") if left else "Completed"
         return Condition(ConditionType.COMPLETE, not left, reason, f"{done} of {done + left} have completed")
+    if census.desired.in_place and census.desired.size and not census.staying:
+        return Condition(ConditionType.AVAILABLE, False, "MinimumReplicasUnavailable", _UNSEEN)
     ready = sum(m.running for m in census.staying) if census.desired.in_place else census.available
     wanted = sum(m.wanted for m in census.staying) if census.desired.in_place else census.desired.size
     enough = ready >= wanted and bool(census.staying or not census.desired.size)
