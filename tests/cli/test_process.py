@@ -319,6 +319,21 @@ def test_serve_has_a_flag_for_every_setting_and_its_help_tells_default_and_varia
         assert setting.env in result.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("statsu",), "No such command 'statsu'. Did you mean 'status'?"),
+        (("workload", "sbmit"), "No such command 'sbmit'. Did you mean 'submit'?"),
+        (("nonsense",), "No such command 'nonsense'."),
+    ],
+)
+def test_a_command_that_there_is_not_is_told_with_what_may_be_meant(
+    shell: Shell, arguments: tuple[str, ...], told: str
+) -> None:
+    result = shell.process(*arguments)
+    assert (result.code, result.err.splitlines()[-1]) == (2, f"Error: {told}")
+
+
 def test_serve_tells_every_wrong_setting_and_starts_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     environ = {"SKEP_STATE_DIR": str(folder), "SKEP_PARALLEL": "many", "SKEP_SOCKET": ""}

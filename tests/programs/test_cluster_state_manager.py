@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from skep.model.cluster import TlsFiles
 from skep.model.errors import InvalidError
-from skep.programs.cluster_state_manager import Flags, settings_of
+from skep.programs.cluster_state_manager import Flags, main, settings_of
 from skep.server.reference_log import reference_words
 from tests.adapters.certified import server, with_ca
 from tests.e2e.waiting import eventually
@@ -220,6 +221,23 @@ def test_a_certificate_for_servers_alone_is_told_at_the_start_where_an_engine_wo
     )
     assert end.returncode == 1
     assert f"cluster swarm: the certificate {made}/cert.pem is for servers alone" in end.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-foo"], "No such option '-foo'."),
+        (
+            ["-addr=x", "-tlscafert", "y"],
+            "No such option '-tlscafert'. (Did you mean one of: '-tlscacert', '-tlscert'?)",
+        ),
+        (["--swarm-manger=y"], "No such option '--swarm-manger'. Did you mean '--swarm-manager'?"),
+        (["-f"], "No such option '-f'."),
+    ],
+)
+def test_a_flag_that_there_is_not_is_told_as_it_was_written(words: list[str], told: str) -> None:
+    read = CliRunner().invoke(main, words)
+    assert (read.exit_code, read.output.splitlines()[-1]) == (2, f"Error: {told}")
 
 
 def test_a_second_one_is_told_the_variable_for_another_state_directory(files: TlsFiles) -> None:

@@ -150,6 +150,15 @@ class TableGroup(click.Group):
             return TableCommand(row)
         return TableGroup(path, name=cmd_name, help=SECTIONS[cmd_name])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click looks for what may have been meant among commands that are made already, and none is."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self._rows, ctx=ctx) from error
+
 
 @click.version_option(skep.__version__, message="%(prog)s %(version)s")
 def _cli() -> None:

@@ -75,7 +75,24 @@ def _option(name: str, **rest: Any) -> Callable[[Callable[..., None]], Callable[
     return click.option(f"--{name}", f"-{name}", **rest)
 
 
+class _GoCommand(click.Command):
+    """A word behind one dash is one flag, as Go reads it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click takes an unknown word for letters with a dash, and names the first of them."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            words = (word.partition("=")[0] for word in given if word[:2] == error.option_name[:2])
+            known = [flag for one in self.get_params(ctx) for flag in one.opts]
+            word = next((word for word in words if word not in known), error.option_name)
+            alike = [flag for flag in known if flag.startswith("--") == word.startswith("--")]
+            raise click.NoSuchOption(word, possibilities=alike, ctx=ctx) from error
+
+
 @click.command(
+    cls=_GoCommand,
     name="swarm-cluster-state-manager",
     help="Keeps containers on a Docker Swarm, or on an engine, as they were submitted. Flags take one dash or two.",
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "-help", "--help"]},
