@@ -284,8 +284,8 @@ class Watchable(Protocol):
 class DrainRequest:
     """How to remove a machine from its cluster.
 
-    wait_s: how long its tasks may take to move (semantics.md N13: 600). dead: the machine does not run, so there is
-    nothing to wait for. cluster_ends: the whole cluster is being removed: do not drain at all (N16).
+    wait_s: how long its tasks may take to end, and to run elsewhere (semantics.md N13: 600). dead: the machine does not
+    run, so there is nothing to wait for. cluster_ends: the whole cluster is being removed: do not drain at all (N16).
     """
 
     wait_s: float = 600.0

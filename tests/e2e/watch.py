@@ -9,7 +9,9 @@ from typing import Any
 from tests.e2e.machine import ask
 
 LIST = "/containers/json"
+TASKS = "/tasks"
 LOOK_S = 0.02
+TASKS_LOOK_S = 0.2
 
 ACTIVE = ("created", "running", "paused", "restarting")
 
@@ -90,3 +92,29 @@ def _serves(container: dict[str, Any]) -> bool:
     """It runs, and its health check, if it has one, says that it is well."""
     unwell = "unhealthy" in container["Status"] or "health: starting" in container["Status"]
     return bool(container["State"] == "running" and not unwell)
+
+
+class TaskWatch:
+    """Of the tasks of one service that run, as its Swarm's manager tells them: the `least` at once since it began, and
+    the `most` that one node had."""
+
+    def __init__(self, manager: Path, service: str) -> None:
+        self._manager, self._filters = manager, {"service": [service], "desired-state": ["running"]}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="tasks")
+        self.least, self.most = 1_000_000, 0
+
+    def _watch(self) -> None:
+        while not self._over.wait(TASKS_LOOK_S):
+            tasks = ask(self._manager, TASKS, self._filters)
+            if tasks is not None:
+                nodes = Counter(task["NodeID"] for task in tasks if task["Status"]["State"] == "running")
+                self.least, self.most = min(self.least, nodes.total()), max((self.most, *nodes.values()))
+
+    def __enter__(self) -> "TaskWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()

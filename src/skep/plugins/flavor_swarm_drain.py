@@ -3,12 +3,17 @@
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
+import structlog
+
 from skep.model.engine import Node
 from skep.model.errors import ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
 from skep.model.machine import InstanceDescription
 from skep.model.state import Life, Phase
+from skep.plugins.flavor_swarm_moves import Slot, moving, owed
 from skep.plugins.flavor_swarm_nodes import nodes_of
 from skep.ports import Advance, Clock, Clusters, DrainRequest, Engine
+
+log = structlog.get_logger()
 
 UPDATE_ATTEMPTS = 10
 """semantics.md N26: an update that is out of sequence is read again and tried again."""
@@ -86,8 +91,10 @@ class Departure:
     async def _drain(self, node: Node, wait_s: float) -> None:
         """Let the node's tasks move. When they don't in time, the node serves on (semantics.md N12, N13)."""
         await self._advance(Phase.DRAIN)
+        slots = await self._moving(node)
         await self._update(node, lambda now: now.availability == "drain", availability="drain")
         await self._advance(Phase.WAIT)
+        deadline_s = self._clock.monotonic_s() + wait_s
         if not await self._comes_true(lambda: self._is_empty(node), wait_s):
             await self._advance(Phase.WAIT)  # ten minutes have passed: another controller may act by now
             await self._update(node, lambda now: now.availability == "active", availability="active")
@@ -95,6 +102,22 @@ class Departure:
                 f"tasks still ran on node {node.hostname} {wait_s:.0f} s after its drain; it serves again. "
                 "See what holds them with: docker node ps"
             )
+        await self._await_moves(node, slots, deadline_s)
+
+    async def _moving(self, node: Node) -> frozenset[Slot]:
+        tasks = await (await self._manager()).tasks({"node": [node.id]})
+        return moving(tasks, again=node.availability == "drain")
+
+    async def _await_moves(self, node: Node, slots: frozenset[Slot], deadline_s: float) -> None:
+        """Until what ran here serves elsewhere: only then may the next node be drained (N15). Where that does not come
+        about in time it is not this node that is missing for it."""
+        began_s = self._clock.monotonic_s()
+
+        async def are_there() -> bool:
+            return (await owed(await self._manager(), slots)).is_paid(self._clock.monotonic_s() - began_s)
+
+        if not await self._comes_true(are_there, deadline_s - began_s):
+            log.warning("not all that ran on a drained node serves elsewhere by now", node=node.hostname)
 
     async def _is_empty(self, node: Node) -> bool:
         """A node that went down, or left, has nothing that could be waited for."""

@@ -160,7 +160,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "drain_wait_s",
         600.0,
         "s",
-        "How long the tasks of a node that is removed may take to move (semantics.md N13).",
+        "How long the tasks of a node that is removed may take to end, or else it serves on (semantics.md N13), "
+        "and to run elsewhere, or else it goes all the same.",
         least=0,
         most=DAY_S,
     ),
