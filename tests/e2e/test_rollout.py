@@ -25,12 +25,19 @@ def images(world: World) -> set[str]:
     return {one["Image"] for listing in listings for one in listing}
 
 
-def holding_both(skep: Skep) -> str:
-    """The quickstart with a second image on its machines."""
+def of_second_image(skep: Skep) -> str:
+    """The quickstart with another image, which is made for it."""
     made = skep.engine.docker("create", "skep/web:1")
     skep.engine.docker("commit", "--change", "LABEL edition=second", made, SECOND_IMAGE)
     skep.engine.docker("rm", made)
-    return changed(quickstart(skep), "Images: [skep/web:1]", f"Images: [skep/web:1, {SECOND_IMAGE}]", 2)
+    text = changed(quickstart(skep), "Images: [skep/web:1]", f"Images: [skep/web:1, {SECOND_IMAGE}]", 2)
+    return changed(text, "\nImage: skep/web:1\n", f"\nImage: {SECOND_IMAGE}\n", 1)
+
+
+def with_other_workers(text: str) -> str:
+    """The specs with workers that need new machines."""
+    workers = document(text, "ID: workers")
+    return text.replace(workers, changed(workers, "Memory: 1GiB", "Memory: 1100MiB", 1))
 
 
 def test_a_workload_scales_up_and_down(world: World) -> None:
@@ -59,9 +66,9 @@ def test_a_group_scales_up_and_down_and_leaves_no_node(world: World) -> None:
 def test_a_new_image_is_rolled_out_without_a_new_machine(world: World) -> None:
     """Images to hold are changed in place: the running machines get them."""
     skep, machines = world.skep, world.machines()
-    text = holding_both(skep)
+    text = of_second_image(skep)
     with phase("web to a new image"):
-        skep.apply(changed(text, "\nImage: skep/web:1\n", f"\nImage: {SECOND_IMAGE}\n", 1))
+        skep.apply(text)
         eventually(world.census, QUICKSTART_CENSUS)
     assert images(world) == {SECOND_IMAGE}
     assert world.machines() == machines
@@ -70,26 +77,22 @@ def test_a_new_image_is_rolled_out_without_a_new_machine(world: World) -> None:
 def test_a_group_is_rolled_to_new_machines_and_leaves_no_node(world: World) -> None:
     """N15: of what runs on it no more is ever missing than ran on one machine."""
     skep, before = world.skep, {machine.name for machine in world.machines("workers")}
-    text = quickstart(skep)
-    workers = document(text, "ID: workers")
     with phase("workers to new machines"), TaskWatch(world.manager(), "web") as web:
-        skep.apply(text.replace(workers, changed(workers, "Memory: 1GiB", "Memory: 1100MiB", 1)))
+        skep.apply(with_other_workers(quickstart(skep)))
         eventually(world.census, QUICKSTART_CENSUS)
     assert web.least >= 5 - web.most > 0
     assert before.isdisjoint(machine.name for machine in world.machines("workers"))
     assert world.memberships() == {node["ID"] for node in world.nodes()}
 
 
-def test_machines_and_an_image_may_change_at_once(world: World) -> None:
-    """A Swarm takes tasks that end with their node for failures of the new image, and may leave some beside others."""
+def test_new_machines_and_a_new_image_in_one_apply_do_not_get_in_each_others_way(world: World) -> None:
+    """What the drains of a roll stop early would fail an update that had begun."""
     skep, before = world.skep, {machine.name for machine in world.machines("workers")}
-    text = holding_both(skep)
-    skep.apply(text)
-    workers = document(text, "ID: workers")
-    text = text.replace(workers, changed(workers, "Memory: 1GiB", "Memory: 1200MiB", 1))
-    with phase("workers to new machines and web to another image"):
-        skep.apply(changed(text, "\nImage: skep/web:1\n", f"\nImage: {SECOND_IMAGE}\n", 1))
+    text = with_other_workers(of_second_image(skep))
+    with phase("workers to new machines and web to a new image"), TaskWatch(world.manager(), "web") as web:
+        skep.apply(text)
         eventually(world.census, QUICKSTART_CENSUS)
+    assert web.least >= 5 - web.most > 0
     assert images(world) == {SECOND_IMAGE}
     assert before.isdisjoint(machine.name for machine in world.machines("workers"))
 

@@ -149,11 +149,10 @@ class Orchestrator:
                 continue
             node = self._swarm.nodes.get(task.node_id)
             if node is None or node.state == "down" or node.availability == "drain":
+                task.moved = True
                 self._stop(service, task)
                 if service.replicas is not None:
                     self._count(service, task)
-                if service.updating and task.template == service.template:
-                    self._update_failed(service, task)
 
     def _stop(self, service: SimService, task: SimTask) -> None:
         """On a lost node nothing is heard of its end."""
@@ -162,13 +161,22 @@ class Orchestrator:
         if not task.node_id or node is None:
             task.state = "shutdown"
         elif node.host.alive:
-            self._kernel.later(self._kernel.spread(self._kernel.timings.task_stop_s), self._stopped, task)
+            self._kernel.later(self._kernel.spread(self._kernel.timings.task_stop_s), self._stopped, service, task)
 
-    def _stopped(self, task: SimTask) -> None:
+    def _stopped(self, service: SimService, task: SimTask) -> None:
         if not task.over:
             task.state, task.message, task.since_s = "shutdown", "shutdown", self._kernel.clock.wall_s()
             self._end_container(task)
+            if task.moved and self._is_watched(service, task):
+                self._update_failed(service, task)
             self.reconcile()
+
+    def _is_watched(self, service: SimService, task: SimTask) -> bool:
+        """SwarmKit's failureTriggersAction: whatever ends what an update made, within the monitor period, is a failure;
+        that its node was drained, too."""
+        age_s = 0.0 if task.started_s is None else self._kernel.now_s() - task.started_s
+        is_of_update = service.updating and task.by_update and task.template == service.template
+        return is_of_update and age_s <= self._kernel.timings.monitor_s
 
     def _roll(self, service: SimService) -> None:
         """Move dirty slots to the new template, `Parallelism` at a time; done after the monitor period."""
@@ -254,6 +262,8 @@ class Orchestrator:
             self._kernel.identity(), service.id, slot, node_id, service.template, service.image, service.version
         )
         task.created_s = self._kernel.clock.wall_s()
+        others = [before.template for before in service.tasks if slot_of(service, before) == slot_of(service, task)]
+        task.by_update = service.updating and task.template not in others
         for before in service.tasks:
             if before.over and before.desired == "running" and slot_of(service, before) == slot_of(service, task):
                 before.desired = "shutdown"
@@ -284,7 +294,8 @@ class Orchestrator:
         if not holds(node.host.images, task.image):
             self._fail(service, task, "rejected", f"No such image: {task.image}")
             return
-        task.state, task.message, task.since_s = "running", "started", self._kernel.clock.wall_s()
+        now_s, wall_s = self._kernel.now_s(), self._kernel.clock.wall_s()
+        task.state, task.message, task.started_s, task.since_s = "running", "started", now_s, wall_s
         task.container_id = self._kernel.identity(64)
         told = _EXIT.search(task.template)
         if told:

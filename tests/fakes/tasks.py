@@ -20,7 +20,8 @@ HISTORY = 5
 
 @dataclass
 class SimTask:
-    """`template` is the spec's TaskTemplate it was made from, as text."""
+    """`template` is the spec's TaskTemplate it was made from, as text. `by_update`: an update made it, and watches it.
+    `moved`: its node is drained. It runs since `started_s`."""
 
     id: str
     service_id: str
@@ -36,6 +37,9 @@ class SimTask:
     container_id: str = ""
     created_s: float = 0.0
     since_s: float = 0.0
+    started_s: float | None = None
+    by_update: bool = False
+    moved: bool = False
 
     @property
     def over(self) -> bool:

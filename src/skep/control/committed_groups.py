@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from skep.control.committed_document import AskedGroup, asked_group, committed, group_spec, not_found
-from skep.control.core import Core, Standing
+from skep.control.core import Core
 from skep.control.documents import SpecDocument, spec_of
 from skep.control.groups import CONFIG_TAG, GROUP_TAG, fingerprint
+from skep.control.surroundings import Standing
 from skep.model.errors import BugError, ConflictError, NotFoundError, RejectedError, UnavailableError
 from skep.model.machine import CommittedGroup, GroupDescription, InstanceDescription
 from skep.model.plan import REMOVALS

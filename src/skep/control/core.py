@@ -16,7 +16,7 @@ from skep.control.cluster_views import formed_view, static_view
 from skep.control.clusters import ClusterBook
 from skep.control.container_level import ContainerLevel
 from skep.control.controller import Controller
-from skep.control.documents import SpecDocument, spec_of
+from skep.control.documents import SpecDocument
 from skep.control.endpoints import EngineBook
 from skep.control.harm import Harm
 from skep.control.hidden import CLASSIC_AGE_S
@@ -27,10 +27,11 @@ from skep.control.levels import Level
 from skep.control.machines import Machines
 from skep.control.moment import Now
 from skep.control.preview import Preview
-from skep.control.reconcile import Reconciler, Seen
+from skep.control.reconcile import Reconciler
 from skep.control.records import Records
 from skep.control.revisions import history_view
 from skep.control.services import SwarmWorkloads
+from skep.control.surroundings import Groups, Standing
 from skep.control.topology import Topology
 from skep.control.validate import Validator
 from skep.control.views import described, key_view, shown_spec
@@ -89,15 +90,6 @@ class World:
     static: EngineBook
     clusters: ClusterBook
     hub: Hub
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a key stands: the last look at it, what is on its books, and why its last turn failed."""
-
-    seen: Seen | None
-    record: Record
-    trouble: str
 
 
 class Core:
@@ -198,8 +190,9 @@ class Core:
     def _workloads(self, term: int) -> Level:
         world, options = self._world, self._options
         name, limits = options.controller, options.limits
+        groups = Groups(self._topology, self.standing, world.clock)
         services = SwarmWorkloads(
-            self._topology, world.clusters, world.secrets, world.clock, world.rng, name, limits, self._image_to_come
+            self._topology, world.clusters, world.secrets, world.clock, world.rng, name, limits, groups
         )
         containers = ContainerLevel(
             world.static,
@@ -326,21 +319,6 @@ class Core:
     def _has_failed(self, key: Key) -> bool:
         seen = self._reconcilers[key.kind].seen(key) if key.kind in self._reconcilers else None
         return seen is not None and any(n.kind is NoteKind.REVISION_FAILED for n in seen.plan.notes)
-
-    def _image_to_come(self, cluster: str, image: str, world: Sequence[SpecDocument]) -> str:
-        """Which groups of the cluster have machines that do not hold this image yet, in words; empty when all do."""
-        here = {p.key for p in self._topology.places(world) if p.cluster == cluster and not p.removed}
-        late = [str(d.key) for d in world if d.key in here and self._lacks(d, image)]
-        return f"{', '.join(late)} does not hold {image} yet" if late else ""
-
-    def _lacks(self, document: SpecDocument, image: str) -> bool:
-        spec = spec_of(document.spec)
-        if not isinstance(spec, GroupSpec) or image not in spec.images:
-            return False
-        seen = self._running(Kind.GROUP).seen(document.key)
-        if seen is None or seen.desired.generation != document.generation:
-            return True
-        return any(f"image {image}" in member.drift for member in seen.observed.members)
 
     def _now(self) -> Now:
         return Now(self._world.clock.monotonic_s(), self._world.clock.wall_s())

@@ -70,9 +70,11 @@ class Intake:
     async def apply(
         self, files: Sequence[SourceFile], who: str, options: ApplyOptions = PLAIN
     ) -> tuple[ChangeView, ...]:
-        """Accept all of the specs, or none of them."""
-        parsed = await self.read(files, options.kind)
-        return tuple([await self._applied(p.spec, who, options) for p in parsed])
+        """Accept all of the specs, or none of them. Groups first: a service waits for what they are to become."""
+        specs = [p.spec for p in await self.read(files, options.kind)]
+        groups_first = sorted(specs, key=lambda spec: isinstance(spec, WorkloadSpec))
+        changes = {spec.key: await self._applied(spec, who, options) for spec in groups_first}
+        return tuple(changes[spec.key] for spec in specs)
 
     async def _applied(self, spec: Spec, who: str, options: ApplyOptions) -> ChangeView:
         if not options.resolve or not isinstance(spec, WorkloadSpec):

@@ -13,6 +13,7 @@ from skep.control.pauses import as_begun, standing_still
 from skep.control.rollback import failure_action, is_automatic, never_again
 from skep.control.service_doubles import DOUBLED, Doubles
 from skep.control.service_tasks import Counted
+from skep.control.surroundings import Surroundings, is_newer
 from skep.control.topology import Place, Topology
 from skep.model.engine import Service, Task
 from skep.model.errors import BugError, ConflictError, NotFoundError, NotReadyError, RejectedError, UnavailableError
@@ -60,7 +61,8 @@ INTERRUPTED = "an update that it stopped for tasks on a node that went"
 MOVED = "tasks that were moved as often as they may end"
 """As drift: nobody's template is at fault, and a Swarm that is told so tries again."""
 
-ImageToCome = Callable[[str, str, Sequence[SpecDocument]], str]
+MOVES_POLL_S = 2.0
+"""How often it is looked whether the machines that it waits for are there: only their groups hear of that."""
 
 
 class SwarmWorkloads:
@@ -75,10 +77,9 @@ class SwarmWorkloads:
         rng: random.Random,
         controller: str,
         limits: Limits,
-        image_to_come: ImageToCome,
+        surroundings: Surroundings,
     ) -> None:
-        """`image_to_come` says which groups of a cluster still bring an image to their machines."""
-        self._image_to_come = image_to_come
+        self._surroundings = surroundings
         self._topology, self._clusters, self._secrets = topology, clusters, secrets
         self._clock, self._rng, self._controller, self._limits = clock, rng, controller, limits
         self._doubles = Doubles()
@@ -114,8 +115,9 @@ class SwarmWorkloads:
         nowhere = "" if is_known else unplaced(cluster, self._topology.names(world))
         hold = refusal or nowhere or hold or missing
         if not hold and self._is_fresh(document):
-            hold = self._image_to_come(cluster, spec.image, world)
+            hold = await self._surroundings.image_to_come(cluster, spec.image, world)
             hold = hold or await self._nodes_to_come(document, record, engine, cluster, world)
+        moves = "" if hold or not is_newer(document, record) else await self._surroundings.moves(cluster, world)
         desired = Desired(
             key=document.key,
             generation=document.generation,
@@ -126,7 +128,7 @@ class SwarmWorkloads:
             once=spec.restart.once,
             lasting_s=0.0 if spec.restart.once else lasting_s(spec.updating.min_ready_s),
             removed=document.removed,
-            hold="" if document.removed else hold,
+            hold="" if document.removed else hold or moves,
             limits=replace(
                 self._limits,
                 # A job comes closer only as its tasks end, and takes as long as it takes.
@@ -137,7 +139,8 @@ class SwarmWorkloads:
         )
         desired = standing_still(desired, asked, document, waits=is_awaited(asked, record))
         actuator = ServiceActuator(workload, self._clusters, self._clock, self._rng, self._controller, self._doubles)
-        return Resolved(desired, record, actuator, cluster, refusal=refusal or nowhere)
+        poll_s = MOVES_POLL_S if moves else None
+        return Resolved(desired, record, actuator, cluster, poll_s, refusal=refusal or nowhere)
 
     def _fingerprint(self, rendered: JsonObject, refusal: str) -> str:
         """What can't be done is in it, so that no service passes for what was asked for."""
