@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from skep.model.plan import NoteKind
-from skep.model.state import Desired, Ledger, Member, Observed
+from skep.model.state import Desired, Health, Ledger, Member, Observed
 from skep.planning.check import check_plan
 from skep.planning.conditions import conditions, is_converged
 from skep.planning.jobs import recorded, remaining
@@ -117,3 +117,15 @@ def test_a_job_is_not_stopped_for_what_its_health_check_says() -> None:
         Member("m1", "1", JOB.fingerprint, source="a", health=observed("1=m1!!@a").members[0].health, sick_s=900.0),
     )
     assert plan(replace(JOB, size=1), Observed(sick), Ledger(), NOW_S).actions == ()
+
+
+@pytest.mark.parametrize(("healthy", "well_s", "told"), [(False, 0.0, True), (True, 29.0, True), (True, 30.0, False)])
+def test_w30_a_service_is_told_to_end_again_and_again_until_all_of_it_has_lived_for_a_while(
+    healthy: bool, well_s: float, told: bool
+) -> None:
+    desired = Desired(JOB.key, 2, 1, "this", slots=("service",), in_place=True)
+    health = Health.HEALTHY if healthy else Health.UNHEALTHY
+    seen = Member("s", "service", "this", health=health, well_s=well_s, trouble=NoteKind.CRASH_LOOPING, detail="exit 3")
+    made = plan(desired, Observed((seen,)), Ledger(applied="this"), NOW_S)
+    assert [(n.kind, n.detail) for n in made.notes] == ([(NoteKind.CRASH_LOOPING, "exit 3")] if told else [])
+    assert (made.recheck_after_s is not None) is told

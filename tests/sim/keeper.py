@@ -22,6 +22,9 @@ Befall = Callable[[], Awaitable[None]]
 
 BOUND_S = 900.0
 """Three of the longest back-offs in a row."""
+LOOK_S = 5.0
+"""Within this, what is told by the age of a task alone is looked at again."""
+
 QUIET_S = 180.0
 RESYNC_S = 35.0
 """By then every key was looked at, whatever events were lost."""
@@ -166,7 +169,7 @@ class Keeper:
         """Converged is the end of it: nothing is done any more, and nothing is written down."""
         for task in self._later:
             await task
-        await self._sleep(LASTING_MAX_S)  # until then a service is told to end again and again
+        await self._sleep(LASTING_MAX_S + LOOK_S)  # until then a service may be told to end again and again
         acts, writes = self.sim.world.acts.copy(), await self._records()
         await self._sleep(QUIET_S)
         assert self.sim.world.acts == acts, f"done although nothing was wrong: {self.sim.world.acts - acts}"

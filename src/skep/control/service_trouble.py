@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from skep.model.engine import Task
 from skep.model.plan import NoteKind
-from skep.planning.conditions import LASTING_MAX_S
 from skep.planning.restarts import CRASH_LOOP_ENDS
 
 FAILED = frozenset({"failed", "rejected"})
@@ -28,8 +27,8 @@ class Trouble:
 
 
 def trouble_of(places: Mapping[tuple[int, str], Sequence[Task]], wall_s: float, window_s: float) -> Trouble:
-    """What befalls most replicas. `places` are the tasks of each, the oldest first, of no older template; what failed
-    longer ago than `window_s` is no part of a crash loop."""
+    """What befalls most replicas, or did not long ago. `places` are the tasks of each, the oldest first, of no older
+    template; what failed longer ago than `window_s` is no part of a crash loop."""
     now = [found for found in (_of_replica(tasks, wall_s, window_s) for tasks in places.values()) if found.kind]
     if now:
         kinds = Counter(found.kind for found in now)
@@ -40,13 +39,13 @@ def trouble_of(places: Mapping[tuple[int, str], Sequence[Task]], wall_s: float, 
 
 
 def _of_replica(tasks: Sequence[Task], wall_s: float, window_s: float) -> Trouble:
-    last, failed = tasks[-1], [t for t in tasks if t.state in FAILED and wall_s - t.since_s < window_s]
+    """The clock of a node may be ahead, and ours be set back."""
+    last, failed = tasks[-1], [t for t in tasks if t.state in FAILED and abs(wall_s - t.since_s) < window_s]
     if last.state == "pending" and last.error:
         return Trouble(NoteKind.UNPLACEABLE, last.error)
-    lives = last.state == "running"
-    if not failed or (lives and not 0 <= wall_s - last.since_s < LASTING_MAX_S):
+    if not failed:
         return Trouble(None, "")
-    if not lives and _NO_IMAGE.search(failed[-1].error):
+    if last.state != "running" and _NO_IMAGE.search(failed[-1].error):
         return Trouble(NoteKind.IMAGE_PULL_FAILED, failed[-1].error)
     return Trouble(NoteKind.CRASH_LOOPING if len(failed) >= CRASH_LOOP_ENDS else None, failed[-1].error)
 

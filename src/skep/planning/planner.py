@@ -13,6 +13,7 @@ from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed
 from skep.planning import recheck, remedy, rollout, slots
 from skep.planning.census import Census, health_known, is_current, keep_order, take
+from skep.planning.conditions import LASTING_MAX_S
 from skep.planning.draft import Draft
 from skep.planning.victims import first_to_go
 
@@ -62,7 +63,7 @@ def _mend_in_place(draft: Draft) -> None:
         if member.failed and not outdated:
             kind = NoteKind.JOB_FAILED if desired.once else NoteKind.RETRIES_EXHAUSTED
             draft.note(kind, detail=member.detail)
-        elif member.trouble is not None:
+        elif member.trouble is not None and not (member.healthy and member.well_s >= LASTING_MAX_S):
             draft.note(member.trouble, detail=member.detail)
         if member.foreign:
             _adopt(draft, member)
