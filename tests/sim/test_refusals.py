@@ -116,6 +116,55 @@ def test_one_manager_that_was_freed_is_not_replaced_when_it_is_taken_back() -> N
     run(main)
 
 
+def sized(memory: str, *ids: int) -> dict[str, Any]:
+    document = named(*ids)
+    document["Properties"]["Instance"]["Properties"] = {"Note": memory}
+    return document
+
+
+@WAYS
+def test_managers_are_not_brought_to_one_that_would_need_a_new_machine(way: str) -> None:
+    """N4: two of three were removed for it, and then the roll of the last one was refused, as was the way back."""
+
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running():
+            await sim.apply(sized("900MiB", 10, 11, 12))
+            await sim.converged(200)
+            await refused(sim, way, "left with one manager, and this spec needs a new machine", sized("1GiB", 10))
+            await sim.apply(sized("900MiB", 10))
+            await sim.converged(600)
+            assert slots(sim) == {"10.9.0.10"}
+
+    run(main)
+
+
+def test_what_counts_is_what_the_one_manager_is_and_not_what_was_asked_of_it_last() -> None:
+    """N4: a roll that never began leaves its machine as it was, and one that is through has made it anew."""
+
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running():
+            await sim.apply(sized("900MiB", 10, 11, 12))
+            await sim.converged(200)
+            waiting = sized("1GiB", 10, 11, 12)
+            del waiting["Properties"]["Updating"]
+            await sim.apply(waiting)
+            await refused(sim, "apply", "left with one manager", sized("1GiB", 10))
+            await sim.apply(sized("900MiB", 10))
+            await sim.converged(600)
+            assert sim.world.acts["provision"] == 3
+            await sim.apply(sized("900MiB", 10, 11, 12))
+            await sim.converged(600)
+            await sim.apply(sized("1GiB", 10, 11, 12))
+            await sim.converged(1000)
+            await sim.apply(sized("1GiB", 10))
+            await sim.converged(600)
+        assert not sim.world.violations
+
+    run(main)
+
+
 def test_all_that_is_refused_is_told_at_once_and_none_of_it_is_stored() -> None:
     async def main() -> None:
         sim = simulation(seed=3)

@@ -22,6 +22,12 @@ _ROLL_OF_ONE = (
 )
 """semantics.md N4, N7."""
 
+_ROLL_TO_ONE = (
+    "this spec needs a new machine for it: replacing it then would lose the Swarm. Keep its properties as they are, or "
+    "change them while there are more (of 3 with Updating.MaxUnavailable: 1), and bring it to one after that"
+)
+"""Most of the managers would be gone before anybody is told that the last one stays as it is."""
+
 
 class Harm:
     """Asked by all that stores a spec that may differ from the one before: apply, commit, rollback and their plans."""
@@ -72,7 +78,7 @@ class Harm:
         if before.document.removed and not before.freed:
             return [_half_gone(spec)]
         refusals = (
-            self._of_kind(spec, before.spec) or self._of_ids(spec, before.spec) or self._of_roll(spec, before.spec)
+            self._of_kind(spec, before.spec) or self._of_ids(spec, before.spec) or await self._of_roll(spec, before)
         )
         if not refusals or not before.freed:
             return refusals
@@ -105,10 +111,25 @@ class Harm:
             ]
         return []
 
-    def _of_roll(self, spec: GroupSpec, old: GroupSpec) -> list[str]:
-        if old.allocation.count == 1 and self._topology.needs_new_machines(old, spec):
-            return [f"group {spec.id} has one manager, and {_ROLL_OF_ONE}"]
-        return []
+    async def _of_roll(self, spec: GroupSpec, before: Before) -> list[str]:
+        """The one manager that there is, or that is to be left, can't be replaced."""
+        if before.spec.allocation.count == 1:
+            is_other = self._topology.needs_new_machines(before.spec, spec)
+            told = f"group {spec.id} has one manager, and {_ROLL_OF_ONE}"
+        else:
+            is_other = spec.allocation.count == 1
+            told = f"group {spec.id} would be left with one manager, and {_ROLL_TO_ONE}"
+        return [told] if is_other and not await self._is_made(spec, before) else []
+
+    async def _is_made(self, spec: GroupSpec, before: Before) -> bool:
+        """Whether the machine that stays is of this spec, whatever was asked for meanwhile. Of one that is not listed
+        nothing but the last spec is known."""
+        kept = set(before.spec.allocation.logical_ids) & set(spec.allocation.logical_ids)
+        listed = (await self._lookout.present(before)).listed
+        staying = [machine for machine in listed if not kept or machine.logical_id in kept]
+        if not staying:
+            return not self._topology.needs_new_machines(before.spec, spec)
+        return any(self._topology.is_current(machine, spec) for machine in staying)
 
 
 def _half_gone(spec: GroupSpec) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from skep.control.abilities import can
 from skep.control.clusters import unplaced
 from skep.control.documents import TEXTS_MAX, SpecDocument, spec_of
-from skep.control.groups import fingerprint, replace_sha
+from skep.control.groups import CONFIG_TAG, REPLACE_TAG, fingerprint, replace_sha
 from skep.model.errors import NotFoundError
-from skep.model.machine import Membership
+from skep.model.machine import InstanceDescription, Membership
 from skep.model.spec import GroupSpec, Key, Kind, Spec
 from skep.model.state import Record, Role
 from skep.ports import Joins, Plugins
@@ -114,6 +114,11 @@ class Topology:
     def needs_new_machines(self, old: GroupSpec, new: GroupSpec) -> bool:
         """Whether machines of the old spec would be OUTDATED under the new one."""
         return fingerprint(old) != fingerprint(new) and self._replace_sha(old) != self._replace_sha(new)
+
+    def is_current(self, machine: InstanceDescription, spec: GroupSpec) -> bool:
+        """Whether this machine would be left as it is under the spec, as planning.census.is_current says it."""
+        made, needs = machine.tags.get(CONFIG_TAG, ""), machine.tags.get(REPLACE_TAG, "")
+        return made == fingerprint(spec) or (bool(needs) and needs == self._replace_sha(spec))
 
     def _replace_sha(self, spec: GroupSpec) -> str:
         return replace_sha(spec, self._plugins.instance(spec.instance.plugin), self._plugins.flavor(spec.flavor.plugin))
