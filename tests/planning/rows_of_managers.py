@@ -94,8 +94,16 @@ MANAGERS = [
         managers("abc"),
         "a=m1* b=m2~ c=m3",
         "",
-        (N.WAITING_FOR_QUORUM,),
+        (N.ROLL_REFUSED,),
     ),
+    Row(
+        "nor can one of three give its place to another name: no spare (N4)",
+        managers("abd"),
+        "a=m1* b=m2 c=m3",
+        "",
+        (N.ROLL_REFUSED,),
+    ),
+    Row("while one does not answer, that is in the way and no refusal (N3)", managers("abc"), "a=m1* b=m2~ c=m3!", ""),
     Row(
         "three named managers are rolled where the user takes the risk (N4)",
         managers("abc", 1),

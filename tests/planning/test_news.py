@@ -87,3 +87,23 @@ def test_an_outage_and_its_end_are_told_and_the_first_state_is_not() -> None:
     assert news(up, up, numbered=True, now_s=0) == ()
     assert news(up, down, numbered=True, now_s=0) == (News("Unavailable", "4 of 5 serve"),)
     assert news(down, up, numbered=True, now_s=0) == (News("Available", "5 of 5 serve"),)
+
+
+def refused(generation: int, status: bool = True) -> Record:
+    stated = (Condition(ConditionType.ROLL_REFUSED, True, "RollRefused", "no spare"),) if status else ()
+    return Record(WORKERS, conditions=stated, observed_generation=generation)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (refused(1, False), refused(2), True),
+        (refused(2, False), refused(2), True),
+        (refused(2), refused(2), False),
+        (refused(2), refused(3), True),
+        (refused(2), refused(3, False), False),
+    ],
+)
+def test_a_roll_that_is_refused_is_told_once_of_each_generation(before: Record, after: Record, told: bool) -> None:
+    found = news(before, after, numbered=False, now_s=NOW_S)
+    assert found == ((News("RollRefused", "no spare"),) if told else ())

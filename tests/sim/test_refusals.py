@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from skep.cli.state import state_of
 from skep.model.errors import RefusedError
 from skep.model.spec import Key
 from tests.fakes.foreign import ForeignInstances
+from tests.server.bodies import as_json
 from tests.sim.controller import Simulation, group, simulation, workers, workload
 from tests.sim.loop import run
 from tests.sim.ways import WAYS, on, refused
@@ -160,6 +162,30 @@ def test_what_counts_is_what_the_one_manager_is_and_not_what_was_asked_of_it_las
             await sim.converged(1000)
             await sim.apply(sized("1GiB", 10))
             await sim.converged(600)
+        assert not sim.world.violations
+
+    run(main)
+
+
+def test_three_managers_that_can_t_be_rolled_are_told_so_at_once_for_nothing_but_people_changes_it() -> None:
+    """N4, W54: who waits for it waited for ever, and the journal had no word of it."""
+
+    async def main() -> None:
+        sim = simulation(seed=3)
+        async with sim.running() as core:
+            changed = sized("1GiB", 10, 11, 12)
+            del changed["Properties"]["Updating"]
+            await sim.apply(sized("900MiB", 10, 11, 12))
+            await sim.converged(200)
+            await sim.apply(changed)
+            await sim.clock.sleep(100)
+            (view,) = await sim.views()
+            state = state_of(as_json(view))
+            assert (state.word, state.final) == ("Refused", True)
+            assert "would leave no spare; Updating.MaxUnavailable: 1 takes that risk" in state.detail
+            assert [e.reason for e in await core.events(0, 0.0, str(MANAGERS))].count("RollRefused") == 1
+            await sim.apply(sized("1GiB", 10, 11, 12))
+            await sim.converged(1000)
         assert not sim.world.violations
 
     run(main)

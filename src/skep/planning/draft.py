@@ -122,8 +122,8 @@ class Draft:
     def try_change(self, action: Action) -> bool:
         """Add the action unless it would put a quorum at risk; then the reason is noted."""
         refusal = managers.refusal(self.census, self.actions, action)
-        if refusal:
-            self.note(NoteKind.WAITING_FOR_QUORUM, action.member or action.slot or "", refusal)
+        if refusal is not None:
+            self._notes[refusal] = None
             return False
         self._count(action)
         return True

@@ -2,16 +2,28 @@
 
 from collections.abc import Sequence
 
-from skep.model.plan import REMOVALS, Action, ActionKind, Reason
+from skep.model.plan import REMOVALS, Action, ActionKind, Note, NoteKind, Reason
 from skep.model.state import Member, Role
 from skep.planning import quorum
 from skep.planning.census import Census
 
 CHANGES = REMOVALS | {ActionKind.CREATE}
 
+_NO_SPARE = "would leave no spare; Updating.MaxUnavailable: 1 takes that risk on purpose"
+"""All managers answer and nothing is under way: this is so until people change the spec (N4)."""
 
-def refusal(census: Census, drafted: Sequence[Action], action: Action) -> str:
-    """Why this action may not be drafted beside those that are; empty when it may, and for all but managers."""
+_ONLY_ONE = "it is the only manager: without it the Swarm would be lost"
+"""N30."""
+
+
+def refusal(census: Census, drafted: Sequence[Action], action: Action) -> Note | None:
+    """Why this action may not be drafted beside those that are; None when it may, and for all but managers."""
+    why = _why_not(census, drafted, action)
+    kind = NoteKind.ROLL_REFUSED if why.endswith(_NO_SPARE) else NoteKind.WAITING_FOR_QUORUM
+    return Note(kind, action.member or action.slot or "", why) if why else None
+
+
+def _why_not(census: Census, drafted: Sequence[Action], action: Action) -> str:
     desired = census.desired
     if desired.role is not Role.MANAGER or not desired.formed or desired.removed or action.kind not in CHANGES:
         return ""
@@ -35,7 +47,7 @@ def _removal_refusal(census: Census, action: Action, member: Member) -> str:
     reachable = sum(m.healthy for m in members)
     if not member.healthy:
         if len(members) == 1:
-            return "it is the only manager: without it the Swarm would be lost"  # N30
+            return _ONLY_ONE
         if quorum.may_remove_unreachable(reachable, len(members)):
             return ""
         return f"only {reachable} of {len(members)} managers are reachable"
@@ -45,7 +57,4 @@ def _removal_refusal(census: Census, action: Action, member: Member) -> str:
         return ""
     if reachable < len(members):
         return f"only {reachable} of {len(members)} managers are reachable"
-    return (
-        f"removing one of {len(members)} managers would leave no spare; "
-        "Updating.MaxUnavailable: 1 takes that risk on purpose"
-    )
+    return _ONLY_ONE if len(members) == 1 else f"removing one of {len(members)} managers {_NO_SPARE}"

@@ -28,11 +28,17 @@ class News:
 
 
 def news(before: Record, after: Record, *, numbered: bool, now_s: float) -> tuple[News, ...]:
-    """Told once: each failure as often as it was counted, Available when it flips, and that a roll is late (W46).
+    """Told once: each failure as often as it was counted, Available when it flips, that a roll is late (W46) or
+    refused.
 
     `now_s` is the clock of the ledger.
     """
-    return (*_failures(before, after, numbered, now_s), *_available(before, after), *_late(before, after))
+    return (
+        *_failures(before, after, numbered, now_s),
+        *_available(before, after),
+        *_late(before, after),
+        *_refused(before, after),
+    )
 
 
 def _failures(before: Record, after: Record, numbered: bool, now_s: float) -> Iterator[News]:
@@ -86,3 +92,11 @@ def _late(before: Record, after: Record) -> Iterator[News]:
     reason = NoteKind.PROGRESS_DEADLINE_EXCEEDED.value
     told = {c.reason for c in before.conditions}
     yield from (News(reason, c.message) for c in after.conditions if c.reason == reason and reason not in told)
+
+
+def _refused(before: Record, after: Record) -> Iterator[News]:
+    """Of each generation anew."""
+    is_told = any(c.type is ConditionType.ROLL_REFUSED for c in before.conditions)
+    if not is_told or before.observed_generation != after.observed_generation:
+        refused = (c for c in after.conditions if c.type is ConditionType.ROLL_REFUSED)
+        yield from (News(NoteKind.ROLL_REFUSED.value, c.message) for c in refused)

@@ -124,7 +124,7 @@ class Outlook:
         """What the planner noted of this very member, or of all that are to go."""
         if self.desired.removed and self.desired.hold_removal:
             return self.desired.hold_removal
-        noted = {NoteKind.WAITING_FOR_QUORUM, NoteKind.HELD}
+        noted = {NoteKind.WAITING_FOR_QUORUM, NoteKind.HELD, NoteKind.ROLL_REFUSED}
         names = {member.id, member.slot} - {"", None}
         return next((n.detail for n in self.plan.notes if n.kind in noted and n.subject in names), "")
 
