@@ -33,6 +33,9 @@ FAILING = replace(
 REFUSED = replace(
     BUSY, conditions=(Condition(ConditionType.ROLL_REFUSED, True, "RollRefused", "surge with LogicalIDs"),)
 )
+TAKEN = replace(
+    BUSY, conditions=(Condition(ConditionType.NAME_CONFLICT, True, "FailedCreate", "NameConflict: a service web"),)
+)
 LOOPING = replace(
     BUSY, conditions=(Condition(ConditionType.CRASH_LOOPING, True, "CrashLooping", "2: it ends again and again"),)
 )
@@ -77,6 +80,7 @@ JUDGED: list[tuple[str, KeyView | None, bool, str, bool, bool]] = [
         False,
     ),
     ("a failure that may heal", FAILING, False, "Failing", False, False),
+    ("a name that others may give back (W54)", TAKEN, False, "Conflict", False, False),
     ("ends again and again", LOOPING, False, "CrashLooping", False, False),
     ("has no place", NOWHERE, False, "Waiting", False, False),
     ("rolled back", ROLLED_BACK, False, "Failed", False, True),

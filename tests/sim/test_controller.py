@@ -221,7 +221,7 @@ def test_who_asks_for_a_fresh_reading_sees_what_no_event_tells() -> None:
     simulated(body)
 
 
-def test_what_a_swarm_can_not_do_waits_in_words_and_changes_nothing() -> None:
+def test_what_a_swarm_can_not_do_is_refused_in_words_and_changes_nothing() -> None:
     async def body(sim: Simulation) -> None:
         await quickstart(sim)
         before = dict(sim.world.acts)
@@ -244,4 +244,4 @@ def test_what_a_swarm_can_not_do_waits_in_words_and_changes_nothing() -> None:
 
 def refused(views: Iterable[KeyView]) -> Iterator[str]:
     """What conditions say of Swarm mode."""
-    return (c.message for v in views for c in v.conditions if c.type == "Waiting" and "Swarm mode" in c.message)
+    return (c.message for v in views for c in v.conditions if c.type == "RollRefused" and "Swarm mode" in c.message)

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from skep.cli.state import state_of
 from skep.model.state import ConditionType
 from skep.model.view import KeyView
 from tests.fakes.services import Orchestrator
 from tests.fakes.swarm import SimNode, SimSwarm
+from tests.server.bodies import as_json
 from tests.sim.container_farm import HOUR_S
 from tests.sim.controller import Simulation, managers, simulation, workers, workload
 from tests.sim.loop import run
@@ -81,6 +83,24 @@ def test_w54_a_job_that_waits_for_its_cluster_has_not_completed() -> None:
             assert stated(await sim.views(), ConditionType.COMPLETE) == (False, "Running")
 
     run(main, HOUR_S)
+
+
+def test_w54_who_waits_for_what_a_swarm_can_t_do_is_told_at_once_for_no_time_heals_it() -> None:
+    async def main() -> None:
+        sim = simulation(seed=1)
+        async with sim.running() as core:
+            await sim.apply(managers(1), workers(2))
+            await sim.converged(60)
+            await sim.apply({**JOB, "Restart": {"Policy": "never", "MaxAttempts": 2}})
+            await sim.clock.sleep(10)
+            state = state_of(as_json(of_web(await sim.views())))
+            assert (state.word, state.final) == ("Refused", True)
+            assert "Restart.MaxAttempts: Swarm mode does not tell when it gives up a job" in state.detail
+            assert [e.reason for e in await core.events(0, 0.0, "workload/web")].count("RollRefused") == 1
+            await sim.apply(JOB)
+            await sim.until(lambda _: sim.world.running("web") == 3, 60)
+
+    run(main)
 
 
 def test_w54_what_others_changed_of_a_failed_job_is_mended_and_nothing_is_run_for_it() -> None:

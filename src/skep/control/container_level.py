@@ -80,7 +80,8 @@ class ContainerLevel:
         )
         if document.removed:
             return Resolved(desired, record, actuator, sight.name)
-        return Resolved(replace(desired, hold=refusal or unfixed), record, actuator, sight.name, refusal=refusal)
+        desired = replace(desired, hold=refusal or unfixed, refused=containers.is_refused_for_good(spec, sight.engines))
+        return Resolved(desired, record, actuator, sight.name, refusal=refusal)
 
     async def forget(self, key: Key) -> None:
         """The workload is gone for good."""

@@ -129,6 +129,7 @@ class SwarmWorkloads:
             lasting_s=0.0 if spec.restart.once else lasting_s(spec.updating.min_ready_s),
             removed=document.removed,
             hold="" if document.removed else hold or moves,
+            refused=bool(refusal),
             limits=replace(
                 self._limits,
                 # A job comes closer only as its tasks end, and takes as long as it takes.

@@ -160,7 +160,7 @@ class Desired:
     role: MANAGER makes it a quorum. removed: nothing shall be left.
     formed: the cluster of a manager group exists, so that losing its majority would lose something.
     max_unavailable of a manager group: 0 leaves it to the quorum rules, more is the user's explicit word (N4).
-    hold: why nothing may be created now, empty when it may (no cluster yet, workers still there).
+    hold: why nothing may be created now (no cluster yet, workers still there), or empty. refused: for the spec alone.
     hold_removal: why nothing may be removed now (managers wait until their workers are gone).
     numbered: members bear numbers from 1 on as their slots, like SwarmKit's tasks; `slots` is None. Whoever goes, goes
     for what it is worth and not for its number, and a new one takes the lowest number that is free. They are not
@@ -171,8 +171,7 @@ class Desired:
     key on one of them, 0 is no limit (a published port is taken once on an engine).
     paused: who stopped roll-outs, and why, empty while they go on (W49). The other fields follow the template from
     before then, and members of any other stay as they are. withheld: a newer template waits for the end of that.
-    given_up: it was skep that stopped them, for the roll had failed (W47).
-    undone: which generation had failed, and why, where this one was made by skep to go back.
+    given_up: by skep, for the roll had failed (W47). undone: what failed, and why, where skep made this one to go back.
     lasting_s: who waits for it is told that it is as wanted once it was so for so long (W54); 0 for groups and jobs.
     own: the logical ID of the machine that this controller runs on, if any: while that runs it goes only with all.
     settled: fingerprint of the last template that all numbered members followed, where what is missing in a roll may be
@@ -192,6 +191,7 @@ class Desired:
     removed: bool = False
     formed: bool = True
     hold: str = ""
+    refused: bool = False
     hold_removal: str = ""
     limits: Limits = Limits()
     numbered: bool = False

@@ -202,7 +202,7 @@ def _from_notes(plan: Plan, ahead_s: float) -> list[Condition]:
     for note in plan.notes:
         kind = _NOTED.get(note.kind)
         if kind is not None and kind not in found:
-            is_whole = note.kind is NoteKind.HELD and not note.subject
+            is_whole = note.kind in (NoteKind.HELD, NoteKind.ROLL_REFUSED) and not note.subject
             message = note.detail if is_whole else explain_retry(note, ahead_s, plan.key.name)
             found[kind] = Condition(kind, True, note.kind.value, message)
     return list(found.values())

@@ -198,8 +198,16 @@ def room_to_roll(size: int, engines: int, one_each: bool, updating: Rolling) -> 
 
 def refusal(spec: WorkloadSpec, engines: Sequence[EngineState]) -> str:
     """Which fields ask for what these engines can't do, a sentence for each; empty when they can do all of it."""
-    told = (*_always_refused(spec), *_classic_refused(spec, engines), _constraint_refusal(spec))
-    return "; ".join(filter(None, (*told, _network_refusal(spec, engines))))
+    return "; ".join(filter(None, (*_lastingly_refused(spec, engines), _network_refusal(spec, engines))))
+
+
+def is_refused_for_good(spec: WorkloadSpec, engines: Sequence[EngineState]) -> bool:
+    """Whether any of that is so until the spec is another; a network may come by itself."""
+    return any(_lastingly_refused(spec, engines))
+
+
+def _lastingly_refused(spec: WorkloadSpec, engines: Sequence[EngineState]) -> tuple[str, ...]:
+    return (*_always_refused(spec), *_classic_refused(spec, engines), _constraint_refusal(spec))
 
 
 def _always_refused(spec: WorkloadSpec) -> tuple[str, ...]:

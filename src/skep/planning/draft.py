@@ -99,6 +99,11 @@ class Draft:
     def note(self, kind: NoteKind, subject: str = "", detail: str = "", retry_s: float = 0.0) -> None:
         self._notes[Note(kind, subject, detail, retry_s)] = None
 
+    def note_hold(self) -> None:
+        """Why nothing may be made, and whether that is to be waited for."""
+        desired = self.census.desired
+        self.note(NoteKind.ROLL_REFUSED if desired.refused else NoteKind.HELD, detail=desired.hold)
+
     def note_silent(self, sources: Collection[str], detail: str = "") -> None:
         """`a, b do not answer`, and what follows from that."""
         told = f"{', '.join(sorted(sources))} {'does' if len(sources) == 1 else 'do'} not answer"

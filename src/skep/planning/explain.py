@@ -46,7 +46,7 @@ _NOTES = {
     NoteKind.HELD: "waiting",
     NoteKind.WAITING_FOR_QUORUM: "waiting for the managers' quorum",
     NoteKind.PAUSED: "the roll-out is paused",
-    NoteKind.ROLL_REFUSED: "not rolled to the new spec",
+    NoteKind.ROLL_REFUSED: "the newest spec can't be carried out",
     NoteKind.REVISION_FAILED: "the Swarm undid or paused this revision; apply another, or this one once more",
     NoteKind.REMEDIATION_RESTRICTED: "too many are unhealthy at once, so none is replaced",
     NoteKind.SOURCE_SILENT: "waiting for an answer",

@@ -70,7 +70,7 @@ def _mend_in_place(draft: Draft) -> None:
         elif _refused_by_cluster(draft.census, member):
             draft.note(NoteKind.REVISION_FAILED, detail=member.detail)
         elif outdated and desired.hold:
-            draft.note(NoteKind.HELD, detail=desired.hold)
+            draft.note_hold()
         elif outdated:
             draft.try_act(Action(ActionKind.UPDATE, Reason.OUTDATED, member.slot, member.id, member.drift))
         elif member.drift and member.life is Life.RUNNING:
@@ -153,7 +153,7 @@ def _fill_missing(draft: Draft) -> None:
         taken = _taken(draft.census)
         empty = [slot for slot in desired.slots if slot not in taken][:room]
     if empty and desired.hold:
-        draft.note(NoteKind.HELD, detail=desired.hold)
+        draft.note_hold()
         return
     for slot in empty:
         draft.create(slot, Reason.MISSING)

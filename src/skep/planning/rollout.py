@@ -102,7 +102,7 @@ def _may_roll(draft: Draft) -> bool:
     elif not _is_known(draft):
         draft.note(NoteKind.SOURCE_SILENT, detail="no roll while healths are unknown")
     elif desired.hold:
-        draft.note(NoteKind.HELD, detail=desired.hold)
+        draft.note_hold()
     else:
         return True
     return False

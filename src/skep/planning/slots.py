@@ -77,7 +77,7 @@ def _is_hindered(draft: Draft) -> bool:
     """What forbids every creation: a hold, or a source of which nobody knows what lives there, as `tell` has said."""
     hold = draft.census.desired.hold
     if hold:
-        draft.note(NoteKind.HELD, detail=hold)
+        draft.note_hold()
     unshown = draft.census.observed.unlisted - draft.census.observed.silent
     if unshown:
         draft.note(NoteKind.HELD, detail=f"what is missed may be on {', '.join(sorted(unshown))} and not show yet")
