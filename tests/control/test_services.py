@@ -10,11 +10,12 @@ import pytest
 from skep.adapters.store_memory import MemoryStore
 from skep.control.clusters import ClusterBook
 from skep.control.endpoints import EngineBook
-from skep.control.service_doubles import DOUBLED, Doubles
-from skep.control.services import INTERRUPTED, MOVED, SLOT, ServiceActuator, Workload
+from skep.control.service_doubles import Doubles
+from skep.control.services import SLOT, ServiceActuator, Workload
 from skep.model.engine import Node, Service, Task
 from skep.model.spec import Key, Kind, Restart, WorkloadSpec
 from skep.model.state import Desired, Member
+from skep.planning.service import DOUBLED, INTERRUPTED, MOVED
 from skep.ports import Engine
 from tests.control.lab import Lab
 from tests.fakes.engine import FakeEngines

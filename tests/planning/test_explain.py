@@ -6,6 +6,7 @@ from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.spec import Key, Kind
 from skep.model.state import Entry, Phase
 from skep.planning.explain import explain, explain_action, explain_entry, explain_note
+from skep.planning.service import DOUBLED
 
 R, A = Reason, ActionKind
 
@@ -33,6 +34,16 @@ R, A = Reason, ActionKind
             Kind.WORKLOAD,
             Action(A.UPDATE, R.OUTDATED, "s", "s1", ("Image", "Count")),
             "update service: the spec has changed (Image, Count)",
+        ),
+        (
+            Kind.WORKLOAD,
+            Action(A.UPDATE, R.DRIFTED, "service", "s1", (DOUBLED,)),
+            "update service: the Swarm left it so (tasks beside others of the same replica)",
+        ),
+        (
+            Kind.WORKLOAD,
+            Action(A.UPDATE, R.DRIFTED, "service", "s1", ("Labels", DOUBLED)),
+            "update service: it was changed from outside (Labels, tasks beside others of the same replica)",
         ),
         (Kind.WORKLOAD, Action(A.DRAIN, R.REMOVED, None, "s1"), "drain and remove service: its spec was removed"),
         (

@@ -3,10 +3,6 @@
 from skep.model.engine import Service
 from skep.model.spec import Key
 
-DOUBLED = "tasks beside others of the same replica"
-"""As drift: SwarmKit looks through the tasks of a replica, and stops those that are too many, once it is told of its
-service again. It does so by itself only while its updates are not cut short by others, or by nodes that are drained."""
-
 DOUBLED_S = 10.0
 """A replica that is started first has two tasks for a moment, and a Swarm is told of the same not more often."""
 

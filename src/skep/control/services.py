@@ -11,7 +11,7 @@ from skep.control.fixing import fixed_on_swarm, is_awaited
 from skep.control.levels import Resolved
 from skep.control.pauses import as_begun, standing_still
 from skep.control.rollback import failure_action, is_automatic, never_again
-from skep.control.service_doubles import DOUBLED, Doubles
+from skep.control.service_doubles import Doubles
 from skep.control.service_tasks import Counted
 from skep.control.surroundings import Surroundings, is_newer
 from skep.control.topology import Place, Topology
@@ -24,7 +24,17 @@ from skep.model.state import EVERYTHING, Desired, Entry, Health, Life, Limits, M
 from skep.planning import service as services
 from skep.planning.census import lasting_s
 from skep.planning.devices import swarm_refusal
-from skep.planning.service import CONTROLLER_LABEL, FINGERPRINT_LABEL, NO_NAMES, UID_LABEL, WORKLOAD_LABEL, Names
+from skep.planning.service import (
+    CONTROLLER_LABEL,
+    DOUBLED,
+    FINGERPRINT_LABEL,
+    INTERRUPTED,
+    MOVED,
+    NO_NAMES,
+    UID_LABEL,
+    WORKLOAD_LABEL,
+    Names,
+)
 from skep.ports import Actuator, Advance, Clock, Engine, Secrets
 
 SLOT = "service"
@@ -56,10 +66,6 @@ class Workload:
     gone: bool
     formed: bool
 
-
-INTERRUPTED = "an update that it stopped for tasks on a node that went"
-MOVED = "tasks that were moved as often as they may end"
-"""As drift: nobody's template is at fault, and a Swarm that is told so tries again."""
 
 MOVES_POLL_S = 2.0
 """How often it is looked whether the machines that it waits for are there: only their groups hear of that."""

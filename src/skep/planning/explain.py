@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.spec import Kind
 from skep.model.state import Entry, Phase
+from skep.planning.service import LEFT_SO
 
 CONTAINER_ID_SHOWN = 12
 """As `docker ps` shows it."""
@@ -31,6 +32,8 @@ _ADOPTED = "it is there already, made by others"
 
 _INCOMPLETE = "it lacks what Images names, or has another build of it"
 """Of a machine (Reason.DRIFTED): the spec may have changed, or an image on this host."""
+
+_LEFT_SO = "the Swarm left it so"
 
 _DEEDS = {
     ActionKind.CREATE: "create",
@@ -98,6 +101,8 @@ def _why(kind: Kind, action: Action) -> str:
         return _ADOPTED
     if kind is Kind.GROUP and action.reason is Reason.DRIFTED:
         return _INCOMPLETE
+    if action.detail and LEFT_SO.issuperset(action.detail):
+        return _LEFT_SO
     if kind is Kind.WORKLOAD and action.source and action.reason is Reason.DEAD:
         return _ENDED
     return f"{_WHY[action.reason]}, {AS_BEFORE}" if action.fingerprint else _WHY[action.reason]

@@ -33,6 +33,15 @@ RATIO_DIGITS = 6
 """The engine keeps a float of 32 bits, which gives so many back as they were; others would pass for drift."""
 
 
+INTERRUPTED = "an update that it stopped for tasks on a node that went"
+MOVED = "tasks that were moved as often as they may end"
+DOUBLED = "tasks beside others of the same replica"
+LEFT_SO = frozenset({INTERRUPTED, MOVED, DOUBLED})
+"""As drift: nobody changed anything, and the Swarm goes on when it is told of its service again. Of what was moved it
+does so with ForceUpdate alone. Tasks that are too many it stops by itself only while its updates are not cut short by
+others, or by nodes that are drained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What the cluster calls the secrets, configs and networks that a spec names: name to ID."""
