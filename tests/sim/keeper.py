@@ -10,7 +10,7 @@ import structlog
 from skep.control.core import Core
 from skep.control.documents import RECORD_BYTES_MAX
 from skep.model.errors import ConflictError, RefusedError, UnavailableError
-from skep.planning.conditions import LASTING_MAX_S
+from skep.planning.census import LASTING_MAX_S
 from skep.specs.source import SourceFile
 from tests.sim.controller import Life, Simulation, texts
 from tests.sim.harm import is_coincidence

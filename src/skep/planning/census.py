@@ -29,6 +29,10 @@ What can't run at all mostly ends within a second, and Docker calls a container 
 first moment on."""
 
 
+LASTING_MAX_S = 30.0
+"""However often others ended, what lives for so long without a word of its spec is told to serve."""
+
+
 @dataclass(frozen=True)
 class Census:
     """staying: alive and not being removed (unknown ones too). leaving: being removed. gone: only a membership is left.

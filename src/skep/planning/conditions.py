@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from skep.model.plan import REMOVALS, ActionKind, NoteKind, Plan
 from skep.model.state import Condition, ConditionType, Desired, Failure, Ledger, Member, Observed
-from skep.planning.census import Census, is_count, take
+from skep.planning.census import LASTING_MAX_S, Census, is_count, take
 from skep.planning.explain import explain_note, explain_retry
 
 _NOTED = {
@@ -20,9 +20,6 @@ _NOTED = {
     NoteKind.IMAGE_PULL_FAILED: ConditionType.IMAGE_PULL_FAILED,
     NoteKind.PARTITION_SUSPECTED: ConditionType.PARTITION_SUSPECTED,
 }
-
-LASTING_MAX_S = 30.0
-"""However often others ended, what lives for so long without a word of its spec is told to serve."""
 
 ENDS_MAX = 10
 """Of more, the doubling says no more."""

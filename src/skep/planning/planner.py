@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from skep.model.plan import Action, ActionKind, Note, NoteKind, Plan, Reason
 from skep.model.state import EVERYTHING, Desired, Ledger, Life, Member, Observed
 from skep.planning import recheck, remedy, rollout, slots
-from skep.planning.census import Census, health_known, is_current, keep_order, take
-from skep.planning.conditions import LASTING_MAX_S
+from skep.planning.census import LASTING_MAX_S, Census, health_known, is_current, keep_order, take
 from skep.planning.draft import Draft
 from skep.planning.victims import first_to_go
 
