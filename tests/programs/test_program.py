@@ -164,7 +164,8 @@ def test_a_user_without_a_home_may_name_another_folder(line: str) -> None:
 
 
 def _without_a_home(line: str, place: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if name not in {"HOME", "INFRAKIT_PLUGINS_DIR"}}
+    told = {"HOME", "INFRAKIT_PLUGINS_DIR", "SKEP_STATE_DIR", "XDG_STATE_HOME"}
+    kept = {name: value for name, value in os.environ.items() if name not in told}
     return subprocess.run(
         [sys.executable, "-c", AS_NOBODY, *line.split()],
         env={**kept, **environ},
