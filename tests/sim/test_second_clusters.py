@@ -120,8 +120,8 @@ def test_workers_of_whom_nobody_knows_where_they_are_are_left_alone_until_it_is_
     on_one(body)
 
 
-async def workers_of_the_settings(sim: Simulation) -> StaticCluster:
-    """Two, that name no cluster, of the only one, which is called prod."""
+async def workers_of_the_settings(sim: Simulation, count: int = 2) -> StaticCluster:
+    """Some that name no cluster, of the only one, which is called prod."""
     async with sim.running():
         await sim.apply(managers(1))
         await sim.converged(60)
@@ -132,7 +132,7 @@ async def workers_of_the_settings(sim: Simulation) -> StaticCluster:
     await sim.store.delete("cluster/managers")
     sim.static = (prod,)
     async with sim.running():
-        await sim.apply(workers(2))
+        await sim.apply(workers(count))
         await sim.converged(120)
     return prod
 
@@ -186,17 +186,8 @@ def test_workers_of_a_silent_swarm_of_the_settings_do_not_count_as_those_that_ha
 
     async def main() -> None:
         sim = simulation(seed=1)
-        async with sim.running():
-            await sim.apply(managers(1))
-            await sim.converged(60)
-            assert sim.core is not None
-            await sim.core.free(MANAGERS, "sim")
+        await workers_of_the_settings(sim, 1)
         [manager] = sim.world.group("managers")
-        await sim.store.delete("cluster/managers")
-        sim.static = (StaticCluster("prod", (f"sim://{manager.id}",)),)
-        async with sim.running():
-            await sim.apply(workers(1))
-            await sim.converged(120)
         before = {m.id for m in sim.world.group("workers")}
         sim.world.cut(manager, LONG_S)
         async with sim.running():
@@ -220,6 +211,14 @@ def services(sim: Simulation) -> dict[str, int]:
     return found
 
 
+async def begun_on_the_first(sim: Simulation) -> None:
+    """A workload runs there; another cluster is beside it."""
+    await sim.apply(managers(1), SECOND)
+    await sim.converged(60)
+    await sim.apply(on("managers"))
+    await sim.until(lambda _: sim.world.running("web") == 3, 120)
+
+
 @pytest.mark.parametrize("gap_s", [0.0, 0.3, 1.0, 10.0])
 def test_what_is_deleted_and_applied_elsewhere_at_once_begins_there_when_the_old_is_gone(gap_s: float) -> None:
     """W22: a new life of the name, whether the removal of the one before was over or not."""
@@ -227,10 +226,7 @@ def test_what_is_deleted_and_applied_elsewhere_at_once_begins_there_when_the_old
     async def main() -> None:
         sim = simulation(seed=1)
         async with sim.running():
-            await sim.apply(managers(1), SECOND)
-            await sim.converged(60)
-            await sim.apply(on("managers"))
-            await sim.until(lambda _: sim.world.running("web") == 3, 120)
+            await begun_on_the_first(sim)
             await sim.delete(on("managers"))
             await sim.clock.sleep(gap_s)
             await sim.apply(on("second"))
@@ -253,10 +249,7 @@ def test_what_is_applied_elsewhere_waits_while_nobody_knows_whether_the_old_is_g
     async def main() -> None:
         sim = simulation(seed=1)
         async with sim.running():
-            await sim.apply(managers(1), SECOND)
-            await sim.converged(60)
-            await sim.apply(on("managers"))
-            await sim.until(lambda _: sim.world.running("web") == 3, 120)
+            await begun_on_the_first(sim)
             sim.world.cut(sim.world.group("managers")[0], 500.0)
             await sim.delete(on("managers"))
             await sim.apply(on("second"))

@@ -6,18 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.control.service_trouble import Trouble, trouble_of
-from skep.model.engine import Node, Service, Task
+from skep.model.engine import BY_ITSELF, LIVE, Node, Service, Task
 from skep.model.spec import WorkloadSpec
 from skep.planning.nodes import is_open, may_run
 
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 """States of tasks of which nothing runs any more."""
-
-BY_ITSELF = frozenset({"complete", "failed", "rejected"})
-"""States of those of them that nobody stopped."""
-
-LIVE = frozenset({"running", "ready"})
-"""Desired states of tasks that are to run now, or when the delay after the last one's end is over."""
 
 UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
 """Update states in which SwarmKit has stopped or undone a revision."""
@@ -68,22 +62,20 @@ def counted(
     over = [t for place, t in last.items() if place not in live and t.desired_state == "shutdown"]
     given_up = _given_up(spec, [t for t in over if _is_of_newest(service, t)], len(live), nodes)
     stranded = spec.mode != "global" and any(t.state not in BY_ITSELF for t in given_up)
-    running, wanted = sum(map(_runs, tasks)), _wanted(spec, tasks, nodes, len(given_up))
-    has_older = any(_runs(t) and _is_older(service, t, last[_place(t)]) for t in tasks)
+    running, wanted = sum(t.runs for t in tasks), _wanted(spec, tasks, nodes, len(given_up))
+    has_older = any(t.runs and _is_older(service, t, last[_place(t)]) for t in tasks)
     ended = _ended(service, last.values(), nodes) if spec.restart.once else Counter()
     trouble = _trouble(spec, service, tasks, wall_s)
     return Counted(
         running=running,
         wanted=wanted,
-        updated=sum(_runs(t) and _is_updated(service, t) for t in tasks),
+        updated=sum(t.runs and _is_updated(service, t) for t in tasks),
         completed=min(ended["complete"], wanted),
         failed=ended.total() - ended["complete"] if spec.restart.once else 0 if stranded else len(given_up),
         is_through=ended["complete"] >= wanted if spec.restart.once else running == wanted and not has_older,
         trouble=trouble if trouble.text or not ended["shutdown"] else Trouble(None, STOPPED),
         stranded=stranded,
-        doubled=any(
-            n > 1 for n in Counter(_place(t) for t in tasks if _runs(t) and _is_of_newest(service, t)).values()
-        ),
+        doubled=_is_doubled(t for t in tasks if t.runs and _is_of_newest(service, t)),
     )
 
 
@@ -97,10 +89,6 @@ def is_interrupted(service: Service, tasks: Sequence[Task], nodes: Sequence[Node
 
 def _is_doubled(running: Iterable[Task]) -> bool:
     return any(number > 1 for number in Counter(map(_place, running)).values())
-
-
-def _runs(task: Task) -> bool:
-    return task.state == "running" and task.desired_state == "running"
 
 
 def _is_of_newest(service: Service, task: Task) -> bool:

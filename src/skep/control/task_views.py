@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skep.control.moment import Now
-from skep.control.service_tasks import BY_ITSELF, ENDED, LIVE, STOPPED
+from skep.control.service_tasks import ENDED, STOPPED
 from skep.control.service_trouble import FAILED
 from skep.control.services import ServiceActuator, Workload
-from skep.model.engine import Node, Task
+from skep.model.engine import BY_ITSELF, LIVE, Node, Task
 from skep.model.errors import SkepError
 from skep.model.state import Health, Role
 from skep.model.view import KeyView, MemberView
@@ -34,7 +34,7 @@ async def with_tasks(view: KeyView, actuator: ServiceActuator, now: Now) -> KeyV
     """One row for each task that shall run, and for each replica of which the last one has ended for good."""
     nodes = await _nodes(actuator.workload)
     shown = _Page(view, actuator.workload, nodes, now).rows(_by_place(actuator.tasks))
-    running = [t for t in actuator.tasks if t.state == "running" and t.desired_state == "running"]
+    running = [t for t in actuator.tasks if t.runs]
     return replace(view, members=tuple(shown), endpoints=_endpoints(actuator.workload, running, nodes))
 
 

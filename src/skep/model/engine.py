@@ -88,6 +88,13 @@ class Service:
     template: str = ""
 
 
+BY_ITSELF = frozenset({"complete", "failed", "rejected"})
+"""States of tasks that have ended, and that nobody stopped."""
+
+LIVE = frozenset({"running", "ready"})
+"""Desired states of tasks that are to run now, or when the delay after the end of the one before is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task of a service. `ports` are (published, target) pairs of host mode; it has its state since `since_s`.
@@ -107,6 +114,11 @@ class Task:
     since_s: float = 0.0
     created_s: float = 0.0
     template: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it does, and shall."""
+        return self.state == "running" and self.desired_state == "running"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,12 @@ N12, N15). Swarm stops a task before it starts the next one of its slot, so that
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from skep.model.engine import Task
+from skep.model.engine import BY_ITSELF, LIVE, Task
 from skep.ports import Engine
 
 UNPLACED_S = 15.0
 """Whom the Swarm finds no node for is waited for so long: it may be that a node is just coming, or a leader. Who waits
 for the place that this machine takes would never come."""
-
-_BY_ITSELF = frozenset({"complete", "failed", "rejected"})
-_WANTED = frozenset({"running", "ready"})
-"""Desired states of a task that runs, or will when the one before it has ended."""
 
 _NO_NODE = "no suitable node"
 
@@ -29,15 +25,11 @@ class Slot:
 def moving(tasks: Sequence[Task], *, again: bool) -> frozenset[Slot]:
     """The replicas that leave with a node. `tasks` are the node's; `again`: it was drained before, and those that it
     was told to stop count as well."""
-    return frozenset(_slot(t) for t in tasks if t.slot and (_runs(t) or (again and _was_stopped(t))))
-
-
-def _runs(task: Task) -> bool:
-    return task.state == "running" and task.desired_state == "running"
+    return frozenset(_slot(t) for t in tasks if t.slot and (t.runs or (again and _was_stopped(t))))
 
 
 def _was_stopped(task: Task) -> bool:
-    return task.desired_state == "shutdown" and task.state not in _BY_ITSELF
+    return task.desired_state == "shutdown" and task.state not in BY_ITSELF
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +50,9 @@ async def owed(manager: Engine, slots: frozenset[Slot]) -> Owed:
         return Owed((), ())
     live: dict[Slot, list[Task]] = {}
     for task in await manager.tasks({"service": sorted({slot.service for slot in slots})}):
-        if task.desired_state in _WANTED and _slot(task) in slots:
+        if task.desired_state in LIVE and _slot(task) in slots:
             live.setdefault(_slot(task), []).append(task)
-    missing = {slot: tasks for slot, tasks in live.items() if not any(map(_runs, tasks))}
+    missing = {slot: tasks for slot, tasks in live.items() if not any(t.runs for t in tasks)}
     return Owed(tuple(sorted(missing)), tuple(sorted(s for s, tasks in missing.items() if not _is_unplaceable(tasks))))
 
 
